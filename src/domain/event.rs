@@ -1,0 +1,57 @@
+//! The audit trail of one preview.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::PreviewId;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum EventType {
+    Launched,
+    Building,
+    Started,
+    Healthy,
+    Degraded,
+    Unhealthy,
+    Recovered,
+    Restarted,
+    Extended,
+    Paused,
+    Resumed,
+    Stopped,
+    Expired,
+    Failed,
+    Adopted,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    pub preview_id: PreviewId,
+    pub timestamp: DateTime<Utc>,
+    pub event_type: EventType,
+    pub data: serde_json::Value,
+}
+
+impl EventType {
+    /// The word stored and sent.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Launched => "launched",
+            Self::Building => "building",
+            Self::Started => "started",
+            Self::Healthy => "healthy",
+            Self::Degraded => "degraded",
+            Self::Unhealthy => "unhealthy",
+            Self::Recovered => "recovered",
+            Self::Restarted => "restarted",
+            Self::Extended => "extended",
+            Self::Paused => "paused",
+            Self::Resumed => "resumed",
+            Self::Stopped => "stopped",
+            Self::Expired => "expired",
+            Self::Failed => "failed",
+            Self::Adopted => "adopted",
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! previewd: a generation goes in, a running, watched, disposable preview comes out.
+//!
+//! Calls go down the list of modules below, facts come back through return values and channels.
+//! `tests/layering.rs` reads the `use` lines and keeps it so.
+
+pub mod domain;
