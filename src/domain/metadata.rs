@@ -284,7 +284,7 @@ fn is_image_name(text: &str) -> bool {
         let host = parts.remove(0);
         let (host, port) = host.split_once(':').unwrap_or((host, "1"));
         if port.parse::<u16>().is_err()
-            || host.is_empty()
+            || !host.starts_with(|c: char| c.is_ascii_alphanumeric())
             || !host.chars().all(|c| c.is_ascii_alphanumeric() || ".-".contains(c))
         {
             return false;
