@@ -5,6 +5,7 @@
 //! server and removes the directory.
 
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -23,7 +24,6 @@ if ! "$1/initdb" -D "$dir/data" -U previewd --auth=trust --no-sync --encoding=UT
 fi
 "$1/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= -c fsync=off -c shared_buffers=32MB >>"$dir/log" 2>&1 </dev/null &
 server=$!
-trap '' INT TERM HUP
 until "$1/pg_isready" -q -h "$dir"; do
     if ! kill -0 "$server"; then
         cat "$dir/log" >&2
@@ -34,7 +34,8 @@ done
 echo "$dir"
 exec >/dev/null 2>&1
 read -r _ || true
-kill -INT "$server"
+# At once: its data go with it.
+kill -QUIT "$server"
 wait "$server" || true
 "#;
 
@@ -67,6 +68,8 @@ fn start() -> Server {
         .args(["sh", "-c", WATCH, "watch"])
         .arg(&programs)
         .current_dir("/tmp")
+        // What is sent to the tests' group, such as Ctrl-C, must not reach the one who cleans up.
+        .process_group(0)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
