@@ -197,6 +197,7 @@ if [ "${1:-}" = --refresh ]; then
     refresh=yes
     shift
 fi
+join_engine_group "$0" ${refresh:+--refresh} "$@"
 [ $# -gt 0 ] || set -- python node static
 export DOCKER_BUILDKIT=0 # the recipes need nothing of it, and newer clients lack it without a plugin
 [ -n "$(engine_answers)" ] || die "no Docker engine answers; infra/engine.sh starts one"
