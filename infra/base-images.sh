@@ -62,7 +62,7 @@ pull_official() {
     local image=$1 log pid waited=0
     [ -z "$(find "$pull_failed" -mmin "-$pull_retry_minutes" 2>/dev/null)" ] || return 1
     log=$(mktemp)
-    docker pull "$image" >"$log" 2>&1 &
+    timeout 900 docker pull "$image" >"$log" 2>&1 &
     pid=$!
     while kill -0 "$pid" 2>/dev/null && ! grep -q 'Pulling from' "$log" && [ "$waited" -lt "$pull_answer_seconds" ]; do
         sleep 1
@@ -106,7 +106,7 @@ fetch_uv() {
         docker run -i --rm --network host "${settings[@]}" "$image" sh -euc '
             cd /tmp && tar x
             [ ! -s ca.pem ] || export PIP_CERT=/tmp/ca.pem
-            PIP_CONFIG_FILE=/tmp/pip.conf python3 -m pip download --quiet --no-deps --only-binary :all: -d wheel uv >&2
+            PIP_CONFIG_FILE=/tmp/pip.conf python3 -m pip download -qq --no-deps --only-binary :all: -d wheel uv >&2
             python3 -m zipfile -e wheel/uv-*.whl files
             cat files/uv-*.data/scripts/uv' >"$to"
     rm -rf "$inputs"
@@ -121,7 +121,7 @@ host_node_fits() { [ "$(host_node_major)" -ge 20 ] && [ -d "$(npm root -g 2>/dev
 copy_host_node() {
     mkdir -p "$1/bin" "$1/lib/node_modules"
     cp "$(node -p process.execPath)" "$1/bin/node"
-    cp -r "$(npm root -g)/npm" "$1/lib/node_modules/npm"
+    cp -r "$(npm root -g 2>/dev/null)/npm" "$1/lib/node_modules/npm"
     rm -rf "$1/lib/node_modules/npm/docs" "$1/lib/node_modules/npm/man"
     ln -s ../lib/node_modules/npm/bin/npm-cli.js "$1/bin/npm"
     ln -s ../lib/node_modules/npm/bin/npx-cli.js "$1/bin/npx"
@@ -172,9 +172,12 @@ save_to_cache() {
     mv "$file.part" "$file"
 }
 
+# What an image is made from, comments aside: another value means that the image is to be made anew.
 recipe_of() {
-    cat "$recipes/$1.Dockerfile" "$recipes/prepare.sh" "$recipes/serve-static" "$here/base/rootfs.sh" "$bundle" 2>/dev/null |
-        sha256sum | cut -c1-16
+    {
+        grep -hv '^ *#' "$recipes/$1.Dockerfile" "$recipes/prepare.sh" "$recipes/serve-static" "$here/base/rootfs.sh"
+        cat "$bundle" 2>/dev/null
+    } | sha256sum | cut -c1-16
 }
 
 ensure() {

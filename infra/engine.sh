@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# infra/engine.sh [start|stop]
+# infra/engine.sh [start|stop|status]
 # start (default): uses the Docker engine that answers at DOCKER_HOST or the default socket; where none does,
 #   installs the distribution's docker.io and starts it, with systemd where that runs, else as a plain dockerd.
 # stop: ends a dockerd that this script started, and no other.
+# status: says whether an engine answers.
 #
 # DOCKERD_OPTIONS are added to a plain dockerd's command line (a --data-root elsewhere, say).
 set -euo pipefail
@@ -112,8 +113,13 @@ stop() {
     say "stopped the dockerd that was started here (pid $pid)"
 }
 
+status() {
+    local version
+    version=$(engine_answers) || { say "no Docker engine answers"; return 1; }
+    say "the Docker engine $version answers"
+}
+
 case ${1:-start} in
-    start) start ;;
-    stop) stop ;;
-    *) die "usage: infra/engine.sh [start|stop]" ;;
+    start | stop | status) "${1:-start}" ;;
+    *) die "usage: infra/engine.sh [start|stop|status]" ;;
 esac

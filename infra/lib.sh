@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # What the scripts of this directory share: words to the user, root rights, packages, places for caches and state.
 
 CACHE_DIR="${XDG_CACHE_HOME:-$HOME/.cache}/previewd"

@@ -3,6 +3,7 @@
 # Imports a minimal root file system of this host's distribution, with the packages, as a local image.
 # For hosts whose engine cannot pull: it asks only the package mirrors that apt is set up for.
 set -euo pipefail
+# shellcheck source=lib.sh
 . "$(dirname "$0")/../lib.sh"
 
 # One "deb" line for every component of the distribution itself: no third-party sources in base images.
@@ -23,6 +24,7 @@ distribution_sources >"$work/sources.list"
 [ -s "$work/sources.list" ] || die "apt has no sources of the distribution; run apt-get update first"
 
 say "making $image from packages of $VERSION_CODENAME (about half a minute)"
+# shellcheck disable=SC2016 # the hooks are given the root file system as $1
 as_root mmdebstrap --quiet --variant=minbase --include="$(IFS=,; printf '%s' "$*")" \
     --aptopt='APT::Install-Recommends "false"' \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
