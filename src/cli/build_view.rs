@@ -43,6 +43,8 @@ enum State {
 
 impl<'a> BuildView<'a> {
     const TAIL: usize = 40;
+    /// Characters of a step's name that leave room for its newest line.
+    const NAME_BESIDE_OUTPUT: usize = 36;
 
     pub fn new(progress: &'a Progress<'a>) -> Self {
         Self { progress, steps: BTreeMap::new(), waiting: None, ahead: None, builder_told: false }
@@ -147,7 +149,8 @@ impl<'a> BuildView<'a> {
         }
         let line = clean(line).into_owned();
         if !line.trim().is_empty() {
-            shown.spinner.say(&format!("{}  {}", shown.name, line.trim()));
+            let name: String = shown.name.chars().take(Self::NAME_BESIDE_OUTPUT).collect();
+            shown.spinner.say(&format!("{name} │ {}", line.trim()));
         }
         if shown.tail.len() == Self::TAIL {
             shown.tail.pop_front();

@@ -40,7 +40,7 @@ pub use settings::Globals;
 
 /// Turns generated code into running, watched, disposable previews on Docker.
 #[derive(Debug, Parser)]
-#[command(name = "previewd", version, after_help = examples::TOP, max_term_width = 100)]
+#[command(name = "previewd", version, after_help = examples::TOP)]
 pub struct Cli {
     #[command(flatten)]
     pub globals: Globals,
