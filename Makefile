@@ -1,0 +1,21 @@
+# The targets are scripts of infra/, so that each can be read and run by itself.
+.DEFAULT_GOAL := help
+.PHONY: help demo setup test lint bench
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+demo: ## Launch the FastAPI example on a daemon of its own; Ctrl-C stops and cleans up
+	@exec infra/demo.sh
+
+setup: ## Install and start what tests and benchmarks need, where it is missing
+	@infra/setup.sh
+
+test: setup lint ## Every check and every test, engine ones included
+	@infra/test.sh
+
+lint: ## Formatting, clippy, documentation
+	@infra/lint.sh
+
+bench: setup ## Performance beside its baselines, all rows or one: make bench ROW=launch
+	@infra/with-engine.sh cargo bench --locked --bench performance -- $(ROW)

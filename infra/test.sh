@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# infra/test.sh (= make test, after setup and lint)
+# Every test, engine ones included; then a look whether they left anything on the engine.
+#
+# TEST_THREADS: tests at once (default 4; most of them wait for the engine).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. infra/lib.sh
+join_engine_group infra/test.sh
+
+threads=${TEST_THREADS:-4}
+leftover_seconds=20
+
+# Containers, networks and volumes of test daemons, whose instance ids begin with "test".
+test_things() {
+    {
+        docker ps -a --filter label=previewd.instance --format '{{.Label "previewd.instance"}} container {{.Names}}'
+        docker network ls --filter label=previewd.instance --format '{{.Label "previewd.instance"}} network {{.Name}}'
+        docker volume ls --filter label=previewd.instance --format '{{.Label "previewd.instance"}} volume {{.Name}}'
+    } | grep '^test' | sort || true
+}
+
+run_tests() {
+    if command -v cargo-nextest >/dev/null; then
+        cargo nextest run --locked --test-threads "$threads"
+        cargo test --locked --doc --quiet
+    else
+        cargo test --locked -- --test-threads "$threads"
+    fi
+}
+
+nothing_left_over() {
+    local before=$1 left waited=0
+    while left=$(comm -13 <(printf '%s\n' "$before") <(test_things)); [ -n "$left" ]; do
+        if [ "$waited" -ge "$leftover_seconds" ]; then
+            say "the tests left this on the engine (instance, kind, name):"
+            printf '%s\n' "$left" >&2
+            return 1
+        fi
+        waited=$((waited + 1))
+        sleep 1
+    done
+}
+
+before=$(test_things)
+status=0
+run_tests || status=$?
+nothing_left_over "$before" || status=1
+exit "$status"
