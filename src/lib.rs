@@ -4,3 +4,4 @@
 //! `tests/layering.rs` reads the `use` lines and keeps it so.
 
 pub mod domain;
+pub mod generation;

@@ -1,0 +1,3 @@
+//! Code in, facts out, pure: imports nothing of ours but `domain`.
+
+pub mod endpoints;
