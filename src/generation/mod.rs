@@ -15,6 +15,7 @@ mod bases;
 mod context;
 mod dockerfile;
 mod dotenv;
+pub mod endpoints;
 mod entry_point;
 mod error;
 mod frameworks;
