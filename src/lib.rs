@@ -3,4 +3,9 @@
 //! Calls go down the list of modules below, facts come back through return values and channels.
 //! `tests/layering.rs` reads the `use` lines and keeps it so.
 
+pub mod cli;
 pub mod domain;
+pub mod store;
+pub mod ingress;
+pub mod engine;
+pub mod streams;

@@ -1,0 +1,109 @@
+//! The commands of the daemon and its administration: they work on the data directory, the
+//! engine and the database themselves, not over the API.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::settings::Globals;
+use super::timespan;
+use crate::domain::{UserId, UserTier};
+
+/// Where the settings come from; the environment wins over the file.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ConfigArgs {
+    /// A TOML file with settings
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ServeArgs {
+    /// The address to listen on [default: 127.0.0.1:8000]
+    #[arg(long, env = "PREVIEW_LISTEN", value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    #[command(flatten)]
+    pub settings: ConfigArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct DockerfileArgs {
+    /// The directory with the code
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Every decision with its reason
+    #[arg(long)]
+    pub explain: bool,
+    /// A JSON file with the generation's metadata [default: DIR/preview.json if there is one]
+    #[arg(long, value_name = "FILE")]
+    pub metadata: Option<PathBuf>,
+    #[command(flatten)]
+    pub settings: ConfigArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct TokenArgs {
+    /// The `sub` of the token
+    #[arg(long, value_name = "U")]
+    pub user: UserId,
+    /// An admin sees and controls the previews of all users
+    #[arg(long, value_enum, default_value_t = Role::User)]
+    pub role: Role,
+    /// What the user may use: free, pro or enterprise
+    #[arg(long, value_name = "T", default_value = "free")]
+    pub tier: UserTier,
+    /// How long it is valid: 3600, 12h, 30d
+    #[arg(long, value_name = "D", default_value = "30d", value_parser = timespan::parse)]
+    pub ttl: Duration,
+    #[command(flatten)]
+    pub settings: ConfigArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    User,
+    Admin,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct GcArgs {
+    /// Only say what would be removed
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub settings: ConfigArgs,
+}
+
+pub async fn serve(_globals: Globals, _args: ServeArgs) -> anyhow::Result<()> {
+    anyhow::bail!("serve is not wired")
+}
+
+pub async fn dockerfile(_globals: Globals, _args: DockerfileArgs) -> anyhow::Result<()> {
+    anyhow::bail!("dockerfile is not wired")
+}
+
+pub async fn token(_globals: Globals, _args: TokenArgs) -> anyhow::Result<()> {
+    anyhow::bail!("token is not wired")
+}
+
+pub async fn doctor(_globals: Globals, _args: ConfigArgs) -> anyhow::Result<()> {
+    anyhow::bail!("doctor is not wired")
+}
+
+pub async fn gc(_globals: Globals, _args: GcArgs) -> anyhow::Result<()> {
+    anyhow::bail!("gc is not wired")
+}
+
+pub async fn migrate(_globals: Globals, _args: ConfigArgs) -> anyhow::Result<()> {
+    anyhow::bail!("migrate is not wired")
+}
+
+pub async fn config(_globals: Globals, _args: ConfigArgs) -> anyhow::Result<()> {
+    anyhow::bail!("config is not wired")
+}
+
+pub async fn openapi(_globals: Globals) -> anyhow::Result<()> {
+    anyhow::bail!("openapi is not wired")
+}

@@ -1,0 +1,90 @@
+//! The examples `--help` ends with. A test types each of them in.
+
+pub const TOP: &str = "\
+Examples:
+  previewd serve
+  previewd launch ./my-app --follow
+  previewd ps
+
+Settings: PREVIEW_URL, PREVIEW_TOKEN, PREVIEW_DATA_DIR. Exit codes: 0 done, 1 failed, 2 wrong usage.";
+
+pub const SERVE: &str = "\
+Examples:
+  previewd serve
+  previewd serve --listen 0.0.0.0:8000 --data-dir /var/lib/previewd --config /etc/previewd.toml";
+
+pub const LAUNCH: &str = "\
+Examples:
+  previewd launch ./my-app
+  previewd launch ./my-app --db postgresql --env LOG_LEVEL=debug --follow
+  previewd launch ./my-app --id shop-v2 --metadata shop.json --tier pro --json
+
+What .gitignore and .dockerignore leave out is not uploaded. Without --metadata, DIR/preview.json
+is used when it is there.";
+
+pub const PS: &str = "\
+Examples:
+  previewd ps
+  previewd ps --all --project shop
+  previewd ps --status unhealthy --json";
+
+pub const STATUS: &str = "Example:\n  previewd status shop-v2";
+
+pub const STOP: &str = "Examples:\n  previewd stop shop-v2\n  previewd stop shop-v1 shop-v2";
+
+pub const RESTART: &str = "Example:\n  previewd restart shop-v2";
+
+pub const PAUSE: &str = "Example:\n  previewd pause shop-v2";
+
+pub const RESUME: &str = "Example:\n  previewd resume shop-v2";
+
+pub const EXTEND: &str = "\
+Examples:
+  previewd extend shop-v2 30m
+  previewd extend shop-v2 1h30m
+
+DURATION is a number of seconds, or made of d, h, m and s.";
+
+pub const ENDPOINTS: &str = "Example:\n  previewd endpoints shop-v2";
+
+pub const REQUEST: &str = "\
+Examples:
+  previewd request shop-v2 GET /health
+  previewd request shop-v2 POST /items --data '{\"name\": \"tea\"}'
+  previewd request shop-v2 GET /items --query limit=2 --header 'Accept: application/json' --include
+  previewd request shop-v2 PUT /photo --data @photo.b64 --fail
+
+The body goes to stdout, the status line to stderr. --data @FILE reads a file, --data @- stdin.";
+
+pub const LOGS: &str = "\
+Examples:
+  previewd logs shop-v2
+  previewd logs shop-v2 -f --level WARNING
+  previewd logs shop-v2 --since 10m --search timeout --source app
+
+With --json every line is one JSON object.";
+
+pub const EVENTS: &str = "Example:\n  previewd events shop-v2";
+
+pub const DOCKERFILE: &str = "\
+Examples:
+  previewd dockerfile ./my-app
+  previewd dockerfile ./my-app --explain
+  previewd dockerfile ./my-app --metadata shop.json";
+
+pub const TOKEN: &str = "\
+Examples:
+  previewd token --user alice
+  previewd token --user ops --role admin --tier enterprise --ttl 12h
+
+The token is printed alone on stdout: PREVIEW_TOKEN=$(previewd token --user alice)";
+
+pub const DOCTOR: &str = "Examples:\n  previewd doctor\n  previewd doctor --json";
+
+pub const GC: &str = "Examples:\n  previewd gc --dry-run\n  previewd gc";
+
+pub const MIGRATE: &str = "Example:\n  previewd migrate --config /etc/previewd.toml";
+
+pub const CONFIG: &str = "Examples:\n  previewd config\n  previewd config --config /etc/previewd.toml --json";
+
+pub const OPENAPI: &str = "Example:\n  previewd openapi";

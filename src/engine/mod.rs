@@ -1,0 +1,195 @@
+//! The container engine: the only place that speaks to one, and the only one that imports
+//! bollard. Nothing outside sees a type of the engine's API.
+//!
+//! [`Engine`] is a cheap handle without state of its own: what exists is what the engine says.
+//! Every call has a deadline; every thing made carries our labels ([`Ownership`]); whatever
+//! does not carry them is never changed. A handle can be made without an engine: calls answer
+//! [`EngineError::Unreachable`] until one is there.
+
+mod build;
+mod cgroup;
+mod container_spec;
+mod container_state;
+mod containers;
+mod error;
+mod events;
+mod images;
+mod info;
+mod logs;
+mod networks;
+mod ownership;
+mod process;
+mod sockets;
+mod volumes;
+
+use std::future::Future;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bollard::{API_DEFAULT_VERSION, Docker};
+
+use crate::domain::InstanceId;
+
+pub use build::{BuildContext, BuildError, BuildRequest, Builder};
+pub use cgroup::{CgroupLimits, Usage};
+pub use container_spec::ContainerSpec;
+pub use container_state::{ContainerState, ContainerStatus, OwnedContainer};
+pub use error::EngineError;
+pub use events::{EngineEvent, EventKind};
+pub use images::OwnedImage;
+pub use info::EngineInfo;
+pub use logs::{EngineLogLine, LogStream, LogsFrom};
+pub use networks::{NetworkSpec, OwnedNetwork};
+pub use ownership::{Kind, Ownership};
+pub use process::ContainerProcess;
+pub use sockets::ListeningSocket;
+pub use volumes::OwnedVolume;
+
+/// How to reach the engine and how long to wait for it.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `DOCKER_HOST`: `unix:///path` or `tcp://host:port`; default `unix:///var/run/docker.sock`.
+    pub docker_host: String,
+    /// What everything made through this handle is labelled with.
+    pub instance: InstanceId,
+    /// `PREVIEW_ENGINE_TIMEOUT`, seconds, default 30: deadline of one call, and the longest
+    /// silence of a transfer.
+    pub call_timeout: Duration,
+    /// `PREVIEW_BUILD_TIMEOUT`, seconds, default 900: deadline of a build whose request names none.
+    pub build_timeout: Duration,
+    /// `PREVIEW_BUILDER`: `auto` (default), `buildkit` or `classic`.
+    pub builder: Builder,
+}
+
+impl Config {
+    pub const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
+
+    /// All defaults.
+    pub fn new(instance: InstanceId) -> Self {
+        Self {
+            docker_host: Self::DEFAULT_HOST.to_owned(),
+            instance,
+            call_timeout: Duration::from_secs(30),
+            build_timeout: Duration::from_secs(900),
+            builder: Builder::Auto,
+        }
+    }
+}
+
+/// A handle on one engine. Cloning it costs a reference count.
+#[derive(Debug, Clone)]
+pub struct Engine(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    config: Config,
+    /// Empty until the engine's socket exists; the client library insists on seeing it.
+    docker: OnceLock<Docker>,
+}
+
+impl Engine {
+    /// Fails on an address that can never work, not on an engine that is not there.
+    pub fn connect(config: Config) -> Result<Self, EngineError> {
+        let known = ["unix://", "tcp://", "http://"].iter().find_map(|p| config.docker_host.strip_prefix(p));
+        if known.is_none_or(str::is_empty) {
+            return Err(EngineError::Address { address: config.docker_host });
+        }
+        Ok(Self(Arc::new(Inner { config, docker: OnceLock::new() })))
+    }
+
+    pub fn instance(&self) -> &InstanceId {
+        &self.config().instance
+    }
+
+    pub(in crate::engine) fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// The client for calls that [`Engine::call`] puts a deadline on.
+    fn docker(&self, call: &'static str) -> Result<&Docker, EngineError> {
+        // The library's own timeout must never strike first: it covers only response heads,
+        // and a build or a stop may rightly take longer than any one value.
+        const LIBRARY_TIMEOUT_S: u64 = 24 * 60 * 60;
+        if let Some(docker) = self.0.docker.get() {
+            return Ok(docker);
+        }
+        let host = self.config().docker_host.as_str();
+        let docker = if host.starts_with("unix://") {
+            Docker::connect_with_unix(host, LIBRARY_TIMEOUT_S, API_DEFAULT_VERSION)
+        } else {
+            Docker::connect_with_http(host, LIBRARY_TIMEOUT_S, API_DEFAULT_VERSION)
+        };
+        let docker = docker.map_err(|error| EngineError::from_bollard(call, error))?;
+        Ok(self.0.docker.get_or_init(|| docker))
+    }
+
+    /// The client for streams: the response head has a deadline, the body none.
+    fn streaming(&self, call: &'static str) -> Result<Docker, EngineError> {
+        let head = self.config().call_timeout.max(Duration::from_secs(1));
+        Ok(self.docker(call)?.clone().with_timeout(head))
+    }
+
+    /// One call, with the configured deadline.
+    async fn call<'a, T, F>(
+        &'a self,
+        call: &'static str,
+        run: impl FnOnce(&'a Docker) -> F,
+    ) -> Result<T, EngineError>
+    where
+        F: Future<Output = Result<T, bollard::errors::Error>> + 'a,
+    {
+        self.call_within(self.config().call_timeout, call, run).await
+    }
+
+    /// One call that may take `deadline`.
+    async fn call_within<'a, T, F>(
+        &'a self,
+        deadline: Duration,
+        call: &'static str,
+        run: impl FnOnce(&'a Docker) -> F,
+    ) -> Result<T, EngineError>
+    where
+        F: Future<Output = Result<T, bollard::errors::Error>> + 'a,
+    {
+        let answer = run(self.docker(call)?);
+        match tokio::time::timeout(deadline, answer).await {
+            Ok(answer) => answer.map_err(|error| EngineError::from_bollard(call, error)),
+            Err(_) => Err(EngineError::Timeout { call, after: deadline }),
+        }
+    }
+}
+
+/// What is absent as `None`, so that callers need not look into errors for it.
+fn present<T>(answer: Result<T, EngineError>) -> Result<Option<T>, EngineError> {
+    match answer {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.is_missing() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(host: &str) -> Config {
+        Config { docker_host: host.to_owned(), ..Config::new(InstanceId::random()) }
+    }
+
+    #[tokio::test]
+    async fn a_handle_needs_no_engine_and_says_so_when_asked() {
+        for host in ["unix:///nonexistent/engine.sock", "tcp://127.0.0.1:1"] {
+            let engine = Engine::connect(config(host)).expect("the address is well-formed");
+            let error = engine.info().await.expect_err("nobody is there");
+            assert!(matches!(error, EngineError::Unreachable { .. }), "{error}");
+            assert!(error.is_transient());
+        }
+    }
+
+    #[test]
+    fn addresses_that_cannot_work_are_refused_at_once() {
+        for host in ["", "unix://", "ssh://host", "/var/run/docker.sock", "npipe://x"] {
+            assert!(matches!(Engine::connect(config(host)), Err(EngineError::Address { .. })), "{host:?}");
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The first process of a container, seen from this host.
+
+use std::path::{Path, PathBuf};
+
+/// A process id that is looked at only while it still is the container's: in a container of
+/// our own, or after an exit, the number may be somebody else's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerProcess {
+    container: String,
+    pid: u32,
+    roots: Roots,
+}
+
+/// Where the kernel shows itself; tests put recorded trees there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Roots {
+    pub proc: PathBuf,
+    pub cgroup: PathBuf,
+}
+
+impl Default for Roots {
+    fn default() -> Self {
+        Self { proc: "/proc".into(), cgroup: "/sys/fs/cgroup".into() }
+    }
+}
+
+impl ContainerProcess {
+    pub(super) fn new(container: &str, pid: u32) -> Self {
+        Self::under(Roots::default(), container, pid)
+    }
+
+    pub(super) fn under(roots: Roots, container: &str, pid: u32) -> Self {
+        Self { container: container.to_owned(), pid, roots }
+    }
+
+    /// In the engine's process namespace.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    pub(super) fn cgroup_root(&self) -> &Path {
+        &self.roots.cgroup
+    }
+
+    /// A file of the process under `/proc`; `None` once it is not the container's any more, or
+    /// when the engine's processes are not visible here.
+    pub(super) fn read(&self, file: &str) -> Option<String> {
+        let folder = self.roots.proc.join(self.pid.to_string());
+        let text = std::fs::read_to_string(folder.join(file)).ok()?;
+        // Looked at after the read: a process that ended in between does not pass.
+        let cgroups = std::fs::read_to_string(folder.join("cgroup")).ok()?;
+        (!self.container.is_empty() && cgroups.contains(&self.container)).then_some(text)
+    }
+}

@@ -1,0 +1,87 @@
+//! A request and its answer, start to end. This is the hot path.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use hyper::{Request, Response, StatusCode};
+
+use super::body::{Body, Outbound};
+use super::exchange::{exchange, exchange_afresh};
+use super::fault::Fault;
+use super::headers::{self, Seen};
+use super::pages;
+use super::record::Record;
+use super::tunnel;
+use super::upstream::{Lease, Patience};
+use super::visit::Visit;
+
+/// Answers a visitor: with what the app says, or with a page that says why it says nothing.
+pub(super) async fn answer(visit: &Arc<Visit>, request: Request<Outbound>) -> Response<Body> {
+    let seen = Seen::of(request.headers());
+    let limit = visit.gate.shared.config.request_timeout;
+    match forward(visit, request, &seen, limit).await {
+        Ok(response) => response,
+        Err(fault) => pages::page(&fault, seen.accepts_html),
+    }
+}
+
+/// Passes a request on to the app, whose answer must begin within `limit` of the request's last byte.
+pub(super) async fn forward(
+    visit: &Arc<Visit>,
+    request: Request<Outbound>,
+    seen: &Seen,
+    limit: Duration,
+) -> Result<Response<Body>, Fault> {
+    let mut record = Record::begin(visit, &request);
+    match pass(visit, request, seen, limit).await {
+        Ok((response, lease)) => Ok(deliver(response, lease, record)),
+        Err(fault) => {
+            if fault.is_the_apps() {
+                record.answered(fault.status(), None);
+            }
+            Err(fault)
+        }
+    }
+}
+
+async fn pass(
+    visit: &Arc<Visit>,
+    request: Request<Outbound>,
+    seen: &Seen,
+    limit: Duration,
+) -> Result<(Response<Incoming>, Option<Lease>), Fault> {
+    let (mut head, body) = request.into_parts();
+    let upgrade = headers::inward(&mut head, seen, visit)?;
+    let client = head.extensions.remove::<OnUpgrade>();
+    head.extensions.clear();
+    let patience = Patience::new(limit, &body);
+    if let (Some(protocol), Some(client), true) = (upgrade, client, body.is_empty()) {
+        tunnel::ask(&mut head, protocol);
+        let (mut response, lease) =
+            exchange_afresh(&visit.gate, Request::from_parts(head, body), &patience).await?;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            tunnel::dig(visit, client, &mut response);
+            return Ok((response, None));
+        }
+        return Ok((response, Some(lease)));
+    }
+    let (response, lease) = exchange(&visit.gate, Request::from_parts(head, body), &patience).await?;
+    match response.status() {
+        StatusCode::SWITCHING_PROTOCOLS => {
+            Err(Fault::BadAnswer("the app changed the protocol without being asked".to_owned()))
+        }
+        _ => Ok((response, Some(lease))),
+    }
+}
+
+fn deliver(response: Response<Incoming>, lease: Option<Lease>, mut record: Box<Record>) -> Response<Body> {
+    let (mut head, body) = response.into_parts();
+    record.answered(head.status, lease);
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        return Response::from_parts(head, Body::empty());
+    }
+    headers::outward(&mut head.headers, head.status);
+    Response::from_parts(head, Body::upstream(body, record))
+}

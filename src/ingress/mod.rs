@@ -1,0 +1,55 @@
+//! The way in to a preview: owns the preview ports, and carries every request between a visitor and
+//! the container.
+//!
+//! ```text
+//!   visitor ──▶ listener ──▶ visit ──▶ headers ──▶ exchange ──▶ upstream (pool) ──▶ container
+//!                 │ a port of        host check,     │ stale connections
+//!                 │ the range        hop-by-hop      │ are tried again
+//!                 ▼                                  ▼
+//!            client_stream: deadlines          pages: what a visitor is told
+//!            and unambiguous framing           when there is no answer
+//! ```
+//!
+//! Containers publish no port. A preview that is `open` has a listener of its own, and an `Upstream`
+//! that says where its requests go: nowhere yet (a page that waits with the visitor), to one recorded
+//! address, or nowhere any more. Bodies are streamed both ways and never held; connections to the
+//! container are kept and used again; upgrades (WebSockets) become tunnels. Requests are counted in
+//! [`Traffic`], and each finished one is shown to the [`Observer`].
+//!
+//! What comes from outside is never trusted: a request that two parsers could read differently is
+//! refused, a foreign `Host` is refused, what the visitor says about itself in `X-Forwarded-*` is
+//! replaced, and previewd's own credentials stay out of the container.
+
+mod alarm;
+mod answer;
+mod body;
+mod client_stream;
+mod config;
+mod exchange;
+mod fault;
+mod framing;
+mod gate;
+mod headers;
+mod hooks;
+mod host;
+mod listener;
+mod pages;
+mod ports;
+mod probe;
+mod record;
+mod request;
+mod service;
+mod traffic;
+mod tunnel;
+mod upstream;
+mod visit;
+
+pub use body::Body;
+pub use config::Config;
+pub use fault::{IngressError, RequestError};
+pub use hooks::{Diagnose, Diagnosis, Finished, Hooks, Observer};
+pub use probe::ProbeResult;
+pub use request::{ProxiedRequest, ProxiedResponse};
+pub use service::Ingress;
+pub use traffic::{Latencies, Traffic};
+pub use upstream::Upstream;

@@ -1,0 +1,105 @@
+//! The account of one request, from its head to the last byte of its answer.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hyper::{Method, Request, StatusCode, Uri};
+
+use super::body::{Meter, Outbound};
+use super::hooks::{Finished, Observer};
+use super::upstream::Lease;
+use super::visit::{Phase, Visit};
+
+/// Counts the request when the answer's head is there, and reports it when the answer is over or
+/// abandoned, whichever comes first.
+pub(super) struct Record {
+    visit: Arc<Visit>,
+    started: Instant,
+    answer: Option<(StatusCode, Duration)>,
+    bytes_out: u64,
+    /// The connection the answer comes over, until it is free again.
+    lease: Option<Lease>,
+    seen: Option<Box<Seen>>,
+}
+
+/// What only an observer needs.
+struct Seen {
+    observer: Arc<dyn Observer>,
+    method: Method,
+    uri: Uri,
+    meter: Option<Arc<Meter>>,
+}
+
+impl Record {
+    pub(super) fn begin(visit: &Arc<Visit>, request: &Request<Outbound>) -> Box<Self> {
+        visit.enter(Phase::Answering);
+        let seen = visit.gate.shared.hooks.observer.as_ref().map(|observer| {
+            Box::new(Seen {
+                observer: observer.clone(),
+                method: request.method().clone(),
+                uri: request.uri().clone(),
+                meter: request.body().meter(),
+            })
+        });
+        Box::new(Self {
+            visit: visit.clone(),
+            started: Instant::now(),
+            answer: None,
+            bytes_out: 0,
+            lease: None,
+            seen,
+        })
+    }
+
+    /// The app's answer, or a page in its place, begins.
+    pub(super) fn answered(&mut self, status: StatusCode, lease: Option<Lease>) {
+        let now = Instant::now();
+        self.visit.gate.tally.answered(self.started, now, status.is_server_error());
+        self.answer = Some((status, now - self.started));
+        self.lease = lease;
+    }
+
+    pub(super) fn sent(&mut self, bytes: usize) {
+        if bytes > 0 {
+            self.bytes_out += bytes as u64;
+            self.visit.gate.tally.sent(bytes as u64, Instant::now());
+        }
+    }
+
+    /// The app's answer broke off before its end.
+    pub(super) fn broke_off(&mut self) {
+        self.lease = None;
+        if self.answer.is_some_and(|(status, _)| !status.is_server_error()) {
+            self.visit.gate.tally.broke_off();
+        }
+    }
+
+    /// The answer is complete: its connection can carry another.
+    pub(super) fn end(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            self.visit.gate.upstreams.give_back(lease, &self.visit.gate.shared.config);
+        }
+    }
+
+    fn report(&self, seen: &Seen, status: StatusCode, latency: Duration) {
+        seen.observer.finished(&Finished {
+            preview: self.visit.gate.preview,
+            method: &seen.method,
+            path: seen.uri.path(),
+            status,
+            latency,
+            duration: self.started.elapsed(),
+            bytes_in: seen.meter.as_ref().map_or(0, |meter| meter.bytes()),
+            bytes_out: self.bytes_out,
+        });
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        self.visit.answered();
+        if let (Some(seen), Some((status, latency))) = (&self.seen, self.answer) {
+            self.report(seen, status, latency);
+        }
+    }
+}

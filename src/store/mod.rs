@@ -1,0 +1,104 @@
+//! Owns what outlives a process: generations, previews, their audit trail, and the settings of
+//! the installation. The only place that knows SQL.
+//!
+//! One [`Store`] over two backends: a SQLite file for one daemon alone, PostgreSQL for several
+//! that share state. Every statement is written once and runs on both; `tests/store` tells the
+//! same stories to both. Migrations run when the store is opened.
+//!
+//! Every call has a deadline, and every read-then-write is one transaction that no other can
+//! get between.
+
+mod archive;
+mod config;
+mod db;
+mod error;
+mod events;
+mod generations;
+mod page;
+mod preview_row;
+mod previews;
+mod row;
+mod settings;
+
+use std::time::Duration;
+
+pub use config::Config;
+pub use error::{Fault, StoreError};
+pub use generations::{GenerationHead, Put};
+pub use page::{Page, PageOf};
+pub use previews::{Insert, PreviewFilter};
+
+use db::{Db, on_read};
+
+/// A handle to the store; clones share its connections.
+#[derive(Debug, Clone)]
+pub struct Store {
+    db: Db,
+    /// The longest any call may take: waiting for a connection, and then for the answer.
+    deadline: Duration,
+}
+
+impl Store {
+    /// How long a statement may run once it has a connection.
+    const STATEMENT_DEADLINE: Duration = Duration::from_secs(30);
+
+    /// How long readiness waits for an answer.
+    const CHECK_DEADLINE: Duration = Duration::from_secs(2);
+
+    /// Connects, creates the SQLite file where it is missing, and brings the schema up to date.
+    pub async fn open(config: Config) -> Result<Self, StoreError> {
+        let db = Db::connect(&config, Self::STATEMENT_DEADLINE).await?;
+        db.migrate().await.map_err(StoreError::Migrate)?;
+        Ok(Self { db, deadline: config.acquire_timeout + Self::STATEMENT_DEADLINE })
+    }
+
+    /// Whether the store answers, for readiness; at most two seconds.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        let ask = async {
+            on_read!(self.db, |pool| sqlx::query("SELECT key FROM settings LIMIT 1")
+                .fetch_optional(pool)
+                .await
+                .map(drop))?;
+            Ok(())
+        };
+        within(Self::CHECK_DEADLINE, StoreError::Check, ask).await
+    }
+
+    /// `sqlite` or `postgresql`.
+    pub fn backend(&self) -> &'static str {
+        match self.db {
+            Db::Sqlite { .. } => "sqlite",
+            Db::Postgres(_) => "postgresql",
+        }
+    }
+
+    /// The number of the newest migration, which [`Store::open`] has applied.
+    pub fn schema_version(&self) -> i64 {
+        self.db.schema_version()
+    }
+
+    /// Waits for calls under way and gives the connections back. Later calls fail.
+    pub async fn close(&self) {
+        self.db.close().await;
+    }
+
+    /// Does `work` under the deadline of this store; a fault becomes `operation`'s error.
+    async fn run<T>(
+        &self,
+        operation: fn(Fault) -> StoreError,
+        work: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, StoreError> {
+        within(self.deadline, operation, work).await
+    }
+}
+
+async fn within<T>(
+    deadline: Duration,
+    operation: fn(Fault) -> StoreError,
+    work: impl Future<Output = Result<T, Fault>>,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(deadline, work).await {
+        Ok(done) => done.map_err(operation),
+        Err(_) => Err(operation(Fault::Deadline(deadline))),
+    }
+}
