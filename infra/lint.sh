@@ -18,7 +18,7 @@ cargo fmt --check
 cargo clippy --all-targets --locked -- -D warnings
 RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --locked
 if command -v cargo-deny >/dev/null; then
-    cargo deny check
+    cargo deny check bans licenses sources
 fi
 if command -v shellcheck >/dev/null; then
     shellcheck -x -P infra infra/*.sh infra/base/*.sh .ci/run
