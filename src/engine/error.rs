@@ -55,11 +55,7 @@ impl EngineError {
             Bollard::DockerResponseServerError { status_code, message } => {
                 Self::from_status(call, status_code, message)
             }
-            Bollard::SocketNotFoundError(path) => {
-                Self::Unreachable { call, reason: format!("no socket at {path}") }
-            }
-            error @ (Bollard::HyperLegacyError { .. }
-            | Bollard::HyperResponseError { .. }
+            error @ (Bollard::HyperResponseError { .. }
             | Bollard::IOError { .. }
             | Bollard::RequestTimeoutError) => Self::Unreachable { call, reason: with_causes(&error) },
             Bollard::DockerStreamError { error } => Self::Failed { call, message: error },

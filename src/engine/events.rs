@@ -38,15 +38,11 @@ impl Engine {
     /// again and list what was missed.
     pub fn events(&self) -> impl Stream<Item = Result<EngineEvent, EngineError>> + Send + 'static {
         const CALL: &str = "watch events";
-        let docker = match self.streaming(CALL) {
-            Ok(docker) => docker,
-            Err(error) => return stream::once(async { Err(error) }).boxed(),
-        };
         let mut filters = instance_filter(self.instance());
         filters.insert("type".to_owned(), vec!["container".to_owned()]);
         let options = EventsOptionsBuilder::default().filters(&filters).build();
         let ended = EngineError::Unreachable { call: CALL, reason: "the stream ended".into() };
-        docker
+        self.streaming()
             .events(Some(options))
             .filter_map(|message| async {
                 match message {

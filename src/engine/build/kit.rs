@@ -20,7 +20,7 @@ pub(super) async fn build(
     progress: &mut Progress<'_>,
 ) -> Result<Option<String>, BuildError> {
     const CALL: &str = "build image";
-    let docker = engine.docker(CALL)?;
+    let (docker, _until_the_end) = engine.short_lived()?;
     let body = bollard::body_try_stream(request.context.open());
     let mut answers = Box::pin(docker.build_image(options(request), None, Some(body)));
     let mut image = None;
