@@ -98,9 +98,11 @@ fn failure(error: String, failed: Option<FailedStep>) -> BuildError {
     BuildError::StepFailed { step: failed.name, exit_code, reason: failed.error, tail: failed.tail }
 }
 
-/// Loading the Dockerfile, the context, what is known of the base image.
+/// What is not of the Dockerfile: loading it, the context, what is known of the base image.
+/// Its own steps begin `[2/3]` or `[stage 2/3]`.
 fn is_housekeeping(vertex: &Vertex) -> bool {
-    vertex.name.starts_with("[internal]")
+    let of_dockerfile = vertex.name.starts_with('[') && !vertex.name.starts_with("[internal]");
+    !of_dockerfile && !vertex.name.starts_with("exporting")
 }
 
 fn moment(seconds: i64, nanos: i32) -> DateTime<Utc> {
