@@ -32,8 +32,8 @@ pub enum EngineError {
     /// The engine said halfway through a stream that it failed.
     #[error("{call} failed: {message}")]
     Failed { call: &'static str, message: String },
-    /// An answer we cannot read.
-    #[error("the engine's answer is not understood ({call}): {reason}")]
+    /// An answer we cannot read, or a request we could not finish.
+    #[error("no sensible exchange with the engine ({call}): {reason}")]
     Protocol { call: &'static str, reason: String },
 }
 
@@ -54,6 +54,10 @@ impl EngineError {
         match error {
             Bollard::DockerResponseServerError { status_code, message } => {
                 Self::from_status(call, status_code, message)
+            }
+            // What we were sending broke off, such as a build context that cannot be read.
+            Bollard::HyperResponseError { err } if err.is_user() => {
+                Self::Protocol { call, reason: with_causes(&err) }
             }
             error @ (Bollard::HyperResponseError { .. }
             | Bollard::IOError { .. }

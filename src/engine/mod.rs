@@ -179,4 +179,31 @@ mod tests {
             assert!(error.is_transient());
         }
     }
+
+    /// Callers run them in tasks of their own; that this compiles is the test.
+    #[tokio::test]
+    async fn futures_can_move_between_threads() {
+        fn movable<T: Send>(_: T) {}
+        let engine = Engine::connect(config("tcp://127.0.0.1:1")).expect("well-formed");
+        let second = Duration::from_secs(1);
+        movable((engine.info(), engine.addresses_reachable(), engine.inspect("x"), engine.remove("x")));
+        movable((engine.start("x"), engine.stop("x", second), engine.kill("x"), engine.restart("x", second)));
+        movable((
+            engine.pause("x"),
+            engine.unpause("x"),
+            engine.wait("x", second),
+            engine.owned_containers(),
+        ));
+        movable((engine.owned_networks(), engine.all_subnets(), engine.remove_network("x")));
+        movable((engine.owned_images(), engine.image_id("x"), engine.remove_image("x")));
+        movable((engine.owned_volumes(), engine.remove_volume("x"), engine.upload("x", "".into(), "/")));
+        movable((engine.events(), engine.logs("x", LogsFrom::Start, true)));
+        let (lines, _read) = tokio::sync::mpsc::channel(1);
+        movable(engine.pull("x", &lines));
+        let create = async |spec: ContainerSpec, net: NetworkSpec| {
+            let (create, create_network) = (engine.create_container(&spec), engine.create_network(&net));
+            movable((create, create_network));
+        };
+        movable(create);
+    }
 }

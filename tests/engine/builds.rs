@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use previewd::domain::BuildEvent;
-use previewd::engine::{BuildError, BuildRequest, Builder, Config, Engine, Kind};
+use previewd::engine::{BuildContext, BuildError, BuildRequest, Builder, Config, Engine, Kind};
 use tokio::sync::mpsc;
 
 use crate::base::{request, tar};
@@ -194,7 +194,7 @@ async fn where_buildkit_is_refused_the_classic_builder_is_used_and_says_so() {
             ("Dockerfile", dockerfile.as_bytes(), 0o644),
             ("Dockerfile.classic", classic.as_bytes(), 0o644),
         ]);
-        request.context = previewd::engine::BuildContext::bytes(context);
+        request.context = BuildContext::bytes(context);
         request.classic_dockerfile = Some("Dockerfile.classic".into());
         let (outcome, events) = collect(&engine, request).await;
         outcome.expect("an image");
@@ -250,4 +250,21 @@ async fn builds_leave_no_connection_open() {
         eventually("every connection to close", async || (open() == 0).then_some(())).await;
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_context_that_breaks_off_is_not_the_engines_fault() {
+    for builder in BOTH {
+        scene_with(builder, async |scene| {
+            let mut request = scene.build_request("COPY data /data");
+            request.context = BuildContext::stream(|| {
+                let start = tar(&[("Dockerfile", b"FROM scratch", 0o644)]).slice(..512);
+                futures_util::stream::iter([Ok(start), Err(std::io::Error::other("disk on fire"))])
+            });
+            let error = collect(&scene.engine, request).await.0.expect_err("half a context");
+            let BuildError::Engine(error) = error else { panic!("{error}") };
+            assert!(!error.is_transient() && error.to_string().contains("disk on fire"), "{error}");
+        })
+        .await;
+    }
 }
