@@ -142,7 +142,7 @@ impl Interpreter<'_> {
     fn evaluate_call(&mut self, call: &Call, scope: ScopeId) -> Value {
         let callee = self.evaluate(&call.callee, scope);
         let callee = self.look_up(&callee);
-        let foreign = matches!(callee, Value::External(_)) && !self.is_framework(&callee);
+        let foreign = matches!(&callee, Value::External(path) if !self.wants_arguments(path));
         let mut arguments = Vec::with_capacity(call.arguments.len());
         for argument in &call.arguments {
             // What is handed to other packages is of no use here, and looking it up costs.

@@ -127,7 +127,7 @@ fn argument(node: Node, source: &str, depth: usize) -> Option<Argument> {
 fn lambda(node: Node, source: &str, depth: usize) -> Function {
     let body = node.child_by_field_name("body").map(|body| expression(body, source, depth));
     Function {
-        name: "lambda".to_owned(),
+        name: "<lambda>".to_owned(),
         parameters: Vec::new(),
         body: body.map(Statement::Return).into_iter().collect(),
         decorators: Vec::new(),
