@@ -159,7 +159,9 @@ impl Interpreter<'_> {
                     let value = self.member(value, name);
                     self.assign(target, value, scope, declares);
                 }
-                Entry::Spread(target) => self.assign(target, Value::Unknown, scope, declares),
+                Entry::Computed(_, target) | Entry::Spread(target) => {
+                    self.assign(target, Value::Unknown, scope, declares);
+                }
             }
         }
     }

@@ -124,8 +124,8 @@ pub fn add_route(
         interpreter.described(&handler).and_then(|(_, doc)| doc)
     });
     for path in paths {
-        // `all('*')` is how an app says "not found".
-        if methods.len() > 1 && path.ends_with('*') {
+        // `all('*')` is how an app says "not found", `options('*')` how it allows other origins.
+        if path.ends_with('*') && (methods.len() > 1 || methods == ["OPTIONS"]) {
             continue;
         }
         for method in methods {
