@@ -5,7 +5,7 @@
 
 pub mod cli;
 pub mod domain;
-pub mod store;
-pub mod ingress;
 pub mod engine;
+pub mod ingress;
+pub mod store;
 pub mod streams;

@@ -1,8 +1,6 @@
 //! Keeps the picture of `src/` true: who may import whom, which crates belong to one module alone,
 //! and how long a file may get. A finding names file and line.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot read the sources has failed")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -18,13 +16,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("orchestrator", &["domain", "generation", "engine", "store", "databases", "streams", "ingress"]),
     ("web", &["domain"]),
     ("api", &["domain", "generation", "streams", "orchestrator", "web"]),
-    ("cli", &["domain", "generation", "api"]),
     ("config", ALL),
     ("app", ALL),
-    ("main", ALL),
+    // A client of the API, by its wire types; `serve` hands over to the app.
+    ("cli", &["domain", "generation", "api", "config", "app"]),
+    ("main", &["cli"]),
 ];
 
-/// May import everything: these compose the others.
+/// May import everything that is below: these compose the others.
 const ALL: &[&str] = &["*"];
 
 /// Crates whose types stay inside of the modules named.
