@@ -117,8 +117,9 @@ pub fn router(state: AppState) -> Router {
         .fallback(|| async { ApiError::NoRoute })
         .layer(DefaultBodyLimit::max(SMALL_BODY))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn_with_state(state.clone(), hosts::dispatch))
         .layer(middleware::from_fn(trace::trace))
+        // Outermost: what is for a preview is none of the API's business.
+        .layer(middleware::from_fn_with_state(state.clone(), hosts::dispatch))
         .with_state(state)
 }
 

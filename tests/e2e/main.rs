@@ -9,3 +9,4 @@ mod app;
 mod http;
 
 mod examples;
+mod ways_in;
