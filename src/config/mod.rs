@@ -51,7 +51,7 @@ pub struct Overrides {
 impl Config {
     /// Reads this process's environment.
     pub fn from_env(overrides: &Overrides) -> Result<Self, Vec<ConfigError>> {
-        Self::read(std::env::vars(), overrides)
+        Self::read(reader::as_text(std::env::vars_os())?, overrides)
     }
 
     pub fn read(
