@@ -7,8 +7,8 @@
 
 pub mod auth;
 mod docs;
-mod hosts;
 mod extract;
+mod hosts;
 mod json;
 mod listing;
 mod owned;

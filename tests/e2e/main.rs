@@ -7,6 +7,16 @@
 mod app;
 #[path = "../common/http.rs"]
 mod http;
+mod scene;
+mod sse;
 
+mod absent_engine;
+mod builds;
+mod crash;
 mod examples;
 mod ways_in;
+mod failures;
+mod lifecycle;
+mod limits;
+mod postgres;
+mod v1;
