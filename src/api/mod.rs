@@ -120,8 +120,9 @@ pub fn router(state: AppState) -> Router {
         .fallback(|| async { ApiError::NoRoute })
         .layer(DefaultBodyLimit::max(SMALL_BODY))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn_with_state(state.clone(), hosts::dispatch))
         .layer(middleware::from_fn(trace::trace))
+        // Outermost: an app's own errors are the app's to word.
+        .layer(middleware::from_fn_with_state(state.clone(), hosts::dispatch))
         .with_state(state)
 }
 
