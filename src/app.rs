@@ -24,6 +24,7 @@ pub struct App {
     router: Router,
     orchestrator: Orchestrator,
     store: Store,
+    ingress: Ingress,
     /// Held for as long as the daemon lives.
     _lock: DataDir,
 }
@@ -62,12 +63,12 @@ impl App {
             config: Arc::new(config.api),
             orchestrator: orchestrator.clone(),
             store: store.clone(),
-            ingress,
+            ingress: ingress.clone(),
             logs,
             keys,
             metrics: Arc::new(registry),
         };
-        Ok(Self { router: api::router(state), orchestrator, store, _lock: lock })
+        Ok(Self { router: api::router(state), orchestrator, store, ingress, _lock: lock })
     }
 
     pub const fn orchestrator(&self) -> &Orchestrator {
@@ -98,6 +99,8 @@ impl App {
             () = deadline => tracing::warn!("some requests did not end in time"),
         }
         orchestrator.shutdown(DRAIN).await;
+        // After the drivers, so that none of them opens a port again.
+        self.ingress.close_all().await;
         self.store.close().await;
         Ok(())
     }

@@ -7,6 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use super::subnets::{AddressPool, Block};
@@ -41,6 +42,8 @@ struct Inner {
     instance: InstanceId,
     config: Config,
     held: Mutex<Held>,
+    /// Whether [`Networks::adopt`] has been done.
+    adopted: watch::Sender<bool>,
     tasks: TaskTracker,
 }
 
@@ -61,7 +64,8 @@ struct Held {
 
 impl Networks {
     pub fn new(engine: Engine, instance: InstanceId, config: Config, tasks: TaskTracker) -> Self {
-        let inner = Inner { engine, instance, config, held: Mutex::default(), tasks };
+        let adopted = watch::Sender::new(false);
+        let inner = Inner { engine, instance, config, held: Mutex::default(), adopted, tasks };
         Self { inner: Arc::new(inner) }
     }
 
@@ -94,7 +98,7 @@ impl Networks {
     }
 
     /// Learns what an earlier run left: networks of live previews are theirs, others become
-    /// spares or go. Called once, before the first lease.
+    /// spares or go. Called once; nothing is leased or given back before, see [`Networks::known_again`].
     pub async fn adopt(&self, in_use: &[String]) -> Result<(), EngineError> {
         let owned = self.inner.engine.owned_networks().await?;
         let mut idle = Vec::new();
@@ -112,8 +116,16 @@ impl Networks {
         for name in idle {
             self.give_back(&name).await?;
         }
+        self.inner.adopted.send_replace(true);
         self.refill();
         Ok(())
+    }
+
+    /// Waits until it is known what an earlier run left. A network leased before might be one of
+    /// those, and end as the spare of another preview.
+    pub async fn known_again(&self) {
+        // The sender lives as long as we do.
+        let _ = self.inner.adopted.subscribe().wait_for(|adopted| *adopted).await;
     }
 
     /// Removes the spares; leased networks stay with their previews.
