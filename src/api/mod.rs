@@ -7,6 +7,8 @@
 
 pub mod auth;
 mod docs;
+mod hosts;
+mod extract;
 mod json;
 mod listing;
 mod owned;
@@ -25,6 +27,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use prometheus_client::registry::Registry;
+use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -81,6 +84,8 @@ pub struct AppState {
     pub logs: LogHub,
     pub keys: Keys,
     pub metrics: Arc<Registry>,
+    /// Cancelled when the daemon begins to end.
+    pub shutdown: CancellationToken,
 }
 
 /// All routes with their documentation, bare.
@@ -94,10 +99,12 @@ fn described(config: &Config) -> OpenApiRouter<AppState> {
 /// The same, protected ones behind the token.
 fn routes(state: &AppState) -> OpenApiRouter<AppState> {
     let require = || middleware::from_fn_with_state(state.clone(), auth::require);
-    let v1 = v1::routes().layer(middleware::from_fn_with_state(state.clone(), v1::deprecation));
+    // Outside the token's check: a caller without one is told of the newer face as well.
+    let deprecation = middleware::from_fn_with_state(state.clone(), v1::deprecation);
+    let v1 = v1::routes().route_layer(require()).layer(deprecation);
     OpenApiRouter::new()
         .nest("/api/v2", v2::routes(&state.config).route_layer(require()))
-        .nest("/api/v1", v1.route_layer(require()))
+        .nest("/api/v1", v1)
         .merge(system::routes())
 }
 
@@ -114,6 +121,8 @@ pub fn router(state: AppState) -> Router {
         .layer(DefaultBodyLimit::max(SMALL_BODY))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(trace::trace))
+        // Outermost: what is for a preview is none of the API's business.
+        .layer(middleware::from_fn_with_state(state.clone(), hosts::dispatch))
         .with_state(state)
 }
 

@@ -41,6 +41,7 @@ pub use launch::{Launch, LaunchError, Launched};
 pub use metrics::Metrics;
 pub use networks::Config as NetworksConfig;
 pub use queue::{Ask, Denial};
+pub use reach::Dial;
 pub use subnets::AddressPool;
 pub use token::TokenKey;
 pub use visitors::Visitors;
@@ -78,6 +79,8 @@ pub struct Config {
     pub runtime: Option<String>,
     /// `PREVIEW_DOMAIN`: previews are also served as `{previewId}.{domain}`.
     pub domain: Option<String>,
+    /// `PREVIEW_DIAL`: `container` or `published`; default `auto`, found out by a probe.
+    pub dial: Option<Dial>,
     pub networks: NetworksConfig,
     pub images: ImagesConfig,
     /// How often the engine's inventory is compared with the store.
@@ -133,6 +136,7 @@ impl Orchestrator {
         let images = Images::new(engine.clone(), config.images.clone(), tasks.clone());
         let networks =
             Networks::new(engine.clone(), instance.clone(), config.networks.clone(), tasks.clone());
+        let reach = Reach::new(config.dial);
         let parts = Parts {
             instance,
             config,
@@ -145,7 +149,7 @@ impl Orchestrator {
             networks,
             registry: Registry::default(),
             launch_turn: tokio::sync::Mutex::default(),
-            reach: Reach::default(),
+            reach,
             cpu_clocks: CpuClocks::default(),
             endpoints: FoundEndpoints::default(),
             tokens,

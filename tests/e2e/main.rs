@@ -19,3 +19,4 @@ mod lifecycle;
 mod limits;
 mod postgres;
 mod v1;
+mod ways_in;

@@ -18,6 +18,7 @@ use crate::domain::{
 };
 use crate::engine::{ContainerSpec, EngineError, Kind, Ownership};
 use crate::ingress::Upstream;
+use crate::orchestrator::Dial;
 use crate::orchestrator::images::{BuiltImage, ImageError, Recipe};
 use crate::orchestrator::retry::retry;
 
@@ -138,7 +139,9 @@ impl Life {
 
     /// The container, made but not started. What an earlier try left is removed first.
     async fn container(&mut self, image: &str) -> Result<(), Interrupt> {
-        self.remove_containers().await.map_err(|error| self.refused("clearing the way", &error))?;
+        if !std::mem::take(&mut self.is_fresh) {
+            self.remove_containers().await.map_err(|error| self.refused("clearing the way", &error))?;
+        }
         let spec = self.container_spec(image);
         let id = retry(|| self.parts.engine.create_container(&spec))
             .await
@@ -171,7 +174,7 @@ impl Life {
                 owner: Some(preview.user_id.clone()),
                 ..Ownership::of(self.parts.instance.clone(), Kind::Preview)
             },
-            publish: (!self.parts.reach.dials_containers()).then_some(preview.container_port),
+            publish: (self.parts.reach.dial() == Dial::Published).then_some(preview.container_port),
             runtime: self.parts.config.runtime.clone(),
             command: None,
             working_dir: None,
