@@ -26,6 +26,7 @@ pub struct App {
     router: Router,
     orchestrator: Orchestrator,
     store: Store,
+    ingress: Ingress,
     /// Tells streams that never end by themselves.
     shutdown: CancellationToken,
     /// Held for as long as the daemon lives.
@@ -67,13 +68,13 @@ impl App {
             config: Arc::new(config.api),
             orchestrator: orchestrator.clone(),
             store: store.clone(),
-            ingress,
+            ingress: ingress.clone(),
             logs,
             keys,
             metrics: Arc::new(registry),
             shutdown: shutdown.clone(),
         };
-        Ok(Self { router: api::router(state), orchestrator, store, shutdown, _lock: lock })
+        Ok(Self { router: api::router(state), orchestrator, store, ingress, shutdown, _lock: lock })
     }
 
     pub const fn orchestrator(&self) -> &Orchestrator {
@@ -105,6 +106,8 @@ impl App {
             () = deadline => tracing::warn!("some requests did not end in time"),
         }
         orchestrator.shutdown(DRAIN).await;
+        // After the drivers, so that none of them opens a port again.
+        self.ingress.close_all().await;
         self.store.close().await;
         Ok(())
     }

@@ -52,12 +52,12 @@ fn with_problem(mut response: Response, method: &axum::http::Method, id: &str) -
     with_headers_of(fresh, &response)
 }
 
-/// Keeps `Retry-After`, `WWW-Authenticate` and `Allow` of the answer that is replaced.
+/// Keeps what the answer that is replaced said, but for what its body was.
 fn with_headers_of(mut fresh: Response, old: &Response) -> Response {
-    use axum::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
-    for name in [ALLOW, RETRY_AFTER, WWW_AUTHENTICATE] {
-        if let Some(value) = old.headers().get(&name) {
-            fresh.headers_mut().insert(name, value.clone());
+    use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+    for (name, value) in old.headers() {
+        if name != CONTENT_TYPE && name != CONTENT_LENGTH {
+            fresh.headers_mut().append(name, value.clone());
         }
     }
     fresh

@@ -52,6 +52,8 @@ pub enum LaunchError {
     Port(IngressError),
     #[error("the Docker engine does not answer: {reason}")]
     Engine { reason: String },
+    #[error("another daemon that shares this store runs this preview")]
+    Elsewhere,
     #[error("the daemon is shutting down")]
     ShuttingDown,
     #[error(transparent)]
@@ -68,8 +70,10 @@ impl Orchestrator {
         if parts.shutdown.is_cancelled() {
             return Err(LaunchError::ShuttingDown);
         }
-        if let Some(preview) = self.live_one(generation, &launch.user).await? {
-            return Ok(parts.found(preview));
+        if let Some(preview) = self.live_one(generation, &launch.user).await?
+            && let Some(found) = parts.found(&preview)
+        {
+            return Ok(found);
         }
         let reached = parts.reach.find_out(&parts.engine).await;
         reached.map_err(|error| LaunchError::Engine { reason: error.to_string() })?;
@@ -78,10 +82,14 @@ impl Orchestrator {
             None => parts.images.recipe(generation).await?,
         };
         let preview = parts.new_preview(generation, &recipe, &launch);
+        // From the row to its driver one launch at a time: who finds a live row finds its driver.
+        let _turn = parts.launch_turn.lock().await;
         let limits = &parts.config;
         match parts.store.insert_preview(&preview, Some(limits.max_per_user), Some(limits.max_live)).await? {
             Insert::Inserted => {}
-            Insert::Live(preview) => return Ok(parts.found(*preview)),
+            Insert::Live(preview) => {
+                return parts.found(&preview).ok_or(LaunchError::Elsewhere);
+            }
             Insert::UserFull { live } => return Err(LaunchError::UserFull { live }),
             Insert::HostFull { live } => return Err(LaunchError::HostFull { live }),
         }
@@ -107,10 +115,11 @@ impl Orchestrator {
 }
 
 impl Parts {
-    fn found(&self, preview: Preview) -> Launched {
-        // The driver knows more than the row: the port is written a moment after the insert.
-        let preview = self.registry.get(preview.id).map_or(preview, |entry| entry.view.borrow().clone());
-        Launched { token: self.token(&preview), preview, is_new: false }
+    /// A live preview as its driver shows it. The driver knows more than the row: the port is
+    /// written a moment after the insert. None yet while another call is launching it.
+    fn found(&self, row: &Preview) -> Option<Launched> {
+        let preview = self.registry.get(row.id)?.view.borrow().clone();
+        Some(Launched { token: self.token(&preview), preview, is_new: false })
     }
 
     fn new_preview(&self, generation: &Generation, recipe: &Recipe, launch: &Launch) -> Preview {

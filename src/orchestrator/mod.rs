@@ -105,6 +105,8 @@ struct Parts {
     builds: Jobs,
     networks: Networks,
     registry: Registry,
+    /// Held by the launch that is between its row and its driver.
+    launch_turn: tokio::sync::Mutex<()>,
     reach: Reach,
     cpu_clocks: CpuClocks,
     endpoints: FoundEndpoints,
@@ -146,6 +148,7 @@ impl Orchestrator {
             builds: Jobs::default(),
             networks,
             registry: Registry::default(),
+            launch_turn: tokio::sync::Mutex::default(),
             reach,
             cpu_clocks: CpuClocks::default(),
             endpoints: FoundEndpoints::default(),

@@ -118,7 +118,7 @@ impl Networks {
     }
 
     /// Learns what an earlier run left: networks of live previews are theirs, others become
-    /// spares or go. Leases wait for it.
+    /// spares or go. Leases wait for it; see also [`Networks::known_again`].
     pub async fn adopt(&self, in_use: &[String]) -> Result<(), EngineError> {
         let owned = self.inner.engine.owned_networks().await?;
         let mut idle = Vec::new();
@@ -139,6 +139,13 @@ impl Networks {
         self.inner.adopted.send_replace(true);
         self.refill();
         Ok(())
+    }
+
+    /// Waits until it is known what an earlier run left. A network leased before might be one of
+    /// those, and end as the spare of another preview.
+    pub async fn known_again(&self) {
+        // The sender lives as long as we do.
+        let _ = self.inner.adopted.subscribe().wait_for(|adopted| *adopted).await;
     }
 
     /// Removes the spares; leased networks stay with their previews.

@@ -85,9 +85,11 @@ impl TestApp {
         }
     }
 
-    /// Stops every preview, ends the daemon and looks that nothing is left.
+    /// Stops every preview, ends the daemon, if it runs, and looks that nothing is left.
     pub async fn finish(mut self) {
-        self.stop_all().await;
+        if self.running.is_some() {
+            self.stop_all().await;
+        }
         self.shutdown().await;
         self.remove_fresh_images().await;
         self.assert_nothing_left().await;

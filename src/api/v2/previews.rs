@@ -156,7 +156,7 @@ pub async fn config(
     }))
 }
 
-/// The audit trail of the preview, newest first.
+/// The audit trail of the preview, in the order in which it happened.
 #[utoipa::path(get, path = "/generations/{gid}/preview/events", operation_id = "listPreviewEvents", tag = "previews",
     params(("gid" = String, Path), PageQuery),
     responses((status = 200, body = EventList), (status = 404, body = Problem)))]

@@ -33,6 +33,7 @@ http {
         listen [::]:{port};
         root {root};
         index index.html;
+        error_page 404 /404.html;
         location / {
             try_files $uri $uri/ =404;
             add_header Cache-Control no-cache;

@@ -33,7 +33,7 @@ impl Life {
         go_on(interrupt)?;
         self.waiting("being started");
         self.preview.image = Some(image.tag.clone());
-        self.network().await?;
+        self.network(interrupt).await?;
         go_on(interrupt)?;
         self.container(&image.tag).await?;
         go_on(interrupt)?;
@@ -121,9 +121,12 @@ impl Life {
         Interrupt::Trouble(Failure::new(stage, reason, tail))
     }
 
-    async fn network(&mut self) -> Result<(), Interrupt> {
+    async fn network(&mut self, interrupt: &CancellationToken) -> Result<(), Interrupt> {
         if self.preview.network.is_some() {
             return Ok(());
+        }
+        if interrupt.run_until_cancelled(self.parts.networks.known_again()).await.is_none() {
+            return Err(Interrupt::Asked);
         }
         match self.parts.networks.lease().await {
             Ok(name) => self.preview.network = Some(name),

@@ -35,6 +35,8 @@ impl Life {
             .await
             .map_err(|error| self.refused("starting the container", &error))?;
         self.preview.started_at = Some(Utc::now());
+        // Written with the first answer: a daemon that dies before it starts the container anew.
+        self.show();
         self.follow_logs();
         let state = retry(|| self.parts.engine.inspect(&id))
             .await

@@ -24,6 +24,10 @@ impl Life {
         let reason = "stopped".to_owned();
         self.parts.ingress.set_upstream(self.preview.id, Upstream::Down { reason });
         self.take_numbers();
+        tokio::select! {
+            () = self.parts.networks.known_again() => {}
+            () = self.parts.shutdown.cancelled() => return,
+        }
         let mut pause = Duration::from_millis(200);
         while let Err(error) = self.remove_all().await {
             tracing::warn!(%error, preview = %self.preview.id, "a preview is not all gone yet");
