@@ -99,7 +99,7 @@ pub fn content(plan: &Plan, files: &FileSet) -> BTreeMap<String, Entry> {
     }
     match &plan.recipe {
         Recipe::Static(recipe) => {
-            let content = nginx::configuration(&recipe.folder, plan.port).into();
+            let content = nginx::configuration(recipe, plan.port).into();
             entries.insert("nginx.conf".to_owned(), Entry::File { content, executable: false });
         }
         Recipe::Node(recipe) if recipe.install && !recipe.in_place => link_packages(plan, &mut entries),

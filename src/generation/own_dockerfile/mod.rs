@@ -4,6 +4,6 @@
 mod check;
 mod parse;
 
-pub use check::check;
 #[cfg(test)]
 pub use self::parse::parse as instructions;
+pub use check::check;

@@ -64,7 +64,17 @@ fn the_archive_holds_what_is_built_and_nothing_else() {
     let entries = entries(&archive);
     let names: Vec<&str> = entries.keys().map(String::as_str).collect();
     let long = format!("app/{long}");
-    for present in ["Dockerfile", "app/", "app/main.py", "app/docs/keep.md", "app/.env.example", "deps/requirements.txt", "previewd/env", "previewd/ca.crt", long.as_str()] {
+    for present in [
+        "Dockerfile",
+        "app/",
+        "app/main.py",
+        "app/docs/keep.md",
+        "app/.env.example",
+        "deps/requirements.txt",
+        "previewd/env",
+        "previewd/ca.crt",
+        long.as_str(),
+    ] {
         assert!(names.contains(&present), "{present} in {names:?}");
     }
     for absent in [".git", "secret", "node_modules", "docs/a.md", ".env.local"] {
@@ -73,7 +83,12 @@ fn the_archive_holds_what_is_built_and_nothing_else() {
     assert!(!names.contains(&"app/.env"));
     assert_eq!(entries["previewd/ca.crt"].1, "PEM");
     let env = &entries["previewd/env"].1;
-    for line in ["export UV_DEFAULT_INDEX=", "export npm_config_registry=", "export HTTPS_PROXY=", "export NODE_EXTRA_CA_CERTS="] {
+    for line in [
+        "export UV_DEFAULT_INDEX=",
+        "export npm_config_registry=",
+        "export HTTPS_PROXY=",
+        "export NODE_EXTRA_CA_CERTS=",
+    ] {
         assert!(env.contains(line), "{line} in {env}");
     }
 }
@@ -81,7 +96,8 @@ fn the_archive_holds_what_is_built_and_nothing_else() {
 #[test]
 fn equal_arguments_give_equal_bytes() {
     let files = tree(&[("b/main.py", FASTAPI), ("a.txt", "x")]);
-    let (one, two) = (bytes(&Metadata::default(), &files, &inputs()), bytes(&Metadata::default(), &files, &inputs()));
+    let (one, two) =
+        (bytes(&Metadata::default(), &files, &inputs()), bytes(&Metadata::default(), &files, &inputs()));
     assert_eq!(one, two);
 }
 
@@ -106,7 +122,13 @@ fn node_modules_is_a_link_into_the_dependency_layer() {
 
 #[test]
 fn an_own_dockerfile_gets_the_tree_as_it_is() {
-    let files = tree(&[("Dockerfile", "FROM python:3.11\nCOPY . .\n"), ("a/.env", "x"), (".git/x", ""), ("skip", ""), (".dockerignore", "skip")]);
+    let files = tree(&[
+        ("Dockerfile", "FROM python:3.11\nCOPY . .\n"),
+        ("a/.env", "x"),
+        (".git/x", ""),
+        ("skip", ""),
+        (".dockerignore", "skip"),
+    ]);
     let listed = entries(&bytes(&Metadata::default(), &files, &inputs()));
     let names: Vec<&str> = listed.keys().map(String::as_str).collect();
     assert_eq!(names, [".dockerignore", "Dockerfile", "a/", "a/.env"]);
@@ -130,12 +152,20 @@ fn the_tag_follows_the_content() {
     let (name, hash) = first.split_once(':').expect("a tag");
     assert_eq!((name, hash.len()), ("previewd/app", 32));
     assert_eq!(first, tag(&plain, &[("main.py", FASTAPI)], &["b", "a"]), "order of digests");
-    assert_eq!(first, tag(&plain, &[("main.py", FASTAPI), (".git/HEAD", "x"), (".env", "A=1")], &["a", "b"]), "what is not built");
+    assert_eq!(
+        first,
+        tag(&plain, &[("main.py", FASTAPI), (".git/HEAD", "x"), (".env", "A=1")], &["a", "b"]),
+        "what is not built"
+    );
     let with_environment = metadata(|m| {
         m.environment.insert("A".into(), "1".into());
         m.name = Some("other".into());
     });
-    assert_eq!(first, tag(&with_environment, &[("main.py", FASTAPI)], &["a", "b"]), "what is given at run time");
+    assert_eq!(
+        first,
+        tag(&with_environment, &[("main.py", FASTAPI)], &["a", "b"]),
+        "what is given at run time"
+    );
     for other in [
         tag(&plain, &[("main.py", &format!("{FASTAPI}#"))], &["a", "b"]),
         tag(&plain, &[("main.py", FASTAPI), ("x", "")], &["a", "b"]),

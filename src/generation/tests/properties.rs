@@ -11,9 +11,22 @@ use super::{EXPRESS, FASTAPI};
 use crate::domain::{FilePath, FileSet, Metadata, SourceFile};
 
 const NAMES: [&str; 16] = [
-    "main.py", "app/main.py", "src/app.py", "app/__init__.py", "requirements.txt", "pyproject.toml", "uv.lock",
-    "poetry.lock", "package.json", "package-lock.json", "server.js", "src/index.ts", "index.html", ".dockerignore",
-    "Dockerfile", ".env",
+    "main.py",
+    "app/main.py",
+    "src/app.py",
+    "app/__init__.py",
+    "requirements.txt",
+    "pyproject.toml",
+    "uv.lock",
+    "poetry.lock",
+    "package.json",
+    "package-lock.json",
+    "server.js",
+    "src/index.ts",
+    "index.html",
+    ".dockerignore",
+    "Dockerfile",
+    ".env",
 ];
 
 const SEEDS: [&str; 14] = [
@@ -55,14 +68,17 @@ fn files() -> impl Strategy<Value = FileSet> {
     let name = proptest::sample::select(NAMES.to_vec());
     proptest::collection::btree_map(name, content(), 1..8).prop_map(|files| {
         let files = files.into_iter().map(|(path, content)| {
-            (FilePath::parse(path).expect("a path"), SourceFile { content: content.into(), executable: false })
+            (
+                FilePath::parse(path).expect("a path"),
+                SourceFile { content: content.into(), executable: false },
+            )
         });
         FileSet::new(files, 1 << 20).expect("a tree")
     })
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
 
     #[test]
     fn no_tree_breaks_the_planner(files in files(), entry in proptest::option::of("(uvicorn|gunicorn|python|node|npm run|) ?[a-z.:/]{0,12}")) {
@@ -97,7 +113,9 @@ proptest! {
 }
 
 fn counts(plan: &super::Plan) -> Vec<usize> {
-    [Dialect::BuildKit, Dialect::Classic].map(|dialect| instructions(&dockerfile(plan, dialect)).len()).to_vec()
+    [Dialect::BuildKit, Dialect::Classic]
+        .map(|dialect| instructions(&dockerfile(plan, dialect)).len())
+        .to_vec()
 }
 
 fn add(plan: &mut super::Plan, package: &str) {

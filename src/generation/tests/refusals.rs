@@ -37,7 +37,9 @@ fn nothing_to_start_says_what_was_looked_for() {
 
 #[test]
 fn a_framework_the_files_do_not_have_is_refused() {
-    for (framework, file) in [("fastapi", "index.html"), ("flask", "index.html"), ("express", "index.html"), ("static", "main.py")] {
+    for (framework, file) in
+        [("fastapi", "index.html"), ("flask", "index.html"), ("express", "index.html"), ("static", "main.py")]
+    {
         let error = refused(&metadata(|m| m.framework = Some(framework.into())), &tree(&[(file, "")]));
         assert_eq!(error.field(), "metadata.framework", "{framework}");
     }
@@ -49,7 +51,10 @@ fn versions_without_an_image_are_refused_by_field() {
     let error = refused(&metadata(|m| m.python_version = Some("3.6".into())), &files);
     assert_eq!((error.field(), error.message().contains("3.11")), ("metadata.pythonVersion", true));
     let node = tree(&[("server.js", "")]);
-    assert_eq!(refused(&metadata(|m| m.node_version = Some("8".into())), &node).field(), "metadata.nodeVersion");
+    assert_eq!(
+        refused(&metadata(|m| m.node_version = Some("8".into())), &node).field(),
+        "metadata.nodeVersion"
+    );
     // What files ask for is only a wish.
     let wish = tree(&[("main.py", FASTAPI), (".python-version", "3.6\n")]);
     let plan = planned(&Metadata::default(), &wish);
@@ -68,7 +73,12 @@ fn a_dockerfile_on_a_foreign_base_is_refused_by_line() {
 
 #[test]
 fn metadata_wins_over_detection() {
-    let files = tree(&[("main.py", FASTAPI), ("Dockerfile", "FROM ubuntu"), ("index.html", ""), ("web.py", "import flask\nsite = flask.Flask('x')\n")]);
+    let files = tree(&[
+        ("main.py", FASTAPI),
+        ("Dockerfile", "FROM ubuntu"),
+        ("index.html", ""),
+        ("web.py", "import flask\nsite = flask.Flask('x')\n"),
+    ]);
     let framework = |name: &str| planned(&metadata(|m| m.framework = Some(name.into())), &files).framework;
     assert_eq!(framework("fastapi"), "fastapi");
     assert_eq!(framework("Flask"), "flask");
