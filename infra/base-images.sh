@@ -15,6 +15,8 @@ recipes=$here/../dockerfiles/base
 cache=$CACHE_DIR/base
 bundle=${PREVIEW_BUILD_CA_BUNDLE:-/etc/ssl/certs/ca-certificates.crt}
 pull_failed=$cache/pull-failed
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
 pull_answer_seconds=20
 pull_retry_minutes=60
 
@@ -61,7 +63,7 @@ prepare_context() {
 pull_official() {
     local image=$1 log pid waited=0
     [ -z "$(find "$pull_failed" -mmin "-$pull_retry_minutes" 2>/dev/null)" ] || return 1
-    log=$(mktemp)
+    log=$work/pull.log
     timeout 900 docker pull "$image" >"$log" 2>&1 &
     pid=$!
     while kill -0 "$pid" 2>/dev/null && ! grep -q 'Pulling from' "$log" && [ "$waited" -lt "$pull_answer_seconds" ]; do
@@ -70,11 +72,9 @@ pull_official() {
     done
     grep -q 'Pulling from' "$log" || kill "$pid" 2>/dev/null || true
     if wait "$pid" && docker image inspect "$image" >/dev/null 2>&1; then
-        rm -f "$log"
         return 0
     fi
     say "cannot pull $image: using packages of this distribution instead"
-    rm -f "$log"
     touch "$pull_failed"
     return 1
 }
@@ -97,8 +97,8 @@ fetch_uv() {
     for name in $(compgen -e PIP_) http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY; do
         case $name in PIP_CERT | PIP_CONFIG_FILE | PIP_CLIENT_CERT) ;; *) settings+=(-e "$name") ;; esac
     done
-    local inputs
-    inputs=$(mktemp -d)
+    local inputs=$work/inputs
+    mkdir -p "$inputs"
     cat "$bundle" >"$inputs/ca.pem" 2>/dev/null || true
     cat /etc/pip.conf "$HOME/.config/pip/pip.conf" "$HOME/.pip/pip.conf" "${PIP_CONFIG_FILE:-/dev/null}" \
         >"$inputs/pip.conf" 2>/dev/null || true
@@ -109,7 +109,6 @@ fetch_uv() {
             PIP_CONFIG_FILE=/tmp/pip.conf python3 -m pip download -qq --no-deps --only-binary :all: -d wheel uv >&2
             python3 -m zipfile -e wheel/uv-*.whl files
             cat files/uv-*.data/scripts/uv' >"$to"
-    rm -rf "$inputs"
     chmod 755 "$to"
 }
 
@@ -148,7 +147,8 @@ build() {
         # shellcheck disable=SC2046 # package names are single words
         "$here/base/rootfs.sh" "$from" $(packages "$kind")
     fi
-    context=$(mktemp -d)
+    context=$work/$kind
+    mkdir "$context"
     cp "$recipes/prepare.sh" "$recipes/serve-static" "$context"
     cp "$recipes/$kind.Dockerfile" "$context/Dockerfile"
     extra_certificates "$from" >"$context/extra-ca.crt"
@@ -156,8 +156,7 @@ build() {
     prepare_context "$kind" "$from" "$context" "$origin"
     docker build --build-arg "FROM=$from" --label previewd.kind=base --label "previewd.base=$kind" \
         --label "previewd.recipe=$recipe" --label "previewd.origin=$origin" \
-        -t "previewd/$kind:default" "$context" >"$context.log" 2>&1 || { cat "$context.log" >&2; die "cannot build previewd/$kind"; }
-    rm -rf "$context" "$context.log"
+        -t "previewd/$kind:default" "$context" >"$work/build.log" 2>&1 || { cat "$work/build.log" >&2; die "cannot build previewd/$kind"; }
     version=$(version_inside "$kind" "previewd/$kind:default")
     docker tag "previewd/$kind:default" "previewd/$kind:$version"
     [ "$origin" = official ] || docker rmi "$from" >/dev/null

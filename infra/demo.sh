@@ -13,9 +13,10 @@ here=$(cd "$(dirname "$0")" && pwd)
 ready_seconds=60
 stop_seconds=30
 data_dir=${PREVIEW_DATA_DIR:-$STATE_DIR/demo}
-example=$here/../examples/fastapi-notes
+root=$(dirname "$here")
+example=$root/examples/fastapi-notes
 log=$data_dir/serve.log
-previewd=${CARGO_TARGET_DIR:-$here/../target}/release/previewd
+previewd=${CARGO_TARGET_DIR:-$root/target}/release/previewd
 daemon='' task='' generation='' ending=''
 
 port_is_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
@@ -40,9 +41,19 @@ run() {
     return "$status"
 }
 
+# Ends a process and what it has started, from the leaves on.
+end_tree() {
+    local child
+    # shellcheck disable=SC2013 # the children are words of one line
+    for child in $(cat "/proc/$1/task/$1/children" 2>/dev/null); do
+        end_tree "$child"
+    done
+    kill -TERM "$1" 2>/dev/null || true
+}
+
 build() {
     [ -x "$previewd" ] || say "building previewd; the first time takes some minutes"
-    run cargo build --release --quiet --manifest-path "$here/../Cargo.toml"
+    run cargo build --release --locked --manifest-path "$root/Cargo.toml"
 }
 
 is_ready() {
@@ -125,9 +136,11 @@ finish() {
     local status=$?
     [ -z "$ending" ] || return 0
     ending=yes
-    trap '' INT TERM
-    [ -z "$task" ] || kill -TERM "$task" 2>/dev/null || true
-    [ -z "$task" ] || wait "$task" 2>/dev/null || true
+    trap '' HUP INT TERM
+    if [ -n "$task" ]; then
+        end_tree "$task"
+        wait "$task" 2>/dev/null || true
+    fi
     [ -z "$daemon" ] || stop_all
     exit "${1:-$status}"
 }
@@ -145,6 +158,7 @@ TEXT
 }
 
 trap 'finish' EXIT
+trap 'finish 129' HUP
 trap 'finish 130' INT
 trap 'finish 143' TERM
 

@@ -22,8 +22,8 @@ test_things() {
 
 run_tests() {
     if command -v cargo-nextest >/dev/null; then
-        cargo nextest run --locked --test-threads "$threads"
-        cargo test --locked --doc --quiet
+        cargo nextest run --locked --test-threads "$threads" &&
+            cargo test --locked --doc --quiet
     else
         cargo test --locked -- --test-threads "$threads"
     fi

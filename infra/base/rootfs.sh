@@ -19,13 +19,16 @@ shift
 need_packages mmdebstrap
 . /etc/os-release
 work=$(mktemp -d)
-trap 'as_root rm -rf "$work"' EXIT
+chmod 755 "$work" # apt's own user has to get through
+trap 'as_root rm -rf --one-file-system "$work"' EXIT
+# A signal waits until mmdebstrap has taken down what it had mounted; only then may its files go.
+trap 'exit 130' HUP INT TERM
 distribution_sources >"$work/sources.list"
 [ -s "$work/sources.list" ] || die "apt has no sources of the distribution; run apt-get update first"
 
 say "making $image from packages of $VERSION_CODENAME (about half a minute)"
 # shellcheck disable=SC2016 # the hooks are given the root file system as $1
-as_root mmdebstrap --quiet --variant=minbase --include="$(IFS=,; printf '%s' "$*")" \
+as_root env TMPDIR="$work" mmdebstrap --quiet --variant=minbase --include="$(IFS=,; printf '%s' "$*")" \
     --aptopt='APT::Install-Recommends "false"' \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
     --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/info/*' \

@@ -73,6 +73,13 @@ impl BaseImages {
         }
     }
 
+    /// The images a host should have: that of each runtime in its default version.
+    pub fn defaults(&self) -> [String; 3] {
+        let python = Runtime::Python { version: self.default_python().to_owned() };
+        let node = Runtime::Node { version: self.default_node().to_owned() };
+        [self.image(&python), self.image(&node), self.image(&Runtime::Static)]
+    }
+
     pub fn default_python(&self) -> &str {
         self.python_versions.first().map_or("3.11", String::as_str)
     }

@@ -44,7 +44,7 @@ pub enum Bind {
     /// `--host H --port P`.
     HostPort,
     /// `--bind H:P`, short `-b`.
-    Together,
+    Address,
     /// `-b H -p P`.
     Short,
     /// `--listen=H:P`.
@@ -54,12 +54,12 @@ pub enum Bind {
 pub const UVICORN: Server =
     Server { program: "uvicorn", package: "uvicorn", bind: Bind::HostPort, asgi: true };
 pub const GUNICORN: Server =
-    Server { program: "gunicorn", package: "gunicorn", bind: Bind::Together, asgi: false };
+    Server { program: "gunicorn", package: "gunicorn", bind: Bind::Address, asgi: false };
 
 static SERVERS: [Server; 8] = [
     UVICORN,
     GUNICORN,
-    Server { program: "hypercorn", package: "hypercorn", bind: Bind::Together, asgi: true },
+    Server { program: "hypercorn", package: "hypercorn", bind: Bind::Address, asgi: true },
     Server { program: "daphne", package: "daphne", bind: Bind::Short, asgi: true },
     Server { program: "granian", package: "granian", bind: Bind::HostPort, asgi: true },
     Server { program: "waitress-serve", package: "waitress", bind: Bind::Listen, asgi: false },

@@ -15,6 +15,7 @@ mod bases;
 mod context;
 mod dockerfile;
 mod dotenv;
+pub mod endpoints;
 mod entry_point;
 mod error;
 mod frameworks;
@@ -34,7 +35,7 @@ mod testing;
 mod tests;
 
 pub use bases::{BaseImages, Resolved, Runtime};
-pub use context::{BuildInputs, build_args, context};
+pub use context::{BuildInputs, CLASSIC_DOCKERFILE, DOCKERFILE, build_args, context};
 pub use dockerfile::{Dialect, dockerfile};
 pub use error::PlanError;
 pub use plan::{Decision, EnvRead, Language, Plan, Source, Warning};

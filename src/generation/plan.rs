@@ -50,6 +50,25 @@ pub struct Plan {
     pub warnings: Vec<Warning>,
 }
 
+impl Plan {
+    /// Every image the build starts from.
+    pub fn base_images(&self) -> Vec<String> {
+        match &self.recipe {
+            Recipe::Dockerfile(own) => own.bases.clone(),
+            _ => vec![self.base_image.clone()],
+        }
+    }
+
+    /// Folders the app may write to besides those in memory. An own Dockerfile says nowhere what
+    /// its app writes; it gets the folders in memory alone.
+    pub fn writable(&self) -> Vec<String> {
+        match &self.recipe {
+            Recipe::Python(_) | Recipe::Node(_) => vec!["/app".to_owned()],
+            Recipe::Static(_) | Recipe::Dockerfile(_) => Vec::new(),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Language {

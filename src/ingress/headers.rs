@@ -66,7 +66,7 @@ pub(super) struct Seen {
 impl Seen {
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let mut seen = Self::default();
-        let mut connection_upgrades = false;
+        let (mut connection_upgrades, mut upgradable) = (false, false);
         for (name, value) in headers {
             match *name {
                 header::HOST => seen.hosts += 1,
@@ -76,7 +76,10 @@ impl Seen {
                     connection_upgrades |= tokens(value).any(|token| token.eq_ignore_ascii_case("upgrade"));
                 }
                 // A tunnel of HTTP/2 would carry requests past everything that is done here.
-                header::UPGRADE => seen.upgrade |= !contains(value, b"h2c"),
+                header::UPGRADE => {
+                    seen.upgrade = true;
+                    upgradable |= !contains(value, b"h2c");
+                }
                 header::TRANSFER_ENCODING => seen.transfer_encoding = true,
                 header::TE => {
                     seen.hop_by_hop = true;
@@ -90,7 +93,7 @@ impl Seen {
                 _ => seen.unusual(name.as_str()),
             }
         }
-        seen.asks_to_upgrade = connection_upgrades && seen.upgrade;
+        seen.asks_to_upgrade = connection_upgrades && upgradable;
         seen
     }
 
@@ -187,6 +190,12 @@ fn forward_identity(headers: &mut HeaderMap, visit: &Visit) {
 
 fn remove_named_by_connection(headers: &mut HeaderMap) {
     let Entry::Occupied(entry) = headers.entry(header::CONNECTION) else { return };
+    let is_plain = entry.get() == "keep-alive" || entry.get() == "close";
+    // What nearly everybody sends names nothing.
+    if is_plain && entry.iter().count() == 1 {
+        entry.remove();
+        return;
+    }
     let (_, values) = entry.remove_entry_mult();
     let values: Vec<HeaderValue> = values.collect();
     for token in values.iter().flat_map(tokens) {

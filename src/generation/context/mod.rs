@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! Dockerfile
+//! Dockerfile.classic  the same for the classic builder
 //! app/…               the source (without what .dockerignore leaves out, .git and .env files)
 //! deps/…              what the dependency layer depends on
 //! nginx.conf          static sites
@@ -53,20 +54,21 @@ pub fn holds_secrets(path: &str) -> bool {
     }
 }
 
+/// Where the Dockerfile lies in the context.
+pub const DOCKERFILE: &str = "Dockerfile";
+/// The same image for the classic builder, where the Dockerfile is of our writing. Not under
+/// `previewd/`: what is mounted into a step is part of what its cached result depends on.
+pub const CLASSIC_DOCKERFILE: &str = "Dockerfile.classic";
+
 /// Writes the context of a build as a tar: sorted, owned by root, dated 1970. Equal arguments
 /// give equal bytes.
-pub fn context(
-    plan: &Plan,
-    files: &FileSet,
-    inputs: &BuildInputs,
-    dialect: Dialect,
-    out: impl Write,
-) -> io::Result<()> {
+pub fn context(plan: &Plan, files: &FileSet, inputs: &BuildInputs, out: impl Write) -> io::Result<()> {
     let mut entries = content(plan, files);
     let text = |text: String| Entry::File { content: text.into(), executable: false };
-    entries.insert("Dockerfile".to_owned(), text(dockerfile(plan, dialect)));
+    entries.insert(DOCKERFILE.to_owned(), text(dockerfile(plan, Dialect::BuildKit)));
     if !matches!(plan.recipe, Recipe::Dockerfile(_)) {
         let ca = inputs.ca_bundle.clone().unwrap_or_default();
+        entries.insert(CLASSIC_DOCKERFILE.to_owned(), text(dockerfile(plan, Dialect::Classic)));
         entries.insert("previewd/env".to_owned(), text(inputs.env_script()));
         entries.insert("previewd/ca.crt".to_owned(), Entry::File { content: ca, executable: false });
     }

@@ -250,7 +250,7 @@ fn kind_of(option: &str, server: &Server) -> Option<Kind> {
     match (server.bind, option) {
         (Bind::HostPort, "--host" | "-h") => Some(Kind::Host),
         (Bind::HostPort, "--port" | "-p") => Some(Kind::Port),
-        (Bind::Together, "--bind" | "-b") | (Bind::Listen, "--listen") => Some(Kind::Both),
+        (Bind::Address, "--bind" | "-b") | (Bind::Listen, "--listen") => Some(Kind::Both),
         (Bind::Short, "-b" | "--bind") => Some(Kind::Host),
         (Bind::Short, "-p" | "--port") => Some(Kind::Port),
         _ => None,
@@ -296,7 +296,7 @@ fn rebound(
     // `flask run` and `fastapi run` take their options after the subcommand.
     let words: Vec<String> = match server.bind {
         Bind::HostPort => ["--host", "0.0.0.0", "--port", &port.to_string()].map(str::to_owned).to_vec(),
-        Bind::Together => vec!["--bind".to_owned(), format!("0.0.0.0:{port}")],
+        Bind::Address => vec!["--bind".to_owned(), format!("0.0.0.0:{port}")],
         Bind::Short => ["-b", "0.0.0.0", "-p", &port.to_string()].map(str::to_owned).to_vec(),
         Bind::Listen => vec![format!("--listen=0.0.0.0:{port}")],
     };

@@ -87,7 +87,7 @@ proptest! {
             for dialect in [Dialect::BuildKit, Dialect::Classic] {
                 let text = dockerfile(&plan, dialect);
                 prop_assert!(!instructions(&text).is_empty());
-                context(&plan, &files, &BuildInputs::default(), dialect, std::io::sink()).expect("written");
+                context(&plan, &files, &BuildInputs::default(), std::io::sink()).expect("written");
             }
             image_tag(&plan, &files, &[]);
         }
