@@ -4,8 +4,19 @@
 //! `tests/layering.rs` reads the `use` lines and keeps it so.
 
 pub mod cli;
-pub mod domain;
-pub mod engine;
+
+pub mod app;
+pub mod config;
+mod data_dir;
+
+pub mod api;
+pub mod orchestrator;
+
 pub mod ingress;
-pub mod store;
 pub mod streams;
+
+pub mod engine;
+pub mod generation;
+pub mod store;
+
+pub mod domain;

@@ -1,6 +1,8 @@
 //! Keeps the picture of `src/` true: who may import whom, which crates belong to one module alone,
 //! and how long a file may get. A finding names file and line.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot read the sources has failed")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -15,15 +17,15 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("ingress", &["domain", "engine", "store"]),
     ("orchestrator", &["domain", "generation", "engine", "store", "databases", "streams", "ingress"]),
     ("web", &["domain"]),
-    ("api", &["domain", "generation", "streams", "orchestrator", "web"]),
+    ("api", &["domain", "generation", "store", "streams", "ingress", "orchestrator", "web"]),
+    ("data_dir", &[]),
+    ("cli", ALL),
     ("config", ALL),
     ("app", ALL),
-    // A client of the API, by its wire types; `serve` hands over to the app.
-    ("cli", &["domain", "generation", "api", "config", "app"]),
-    ("main", &["cli"]),
+    ("main", ALL),
 ];
 
-/// May import everything that is below: these compose the others.
+/// May import everything: these compose the others.
 const ALL: &[&str] = &["*"];
 
 /// Crates whose types stay inside of the modules named.

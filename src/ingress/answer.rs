@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Request, Response, StatusCode, Version};
 
 use super::body::{Body, Outbound};
 use super::exchange::{exchange, exchange_afresh};
@@ -83,5 +83,7 @@ fn deliver(response: Response<Incoming>, lease: Option<Lease>, mut record: Box<R
         return Response::from_parts(head, Body::empty());
     }
     headers::outward(&mut head.headers, head.status);
+    // What the app speaks ends here: an answer without a length must not cost the visitor's connection.
+    head.version = Version::HTTP_11;
     Response::from_parts(head, Body::upstream(body, record))
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -31,6 +31,9 @@ pub(super) struct ClientStream {
 struct ReadWait {
     what: Progress,
     heads: u64,
+    /// It is not the visitor's turn. Watched nevertheless, because hyper does not ask again when that
+    /// changes; at the end of the wait it begins anew.
+    answering: bool,
     until: Instant,
 }
 
@@ -58,18 +61,20 @@ impl ClientStream {
     fn await_read(&mut self) {
         let what = self.framing.progress();
         let heads = self.framing.heads();
-        let limit = match (self.visit.phase(), what) {
-            (Phase::Tunnel, _) | (Phase::Answering, Progress::Idle | Progress::Head) => {
+        let phase = self.visit.phase();
+        let answering = phase == Phase::Answering && what != Progress::Body;
+        let limit = match what {
+            _ if phase == Phase::Tunnel => {
                 self.reading = None;
                 return;
             }
-            (_, Progress::Body) => self.config().body_timeout,
-            (_, Progress::Idle) if heads > 0 => self.config().keep_alive_timeout,
-            (_, Progress::Idle | Progress::Head) => self.config().header_timeout,
+            Progress::Body => self.config().body_timeout,
+            Progress::Idle if heads > 0 => self.config().keep_alive_timeout,
+            Progress::Idle | Progress::Head => self.config().header_timeout,
         };
-        let known = self.reading.as_ref().is_some_and(|wait| wait.what == what && wait.heads == heads);
-        if !known {
-            self.reading = Some(ReadWait { what, heads, until: after(limit) });
+        let same = |wait: &ReadWait| (wait.what, wait.heads, wait.answering) == (what, heads, answering);
+        if !self.reading.as_ref().is_some_and(same) {
+            self.reading = Some(ReadWait { what, heads, answering, until: after(limit) });
         }
     }
 
@@ -80,11 +85,19 @@ impl ClientStream {
 
     /// Pending until the earliest of the waits is over, then the error that ends the connection.
     fn poll_waits<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
-        let reading = self.reading.as_ref().map(|wait| wait.until);
-        let Some(until) = [reading, self.sending].into_iter().flatten().min() else {
-            return Poll::Pending;
-        };
-        self.alarm.poll(cx, until).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        loop {
+            let reading = self.reading.as_ref().map(|wait| wait.until);
+            let Some(until) = [reading, self.sending].into_iter().flatten().min() else {
+                return Poll::Pending;
+            };
+            ready!(self.alarm.poll(cx, until));
+            let begins_anew = self.reading.as_ref().is_some_and(|wait| wait.answering && wait.until == until);
+            if !begins_anew {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            self.reading = None;
+            self.await_read();
+        }
     }
 
     /// After an attempt to send: either it went on, or the wait for room is on.

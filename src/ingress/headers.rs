@@ -66,7 +66,7 @@ pub(super) struct Seen {
 impl Seen {
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let mut seen = Self::default();
-        let mut connection_upgrades = false;
+        let (mut connection_upgrades, mut upgradable) = (false, false);
         for (name, value) in headers {
             match *name {
                 header::HOST => seen.hosts += 1,
@@ -76,7 +76,10 @@ impl Seen {
                     connection_upgrades |= tokens(value).any(|token| token.eq_ignore_ascii_case("upgrade"));
                 }
                 // A tunnel of HTTP/2 would carry requests past everything that is done here.
-                header::UPGRADE => seen.upgrade |= !contains(value, b"h2c"),
+                header::UPGRADE => {
+                    seen.upgrade = true;
+                    upgradable |= !contains(value, b"h2c");
+                }
                 header::TRANSFER_ENCODING => seen.transfer_encoding = true,
                 header::TE => {
                     seen.hop_by_hop = true;
@@ -90,7 +93,7 @@ impl Seen {
                 _ => seen.unusual(name.as_str()),
             }
         }
-        seen.asks_to_upgrade = connection_upgrades && seen.upgrade;
+        seen.asks_to_upgrade = connection_upgrades && upgradable;
         seen
     }
 

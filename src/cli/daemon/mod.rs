@@ -1,6 +1,20 @@
 //! The commands of the daemon and its administration: they work on the data directory, the
 //! engine and the database themselves, not over the API.
 
+mod admin;
+mod dockerfile;
+mod doctor;
+mod gc;
+mod serve;
+mod token;
+
+pub use admin::{config, migrate, openapi};
+pub use dockerfile::dockerfile;
+pub use doctor::doctor;
+pub use gc::gc;
+pub use serve::serve;
+pub use token::token;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,6 +23,7 @@ use clap::{Args, ValueEnum};
 
 use super::settings::Globals;
 use super::timespan;
+use crate::config::{Config, Overrides};
 use crate::domain::{UserId, UserTier};
 
 /// Where the settings come from; the environment wins over the file.
@@ -76,34 +91,11 @@ pub struct GcArgs {
     pub settings: ConfigArgs,
 }
 
-pub async fn serve(_globals: Globals, _args: ServeArgs) -> anyhow::Result<()> {
-    anyhow::bail!("serve is not wired")
-}
-
-pub async fn dockerfile(_globals: Globals, _args: DockerfileArgs) -> anyhow::Result<()> {
-    anyhow::bail!("dockerfile is not wired")
-}
-
-pub async fn token(_globals: Globals, _args: TokenArgs) -> anyhow::Result<()> {
-    anyhow::bail!("token is not wired")
-}
-
-pub async fn doctor(_globals: Globals, _args: ConfigArgs) -> anyhow::Result<()> {
-    anyhow::bail!("doctor is not wired")
-}
-
-pub async fn gc(_globals: Globals, _args: GcArgs) -> anyhow::Result<()> {
-    anyhow::bail!("gc is not wired")
-}
-
-pub async fn migrate(_globals: Globals, _args: ConfigArgs) -> anyhow::Result<()> {
-    anyhow::bail!("migrate is not wired")
-}
-
-pub async fn config(_globals: Globals, _args: ConfigArgs) -> anyhow::Result<()> {
-    anyhow::bail!("config is not wired")
-}
-
-pub async fn openapi(_globals: Globals) -> anyhow::Result<()> {
-    anyhow::bail!("openapi is not wired")
+/// All settings, or every mistake in them at once.
+fn load(globals: &Globals, settings: &ConfigArgs, listen: Option<SocketAddr>) -> anyhow::Result<Config> {
+    let overrides = Overrides { listen, data_dir: globals.data_dir.clone(), file: settings.config.clone() };
+    Config::from_env(&overrides).map_err(|errors| {
+        let list: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("the settings are not right:\n  {}", list.join("\n  "))
+    })
 }

@@ -1,0 +1,123 @@
+//! The faces of previewd: v2, v1 and the system's own. The only place that imports axum.
+//!
+//! Handlers parse, call and convert; what happens is decided below. v1 and v2 are thin views
+//! over the same calls. A route is declared once, with its documentation, so that
+//! `/openapi.json` cannot fall behind; everything under `/api/v1`, `/api/v2` and `/api` needs a
+//! bearer token.
+
+pub mod auth;
+mod docs;
+mod json;
+mod listing;
+mod owned;
+mod problem;
+mod sse;
+mod system;
+mod trace;
+mod upload;
+mod v1;
+mod v2;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+use prometheus_client::registry::Registry;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::OpenApiRouter;
+
+pub use docs::openapi;
+pub use problem::{ApiError, Problem};
+
+use crate::ingress::Ingress;
+use crate::orchestrator::Orchestrator;
+use crate::store::Store;
+use crate::streams::LogHub;
+use auth::Keys;
+
+/// What the API itself can be told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `PREVIEW_MAX_GENERATION_MB`, default 50: all files of one generation, MiB.
+    pub max_generation_bytes: u64,
+    /// `PREVIEW_SESSION_TIMEOUT_HOURS`, default 2: how long a v2 session lives.
+    pub session: Duration,
+    /// `PREVIEW_MAX_UPTIME`, seconds, default 3600: how long a v1 session lives.
+    pub v1_session: Duration,
+    /// `PREVIEW_SESSION_TIMEOUT`, seconds, default 1800: said in v1's config.
+    pub v1_idle: Duration,
+    /// `PREVIEW_SESSION_EXTENSION_MINUTES`, default 30: the longest one extension may be.
+    pub extension: Duration,
+    /// `ENABLE_DEPRECATION_WARNINGS`, default false: v1 answers carry `Deprecation` and `Sunset`.
+    pub deprecation_warnings: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let minutes = |n: u64| Duration::from_secs(60 * n);
+        Self {
+            max_generation_bytes: 50 * 1024 * 1024,
+            session: minutes(120),
+            v1_session: minutes(60),
+            v1_idle: minutes(30),
+            extension: minutes(30),
+            deprecation_warnings: false,
+        }
+    }
+}
+
+/// Bodies of everything but uploads.
+pub const SMALL_BODY: usize = 1024 * 1024;
+
+/// What handlers work with; cheap to clone.
+#[derive(Clone)]
+pub struct AppState {
+    pub config: Arc<Config>,
+    pub orchestrator: Orchestrator,
+    pub store: Store,
+    pub ingress: Ingress,
+    pub logs: LogHub,
+    pub keys: Keys,
+    pub metrics: Arc<Registry>,
+}
+
+/// All routes with their documentation, bare.
+fn described(config: &Config) -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .nest("/api/v2", v2::routes(config))
+        .nest("/api/v1", v1::routes())
+        .merge(system::routes())
+}
+
+/// The same, protected ones behind the token.
+fn routes(state: &AppState) -> OpenApiRouter<AppState> {
+    let require = || middleware::from_fn_with_state(state.clone(), auth::require);
+    let v1 = v1::routes().layer(middleware::from_fn_with_state(state.clone(), v1::deprecation));
+    OpenApiRouter::new()
+        .nest("/api/v2", v2::routes(&state.config).route_layer(require()))
+        .nest("/api/v1", v1.route_layer(require()))
+        .merge(system::routes())
+}
+
+/// The whole HTTP service.
+pub fn router(state: AppState) -> Router {
+    let (documented, api) = docs::base().merge(routes(&state)).split_for_parts();
+    // The unversioned paths are v2's, and documented there.
+    let require = middleware::from_fn_with_state(state.clone(), auth::require);
+    let (unversioned, _) = v2::routes(&state.config).route_layer(require).split_for_parts();
+    documented
+        .nest("/api", unversioned)
+        .merge(docs::pages(api))
+        .fallback(|| async { ApiError::NoRoute })
+        .layer(DefaultBodyLimit::max(SMALL_BODY))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn(trace::trace))
+        .with_state(state)
+}
+
+fn panicked(_: Box<dyn std::any::Any + Send>) -> axum::response::Response {
+    use axum::response::IntoResponse;
+    ApiError::Internal("a handler panicked".to_owned()).into_response()
+}

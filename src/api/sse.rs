@@ -1,0 +1,32 @@
+//! Server-sent events with the headers every proxy needs to see.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::http::{HeaderValue, header};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::Stream;
+
+/// Comments keep an idle stream open through proxies that close silent connections.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+pub fn respond(events: impl Stream<Item = Event> + Send + 'static) -> Response {
+    use futures_util::StreamExt;
+    let events = events.map(Ok::<_, Infallible>);
+    let mut response = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+}
+
+/// One event carrying JSON. `id` lets a client resume after it.
+pub fn event(id: Option<u64>, data: &impl serde::Serialize) -> Event {
+    let text = serde_json::to_string(data).unwrap_or_default();
+    let event = Event::default().data(text);
+    match id {
+        Some(id) => event.id(id.to_string()),
+        None => event,
+    }
+}

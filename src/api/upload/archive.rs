@@ -1,0 +1,176 @@
+//! Archives of strangers: tar, tar.gz and zip, read into memory within limits, never to disk.
+//!
+//! Only plain files are taken. Links and devices are refused, because what they point at is not
+//! the sender's to say; so is every path that leaves the tree.
+
+use std::io::{Cursor, Read};
+
+use bytes::Bytes;
+use flate2::read::GzDecoder;
+
+use crate::api::problem::ApiError;
+use crate::domain::{FilePath, FileSet, Invalid, SourceFile};
+
+/// Entries of any kind, folders too; a million empty ones end here.
+const MAX_ENTRIES: usize = 40_000;
+
+const GZIP: &[u8] = &[0x1f, 0x8b];
+const ZIP: &[u8] = b"PK";
+
+/// By the first bytes, whatever the content type says.
+pub fn is_archive(body: &[u8]) -> bool {
+    body.starts_with(GZIP) || body.starts_with(ZIP) || body.get(257..262) == Some(b"ustar")
+}
+
+pub fn unpack(body: &[u8], max_bytes: u64) -> Result<FileSet, ApiError> {
+    let mut budget = Budget { bytes: max_bytes, entries: MAX_ENTRIES, limit: max_bytes };
+    let files = if body.starts_with(ZIP) {
+        from_zip(body, &mut budget)?
+    } else if body.starts_with(GZIP) {
+        // The budget counts content; headers of a tar cannot weigh more than entries allow.
+        from_tar(GzDecoder::new(body), &mut budget)?
+    } else {
+        from_tar(body, &mut budget)?
+    };
+    Ok(FileSet::new(files, max_bytes)?)
+}
+
+/// What may still be read. Counted as it is read, not as headers claim.
+struct Budget {
+    bytes: u64,
+    entries: usize,
+    limit: u64,
+}
+
+impl Budget {
+    fn entry(&mut self) -> Result<(), ApiError> {
+        self.entries = self
+            .entries
+            .checked_sub(1)
+            .ok_or_else(|| Invalid::new("archive", format!("expected at most {MAX_ENTRIES} entries")))?;
+        Ok(())
+    }
+
+    fn read(&mut self, from: &mut impl Read) -> Result<Bytes, ApiError> {
+        let mut content = Vec::new();
+        from.take(self.bytes + 1).read_to_end(&mut content).map_err(broken)?;
+        self.bytes =
+            self.bytes.checked_sub(content.len() as u64).ok_or(ApiError::TooLarge { limit: self.limit })?;
+        Ok(content.into())
+    }
+}
+
+fn broken(error: impl std::fmt::Display) -> ApiError {
+    Invalid::new("archive", format!("cannot be read: {error}")).into()
+}
+
+type Files = Vec<(FilePath, SourceFile)>;
+
+fn from_tar(reader: impl Read, budget: &mut Budget) -> Result<Files, ApiError> {
+    // Long names and PAX headers are read by the library into memory: bound them as well.
+    let bounded = reader.take(budget.limit.saturating_mul(2).saturating_add(64 * 1024 * 1024));
+    let mut archive = tar::Archive::new(bounded);
+    let mut files = Vec::new();
+    for entry in archive.entries().map_err(broken)? {
+        let mut entry = entry.map_err(broken)?;
+        budget.entry()?;
+        let name = String::from_utf8(entry.path_bytes().into_owned())
+            .map_err(|_| Invalid::new("archive", "expected names in UTF-8"))?;
+        let kind = entry.header().entry_type();
+        if kind.is_dir() {
+            continue;
+        }
+        let path = FilePath::parse(&name)?;
+        if !kind.is_file() {
+            return Err(Invalid::new(
+                format!("files[{name:?}]"),
+                "expected plain files; links and devices are refused",
+            )
+            .into());
+        }
+        let executable = entry.header().mode().is_ok_and(|mode| mode & 0o111 != 0);
+        files.push((path, SourceFile { content: budget.read(&mut entry)?, executable }));
+    }
+    Ok(files)
+}
+
+fn from_zip(body: &[u8], budget: &mut Budget) -> Result<Files, ApiError> {
+    let mut archive = zip::ZipArchive::new(Cursor::new(body)).map_err(broken)?;
+    let mut files = Vec::new();
+    for index in 0..archive.len() {
+        budget.entry()?;
+        let mut entry = archive.by_index(index).map_err(broken)?;
+        if entry.is_dir() {
+            continue;
+        }
+        let name = entry.name().map_err(broken)?.into_owned();
+        let path = FilePath::parse(&name)?;
+        let mode = entry.unix_mode().unwrap_or(0o644);
+        // The file type bits of a Unix mode: anything but none or "regular" is a link or device.
+        if !matches!(mode & 0o170_000, 0 | 0o100_000) {
+            return Err(Invalid::new(
+                format!("files[{name:?}]"),
+                "expected plain files; links and devices are refused",
+            )
+            .into());
+        }
+        files.push((path, SourceFile { content: budget.read(&mut entry)?, executable: mode & 0o111 != 0 }));
+    }
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn tar_of(entries: &[(&str, tar::EntryType, &[u8])]) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (name, kind, content) in entries {
+            let mut header = tar::Header::new_ustar();
+            // Written by hand: the builder itself refuses names that leave the tree.
+            header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+            header.set_entry_type(*kind);
+            header.set_size(content.len() as u64);
+            header.set_mode(0o644);
+            header.set_cksum();
+            builder.append(&header, *content).expect("appended");
+        }
+        builder.into_inner().expect("finished")
+    }
+
+    #[test]
+    fn plain_files_come_through_tar_gzip_and_zip() {
+        let tar = tar_of(&[("a/b.txt", tar::EntryType::Regular, b"hello")]);
+        assert_eq!(unpack(&tar, 100).expect("read").text("a/b.txt"), Some("hello"));
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&tar).expect("written");
+        assert_eq!(unpack(&gzip.finish().expect("gzip"), 100).expect("read").len(), 1);
+        let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        zip.start_file("x.sh", zip::write::SimpleFileOptions::default().unix_permissions(0o755))
+            .expect("started");
+        zip.write_all(b"echo").expect("written");
+        let zip = zip.finish().expect("finished").into_inner();
+        let files = unpack(&zip, 100).expect("read");
+        assert!(files.get("x.sh").expect("there").executable);
+    }
+
+    #[test]
+    fn links_devices_and_paths_that_leave_are_refused() {
+        use tar::EntryType::{Char, Link, Regular, Symlink};
+        for (name, kind) in [("../x", Regular), ("/x", Regular), ("x", Symlink), ("x", Link), ("x", Char)] {
+            assert!(unpack(&tar_of(&[(name, kind, b"")]), 100).is_err(), "{name} {kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_bomb_ends_at_the_limit() {
+        let zeros = vec![0_u8; 4_000_000];
+        let tar = tar_of(&[("big", tar::EntryType::Regular, &zeros)]);
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        gzip.write_all(&tar).expect("written");
+        let bomb = gzip.finish().expect("gzip");
+        assert!(bomb.len() < 10_000, "{}", bomb.len());
+        assert!(matches!(unpack(&bomb, 1_000_000), Err(ApiError::TooLarge { limit: 1_000_000 })));
+    }
+}

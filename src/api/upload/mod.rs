@@ -1,0 +1,104 @@
+//! How a generation comes in: JSON, an archive, or a form with both.
+//!
+//! Whatever the shape, the result is the same [`Upload`], and the same limits hold: the bytes of
+//! all files together, their number, and paths that stay in the tree.
+
+mod archive;
+mod files;
+
+use std::collections::BTreeMap;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Multipart, Request};
+use axum::http::{StatusCode, header};
+use serde::Deserialize;
+
+use super::json;
+use super::problem::ApiError;
+use crate::domain::{FileSet, Invalid, Metadata};
+
+pub use files::FileEntry;
+
+/// A checked generation, not yet stored.
+pub struct Upload {
+    pub metadata: Metadata,
+    pub files: FileSet,
+}
+
+/// The JSON shape.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PutBody {
+    #[serde(default)]
+    metadata: Metadata,
+    /// By path: text, or `{content, encoding, mode}`.
+    files: BTreeMap<String, FileEntry>,
+}
+
+/// Where an archive may carry its metadata.
+const METADATA_FILE: &str = "preview.json";
+
+pub async fn read(request: Request, max_bytes: u64) -> Result<Upload, ApiError> {
+    let kind =
+        request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let upload = if kind.starts_with("multipart/form-data") {
+        let form = Multipart::from_request(request, &()).await;
+        form_upload(form.map_err(|error| ApiError::Malformed(error.body_text()))?, max_bytes).await?
+    } else {
+        let body = Bytes::from_request(request, &()).await.map_err(|error| match error.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLarge { limit: max_bytes },
+            _ => ApiError::Malformed(error.body_text()),
+        })?;
+        // Unpacking and decoding are computation: off the threads that serve sockets.
+        let work = move || match archive::is_archive(&body) {
+            true => archive_upload(&body, None, max_bytes),
+            false => json_upload(&body, max_bytes),
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|error| ApiError::Internal(error.to_string()))??
+    };
+    upload.metadata.validate().map_err(|invalid| invalid.within("metadata"))?;
+    Ok(upload)
+}
+
+fn json_upload(body: &[u8], max_bytes: u64) -> Result<Upload, ApiError> {
+    let PutBody { metadata, files } = json::parse(body)?;
+    Ok(Upload { metadata, files: files::decode(files, max_bytes)? })
+}
+
+/// Metadata of the form wins over a `preview.json` inside.
+fn archive_upload(body: &[u8], metadata: Option<Metadata>, max_bytes: u64) -> Result<Upload, ApiError> {
+    let files = archive::unpack(body, max_bytes)?;
+    let metadata = match (metadata, files.text(METADATA_FILE)) {
+        (Some(metadata), _) => metadata,
+        (None, Some(text)) => json::parse(text.as_bytes()).map_err(|error| in_file(error, METADATA_FILE))?,
+        (None, None) => Metadata::default(),
+    };
+    Ok(Upload { metadata, files })
+}
+
+fn in_file(error: ApiError, file: &str) -> ApiError {
+    match error {
+        ApiError::Invalid(invalid) => ApiError::Invalid(invalid.within(file)),
+        other => other,
+    }
+}
+
+async fn form_upload(mut form: Multipart, max_bytes: u64) -> Result<Upload, ApiError> {
+    let (mut metadata, mut body) = (None, None);
+    let malformed = |error: axum::extract::multipart::MultipartError| match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLarge { limit: max_bytes },
+        _ => ApiError::Malformed(error.body_text()),
+    };
+    while let Some(field) = form.next_field().await.map_err(malformed)? {
+        let name = field.name().unwrap_or_default().to_owned();
+        let bytes = field.bytes().await.map_err(malformed)?;
+        match name.as_str() {
+            "metadata" => metadata = Some(json::parse(&bytes).map_err(|error| in_file(error, "metadata"))?),
+            "archive" | "files" | "file" => body = Some(bytes),
+            other => return Err(Invalid::new(other, "expected the fields metadata and archive").into()),
+        }
+    }
+    let body = body.ok_or_else(|| Invalid::new("archive", "expected a tar, tar.gz or zip"))?;
+    let work = move || archive_upload(&body, metadata, max_bytes);
+    tokio::task::spawn_blocking(work).await.map_err(|error| ApiError::Internal(error.to_string()))?
+}

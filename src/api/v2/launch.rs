@@ -1,0 +1,186 @@
+//! Launching.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::api::auth::Caller;
+use crate::api::problem::{ApiError, Problem};
+use crate::api::{AppState, json, owned};
+use crate::domain::{DatabaseType, GenerationId, Invalid, Metadata, Preview, ResourceTier, Status};
+use crate::orchestrator::{Launch, Launched};
+
+/// Everything is optional.
+#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct LaunchBody {
+    /// Must be the one of the path when given.
+    #[schema(value_type = Option<String>)]
+    generation_id: Option<GenerationId>,
+    project_id: Option<String>,
+    database_type: Option<DatabaseType>,
+    resource_tier: Option<ResourceTier>,
+    auto_migrate_database: Option<bool>,
+    environment: BTreeMap<String, String>,
+    /// `true`, or seconds: answer when the preview is healthy or has failed.
+    #[serde(deserialize_with = "wait")]
+    #[schema(value_type = Option<u64>)]
+    wait: Option<Duration>,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LaunchAnswer {
+    /// `launching`, or `launched` when it is healthy.
+    status: String,
+    preview_instance_id: String,
+    base_url: String,
+    ws_url: String,
+    preview_token: String,
+    resource_allocated: Allocated,
+    database: LaunchDatabase,
+    expires_at: DateTime<Utc>,
+    can_extend: bool,
+    extensions_remaining: u32,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Allocated {
+    /// `512MB`.
+    memory: String,
+    /// `1 core`.
+    cpu: String,
+    /// `1GB`.
+    storage: String,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LaunchDatabase {
+    r#type: DatabaseType,
+    ready: bool,
+    migration_status: String,
+}
+
+/// `wait: true` waits this long: a cold build and a slow start.
+const LONGEST_WAIT: Duration = Duration::from_secs(900);
+
+/// Launch a preview of a generation, or get your live one (200).
+#[utoipa::path(post, path = "/generations/{gid}/preview/launch", tag = "previews",
+    params(("gid" = String, Path)), request_body = LaunchBody,
+    responses((status = 201, body = LaunchAnswer), (status = 200, body = LaunchAnswer),
+        (status = 422, body = Problem), (status = 429, body = Problem),
+        (status = 502, body = Problem, description = "with wait: the launch failed; carries stage, reason and logTail"),
+        (status = 503, body = Problem)))]
+pub async fn launch(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(gid): Path<String>,
+    json::Json(body): json::Json<LaunchBody>,
+) -> Result<(StatusCode, Json<LaunchAnswer>), ApiError> {
+    let generation = owned::generation(&state, &caller, &gid).await?;
+    check(&body, &generation.id)?;
+    let launch = Launch {
+        user: caller.user.clone(),
+        user_tier: caller.tier,
+        resource_tier: body.resource_tier.unwrap_or_default(),
+        project_id: body.project_id,
+        environment: body.environment,
+        startup_timeout: None,
+        session: state.config.session,
+    };
+    let Launched { preview, token, is_new } = state.orchestrator.launch(&generation, launch).await?;
+    let preview = match body.wait {
+        Some(patience) => healthy(state.orchestrator.settled(preview, patience).await)?,
+        None => preview,
+    };
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(LaunchAnswer::new(&preview, token))))
+}
+
+fn check(body: &LaunchBody, path: &GenerationId) -> Result<(), ApiError> {
+    if body.generation_id.as_ref().is_some_and(|id| id != path) {
+        return Err(Invalid::new("generationId", format!("expected {path}, as in the path")).into());
+    }
+    if !matches!(body.database_type, None | Some(DatabaseType::None)) {
+        let message = "this daemon gives previews no database yet; expected \"none\"";
+        return Err(Invalid::new("databaseType", message).into());
+    }
+    let metadata = Metadata { project_id: body.project_id.clone(), ..Metadata::default() };
+    metadata.validate()?;
+    Metadata::validate_environment(&body.environment)?;
+    Ok(())
+}
+
+/// A launch that was waited for has come to something, or has not yet.
+fn healthy(preview: Preview) -> Result<Preview, ApiError> {
+    match preview.status {
+        Status::Failed => match preview.failure {
+            Some(failure) => Err(ApiError::Failed(failure)),
+            None => Err(ApiError::Stopped),
+        },
+        Status::Stopping | Status::Stopped => Err(ApiError::Stopped),
+        Status::Launching => Err(ApiError::StillLaunching),
+        _ => Ok(preview),
+    }
+}
+
+impl LaunchAnswer {
+    pub fn new(preview: &Preview, token: String) -> Self {
+        let is_up = preview.status != Status::Launching;
+        let extensions_remaining = preview.extensions_allowed.saturating_sub(preview.extensions_used);
+        Self {
+            status: if is_up { "launched" } else { "launching" }.to_owned(),
+            preview_instance_id: preview.id.to_string(),
+            ws_url: format!("{}/", preview.base_url.replacen("http", "ws", 1)),
+            base_url: preview.base_url.clone(),
+            preview_token: token,
+            resource_allocated: Allocated::of(preview),
+            database: LaunchDatabase {
+                r#type: preview.database,
+                ready: preview.database == DatabaseType::None,
+                migration_status: "none".to_owned(),
+            },
+            expires_at: preview.expires_at,
+            can_extend: extensions_remaining > 0,
+            extensions_remaining,
+        }
+    }
+}
+
+impl Allocated {
+    fn of(preview: &Preview) -> Self {
+        let limits = &preview.limits;
+        let size =
+            |mb: u64| if mb.is_multiple_of(1024) { format!("{}GB", mb / 1024) } else { format!("{mb}MB") };
+        let cores = if limits.cpu == 1.0 { "core" } else { "cores" };
+        Self {
+            memory: format!("{}MB", limits.memory_mb),
+            cpu: format!("{} {cores}", limits.cpu),
+            storage: size(limits.storage_mb),
+        }
+    }
+}
+
+/// `true`, `false`, or a number of seconds from 1 to 900.
+fn wait<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Wait {
+        Flag(bool),
+        Seconds(u64),
+    }
+    match Option::<Wait>::deserialize(deserializer) {
+        Ok(None | Some(Wait::Flag(false))) => Ok(None),
+        Ok(Some(Wait::Flag(true))) => Ok(Some(LONGEST_WAIT)),
+        Ok(Some(Wait::Seconds(seconds))) if (1..=LONGEST_WAIT.as_secs()).contains(&seconds) => {
+            Ok(Some(Duration::from_secs(seconds)))
+        }
+        _ => Err(serde::de::Error::custom("expected true, false or 1 to 900 seconds")),
+    }
+}

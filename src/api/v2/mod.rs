@@ -1,0 +1,45 @@
+//! The current API: camelCase, under `/api/v2` and the same under `/api`.
+
+mod actions;
+mod build;
+mod generations;
+mod launch;
+mod logs;
+mod previews;
+mod request;
+mod status;
+
+use axum::extract::DefaultBodyLimit;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
+use utoipa_axum::routes;
+
+use super::{AppState, Config};
+
+pub use logs::{LogPage, LogQuery, live as log_events, page as log_page};
+pub use request::{RequestAnswer, RequestBody, authorised, forward};
+
+pub fn routes(config: &Config) -> OpenApiRouter<AppState> {
+    // Base64 and JSON quoting make text up to a third longer.
+    let upload = usize::try_from(config.max_generation_bytes * 3 / 2).unwrap_or(usize::MAX);
+    OpenApiRouter::new()
+        .routes(routes!(generations::list))
+        .routes(routes!(generations::put).layer(DefaultBodyLimit::max(upload)))
+        .routes(routes!(generations::get, generations::delete))
+        .routes(routes!(generations::dockerfile))
+        .routes(routes!(build::start, build::get, build::cancel))
+        .routes(routes!(build::logs))
+        .routes(routes!(previews::list))
+        .routes(routes!(launch::launch))
+        .routes(routes!(status::get))
+        .routes(routes!(previews::stop))
+        .routes(routes!(previews::endpoints))
+        .routes(routes!(previews::config))
+        .routes(routes!(previews::events))
+        .routes(routes!(request::send))
+        .routes(routes!(logs::newest))
+        .routes(routes!(logs::stream))
+        .routes(routes!(actions::restart))
+        .routes(routes!(actions::pause))
+        .routes(routes!(actions::resume))
+        .routes(routes!(actions::extend))
+}

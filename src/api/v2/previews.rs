@@ -1,0 +1,171 @@
+//! Previews across generations, and the smaller questions about one.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use super::status::StatusView;
+use crate::api::auth::{Caller, Role};
+use crate::api::listing::PageQuery;
+use crate::api::problem::{ApiError, Problem};
+use crate::api::{AppState, owned};
+use crate::domain::{ResourceLimits, Status, UserTier};
+use crate::generation::endpoints::Endpoint;
+use crate::store::PreviewFilter;
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PreviewList {
+    previews: Vec<StatusView>,
+    next_cursor: Option<String>,
+}
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+pub struct ListQuery {
+    status: Option<Status>,
+    project: Option<String>,
+    /// What an earlier page gave as `nextCursor`.
+    cursor: Option<String>,
+    /// 1 to 200, default 50.
+    limit: Option<u32>,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct EndpointList {
+    endpoints: Vec<Endpoint>,
+    count: usize,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ConfigView {
+    port: Option<u16>,
+    base_url: String,
+    /// Seconds a session lives from its launch.
+    session_timeout: u64,
+    /// Seconds one extension may add at the most.
+    extension: u64,
+    max_extensions: u32,
+    /// Seconds.
+    startup_timeout: u32,
+    /// Seconds.
+    health_check_interval: u32,
+    health_check_endpoint: String,
+    tier: UserTier,
+    #[schema(value_type = Object)]
+    limits: ResourceLimits,
+    database: crate::domain::DatabaseType,
+    network: Option<String>,
+    /// The engine's runtime; null is the engine's default.
+    runtime: Option<String>,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EventList {
+    #[schema(value_type = Vec<Object>)]
+    events: Vec<EventView>,
+    next_cursor: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct EventView {
+    timestamp: chrono::DateTime<chrono::Utc>,
+    event: &'static str,
+    data: serde_json::Value,
+}
+
+/// Your previews, newest first; admins see all.
+#[utoipa::path(get, path = "/previews", tag = "previews", params(ListQuery),
+    responses((status = 200, body = PreviewList), (status = 422, body = Problem)))]
+pub async fn list(
+    State(state): State<AppState>,
+    caller: Caller,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<PreviewList>, ApiError> {
+    let page = PageQuery { cursor: query.cursor, limit: query.limit }.page()?;
+    let filter = PreviewFilter {
+        user: (caller.role != Role::Admin).then(|| caller.user.clone()),
+        status: query.status,
+        project: query.project,
+    };
+    let found = state.store.previews(&filter, page).await?;
+    let newest = found.items.into_iter().map(|preview| state.orchestrator.newest(preview));
+    let previews = newest.map(|preview| StatusView::new(&state, &preview, None)).collect();
+    Ok(Json(PreviewList { previews, next_cursor: found.next }))
+}
+
+/// Stop the preview. Legal in every state; nothing of it is left when the answer comes.
+#[utoipa::path(delete, path = "/generations/{gid}/preview", tag = "previews", params(("gid" = String, Path)),
+    responses((status = 204), (status = 404, body = Problem)))]
+pub async fn stop(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(gid): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    let preview = owned::preview(&state, &caller, &gid).await?;
+    state.orchestrator.stop(&preview, Duration::from_secs(30)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The HTTP endpoints of the app, found in its source.
+#[utoipa::path(get, path = "/generations/{gid}/preview/endpoints", tag = "previews", params(("gid" = String, Path)),
+    responses((status = 200, body = EndpointList), (status = 404, body = Problem)))]
+pub async fn endpoints(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(gid): Path<String>,
+) -> Result<Json<EndpointList>, ApiError> {
+    let preview = owned::preview(&state, &caller, &gid).await?;
+    let endpoints = state.orchestrator.endpoints(&preview.generation_id).await?.to_vec();
+    Ok(Json(EndpointList { count: endpoints.len(), endpoints }))
+}
+
+/// What the preview was given: port, times, tier, limits, network.
+#[utoipa::path(get, path = "/generations/{gid}/preview/config", tag = "previews", params(("gid" = String, Path)),
+    responses((status = 200, body = ConfigView), (status = 404, body = Problem)))]
+pub async fn config(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(gid): Path<String>,
+) -> Result<Json<ConfigView>, ApiError> {
+    let preview = owned::preview(&state, &caller, &gid).await?;
+    Ok(Json(ConfigView {
+        port: preview.port,
+        base_url: preview.base_url.clone(),
+        session_timeout: state.config.session.as_secs(),
+        extension: state.config.extension.as_secs(),
+        max_extensions: preview.extensions_allowed,
+        startup_timeout: preview.startup_timeout_s,
+        health_check_interval: preview.health_interval_s,
+        health_check_endpoint: preview.health_path.clone(),
+        tier: preview.user_tier,
+        limits: preview.limits,
+        database: preview.database,
+        network: preview.network.clone(),
+        runtime: state.orchestrator.config().runtime.clone(),
+    }))
+}
+
+/// The audit trail of the preview, newest first.
+#[utoipa::path(get, path = "/generations/{gid}/preview/events", tag = "previews",
+    params(("gid" = String, Path), PageQuery),
+    responses((status = 200, body = EventList), (status = 404, body = Problem)))]
+pub async fn events(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(gid): Path<String>,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<EventList>, ApiError> {
+    let preview = owned::preview(&state, &caller, &gid).await?;
+    let found = state.store.events(preview.id, page.page()?).await?;
+    let view = |event: crate::domain::Event| EventView {
+        timestamp: event.timestamp,
+        event: event.event_type.as_str(),
+        data: event.data,
+    };
+    Ok(Json(EventList { events: found.items.into_iter().map(view).collect(), next_cursor: found.next }))
+}

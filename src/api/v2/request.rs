@@ -1,0 +1,221 @@
+//! A request to the app, sent for a platform that shows its own page around the preview.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::api::auth::Caller;
+use crate::api::problem::{ApiError, Problem};
+use crate::api::{AppState, json, owned};
+use crate::domain::{Invalid, Preview};
+use crate::ingress::{ProxiedRequest, ProxiedResponse, RequestError};
+
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RequestBody {
+    #[serde(default = "get")]
+    pub method: String,
+    pub path: String,
+    /// Appended to the path, percent-encoded.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub query: BTreeMap<String, Value>,
+    /// Text is sent as it is, other JSON as JSON; see `bodyEncoding`.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub body: Value,
+    /// `base64` when `body` is binary.
+    pub body_encoding: Option<BodyEncoding>,
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// Seconds, 1 to 60, default 10.
+    pub timeout: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub enum BodyEncoding {
+    #[serde(rename = "utf-8")]
+    Utf8,
+    #[serde(rename = "base64")]
+    Base64,
+}
+
+/// What the app answered.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RequestAnswer {
+    pub status_code: u16,
+    pub headers: BTreeMap<String, String>,
+    pub body: String,
+    pub body_encoding: BodyEncoding,
+    pub elapsed_ms: f64,
+    /// The body was longer than 10 MiB and ends there.
+    pub truncated: bool,
+}
+
+fn get() -> String {
+    "GET".to_owned()
+}
+
+/// Send a request to the app. Needs the preview token in `X-Preview-Token`.
+#[utoipa::path(post, path = "/generations/{gid}/preview/request", tag = "previews",
+    params(("gid" = String, Path), ("X-Preview-Token" = String, Header)), request_body = RequestBody,
+    responses((status = 200, body = RequestAnswer), (status = 401, body = Problem), (status = 409, body = Problem),
+        (status = 502, body = Problem), (status = 504, body = Problem)))]
+pub async fn send(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(gid): Path<String>,
+    headers: HeaderMap,
+    json::Json(body): json::Json<RequestBody>,
+) -> Result<Json<RequestAnswer>, ApiError> {
+    let preview = authorised(&state, &caller, &gid, &headers).await?;
+    Ok(Json(forward(&state, &preview, body).await?))
+}
+
+/// The caller's preview, when the preview token is its present one.
+pub async fn authorised(
+    state: &AppState,
+    caller: &Caller,
+    gid: &str,
+    headers: &HeaderMap,
+) -> Result<Preview, ApiError> {
+    let preview = owned::preview(state, caller, gid).await?;
+    let token = headers.get("x-preview-token").ok_or(ApiError::BadPreviewToken("send X-Preview-Token"))?;
+    let token = token.to_str().unwrap_or_default();
+    if !preview.status.is_live() {
+        return Err(ApiError::BadPreviewToken("the preview has ended, and its token with it"));
+    }
+    match state.orchestrator.token_matches(&preview, token) {
+        true => Ok(preview),
+        false => Err(ApiError::BadPreviewToken("this is not the preview's present token")),
+    }
+}
+
+pub async fn forward(
+    state: &AppState,
+    preview: &Preview,
+    body: RequestBody,
+) -> Result<RequestAnswer, ApiError> {
+    let request = body.into_request()?;
+    let answer = state.ingress.request(preview.id, request).await?;
+    Ok(answer.into())
+}
+
+impl RequestBody {
+    fn into_request(self) -> Result<ProxiedRequest, ApiError> {
+        let invalid = |field: &str, message: &str| ApiError::Invalid(Invalid::new(field, message));
+        let method = Method::from_bytes(self.method.to_ascii_uppercase().as_bytes())
+            .ok()
+            .filter(|method| *method != Method::CONNECT)
+            .ok_or_else(|| invalid("method", "expected an HTTP method"))?;
+        let seconds = self.timeout.unwrap_or(10);
+        if !(1..=60).contains(&seconds) {
+            return Err(invalid("timeout", "expected 1 to 60 seconds"));
+        }
+        let mut headers = HeaderMap::new();
+        for (name, value) in &self.headers {
+            let place = format!("headers[{name:?}]");
+            let key = HeaderName::from_bytes(name.as_bytes())
+                .map_err(|_| invalid(&place, "expected a header name"))?;
+            let value =
+                HeaderValue::from_str(value).map_err(|_| invalid(&place, "expected a header value"))?;
+            headers.append(key, value);
+        }
+        let path_and_query = self.path_and_query()?;
+        let (body, is_json) = self.body_bytes()?;
+        if is_json && !headers.contains_key("content-type") {
+            headers.insert("content-type", HeaderValue::from_static("application/json"));
+        }
+        Ok(ProxiedRequest { method, path_and_query, headers, body, timeout: Duration::from_secs(seconds) })
+    }
+
+    fn path_and_query(&self) -> Result<String, ApiError> {
+        let path_ok = self.path.starts_with('/')
+            && self.path.len() <= 8000
+            && self.path.bytes().all(|b| b.is_ascii_graphic() && b != b'#');
+        if !path_ok {
+            let message = "expected a path that starts with / and is percent-encoded";
+            return Err(Invalid::new("path", message).into());
+        }
+        let mut path = self.path.clone();
+        for (name, value) in &self.query {
+            path.push(if path.contains('?') { '&' } else { '?' });
+            let value = match value {
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            path.push_str(&format!("{}={}", percent_encoded(name), percent_encoded(&value)));
+        }
+        Ok(path)
+    }
+
+    fn body_bytes(&self) -> Result<(Bytes, bool), ApiError> {
+        match (&self.body, self.body_encoding) {
+            (Value::Null, _) => Ok((Bytes::new(), false)),
+            (Value::String(text), Some(BodyEncoding::Base64)) => {
+                let decoded = STANDARD.decode(text).map_err(|_| Invalid::new("body", "expected base64"))?;
+                Ok((decoded.into(), false))
+            }
+            (Value::String(text), _) => Ok((text.clone().into(), false)),
+            (other, _) => Ok((other.to_string().into(), true)),
+        }
+    }
+}
+
+/// Everything but the unreserved characters of RFC 3986.
+fn percent_encoded(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                char::from(byte).to_string()
+            }
+            other => format!("%{other:02X}"),
+        })
+        .collect()
+}
+
+impl From<ProxiedResponse> for RequestAnswer {
+    fn from(answer: ProxiedResponse) -> Self {
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let mut headers = BTreeMap::<String, String>::new();
+        for (name, value) in &answer.headers {
+            let both = headers.entry(name.to_string()).or_default();
+            *both = if both.is_empty() { text(value) } else { format!("{both}, {}", text(value)) };
+        }
+        let (body, body_encoding) = match std::str::from_utf8(&answer.body) {
+            Ok(text) => (text.to_owned(), BodyEncoding::Utf8),
+            Err(_) => (STANDARD.encode(&answer.body), BodyEncoding::Base64),
+        };
+        Self {
+            status_code: answer.status.as_u16(),
+            headers,
+            body,
+            body_encoding,
+            elapsed_ms: answer.elapsed.as_secs_f64() * 1000.0,
+            truncated: answer.truncated,
+        }
+    }
+}
+
+impl From<RequestError> for ApiError {
+    fn from(error: RequestError) -> Self {
+        let reason = error.to_string();
+        let (status, code) = match error {
+            RequestError::NotOpen | RequestError::NotRunning(_) => return Self::Conflict(reason),
+            RequestError::Invalid(_) => return Self::Invalid(Invalid::new("request", reason)),
+            RequestError::Refused(_) => (StatusCode::BAD_GATEWAY, "app_refused"),
+            RequestError::BadAnswer(_) => (StatusCode::BAD_GATEWAY, "app_answer_broken"),
+            RequestError::Timeout => (StatusCode::GATEWAY_TIMEOUT, "app_timeout"),
+        };
+        Self::Upstream { status, code, reason }
+    }
+}

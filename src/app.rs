@@ -1,0 +1,113 @@
+//! Composes everything: the only file that knows all parts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+
+use crate::api::auth::Keys;
+use crate::api::{self, AppState};
+use crate::config::Config;
+use crate::data_dir::DataDir;
+use crate::domain::InstanceId;
+use crate::engine::Engine;
+use crate::ingress::{Hooks, Ingress};
+use crate::orchestrator::{Metrics, Needs, Orchestrator, TokenKey, Visitors};
+use crate::store::Store;
+use crate::streams::LogHub;
+
+/// Everything of one daemon, made but not yet serving.
+pub struct App {
+    router: Router,
+    orchestrator: Orchestrator,
+    store: Store,
+    /// Held for as long as the daemon lives.
+    _lock: DataDir,
+}
+
+/// How long a shutdown waits for requests and tasks under way.
+const DRAIN: Duration = Duration::from_secs(20);
+
+impl App {
+    /// Opens the data directory and the store, and connects the parts. Needs no engine.
+    pub async fn compose(config: Config) -> anyhow::Result<Self> {
+        let lock = DataDir::open(&config.data_dir)?;
+        let keys = Keys::open(&config.data_dir)?;
+        let store = Store::open(config.store.clone()).await?;
+        let fresh = InstanceId::random();
+        let named = store.put_setting_if_absent("instance", fresh.as_str()).await?;
+        let instance = InstanceId::parse(&named).context("the store's instance id")?;
+        let engine = Engine::connect(config.engine(instance.clone()))?;
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        let visitors = Visitors::register(&mut registry);
+        let ingress = Ingress::new(config.ingress.clone(), hooks(&visitors, &keys));
+        let logs = LogHub::new(config.streams.clone());
+        let orchestrator = Orchestrator::new(Needs {
+            instance,
+            config: config.orchestrator.clone(),
+            store: store.clone(),
+            engine: engine.clone(),
+            ingress: ingress.clone(),
+            logs: logs.clone(),
+            tokens: TokenKey::new(keys.secret()),
+            metrics,
+        });
+        visitors.attach(&orchestrator);
+        orchestrator.collect(&mut registry);
+        let state = AppState {
+            config: Arc::new(config.api),
+            orchestrator: orchestrator.clone(),
+            store: store.clone(),
+            ingress,
+            logs,
+            keys,
+            metrics: Arc::new(registry),
+        };
+        Ok(Self { router: api::router(state), orchestrator, store, _lock: lock })
+    }
+
+    pub const fn orchestrator(&self) -> &Orchestrator {
+        &self.orchestrator
+    }
+
+    /// Serves until `shutdown` resolves, then drains: requests under way end, previews stay.
+    pub async fn run(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> anyhow::Result<()> {
+        self.orchestrator.start().await?;
+        let (begun, drain_begins) = tokio::sync::oneshot::channel();
+        let signal = async move {
+            shutdown.await;
+            let _ = begun.send(());
+        };
+        let serve = axum::serve(listener, self.router).with_graceful_shutdown(signal);
+        // Streams of server-sent events never end by themselves: the drain has a deadline.
+        let deadline = async {
+            let _ = drain_begins.await;
+            tokio::time::sleep(DRAIN).await;
+        };
+        let orchestrator = self.orchestrator.clone();
+        tokio::select! {
+            served = serve => served?,
+            () = deadline => tracing::warn!("some requests did not end in time"),
+        }
+        orchestrator.shutdown(DRAIN).await;
+        self.store.close().await;
+        Ok(())
+    }
+}
+
+fn hooks(visitors: &Arc<Visitors>, keys: &Keys) -> Hooks {
+    let keys = keys.clone();
+    Hooks {
+        observer: Some(Arc::clone(visitors) as _),
+        own_token: Some(Arc::new(move |token| token.starts_with("pvt_") || keys.verify(token).is_ok())),
+        ..Hooks::new(Arc::clone(visitors) as _)
+    }
+}

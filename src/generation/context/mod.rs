@@ -1,0 +1,174 @@
+//! What a build is given: one deterministic archive.
+//!
+//! ```text
+//! Dockerfile
+//! app/…               the source (without what .dockerignore leaves out, .git and .env files)
+//! deps/…              what the dependency layer depends on
+//! nginx.conf          static sites
+//! previewd/env        this host's settings for steps that reach out, a shell script
+//! previewd/ca.crt     this host's certificate authorities; empty when there are none
+//! ```
+//!
+//! An own Dockerfile gets the tree as it came, minus what its `.dockerignore` and we leave out.
+
+pub mod ignore;
+mod inputs;
+mod nginx;
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use bytes::Bytes;
+
+use self::ignore::Ignore;
+pub use self::inputs::{BuildInputs, build_args};
+use super::dockerfile::{Dialect, dockerfile};
+use super::plan::{Notes, Plan};
+use super::recipe::{DependencyFile, Recipe};
+use crate::domain::FileSet;
+
+/// One entry of the archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    Folder,
+    File { content: Bytes, executable: bool },
+    Link(String),
+}
+
+/// Never part of any build.
+pub fn always_left_out(path: &str) -> bool {
+    path.split('/').any(|part| part == ".git")
+}
+
+/// `.env` and its like; their values are given at run time instead, so that none is in a layer.
+pub fn holds_secrets(path: &str) -> bool {
+    const HARMLESS: [&str; 6] = ["example", "sample", "template", "dist", "defaults", "test"];
+    let name = path.rsplit('/').next().unwrap_or(path);
+    match name.strip_prefix(".env") {
+        Some("") => true,
+        Some(rest) => rest
+            .strip_prefix('.')
+            .is_some_and(|kind| !HARMLESS.contains(&kind.rsplit('.').next().unwrap_or_default())),
+        None => false,
+    }
+}
+
+/// Where the Dockerfile lies in the context.
+pub const DOCKERFILE: &str = "Dockerfile";
+/// The same image for the classic builder, where the Dockerfile is of our writing.
+pub const CLASSIC_DOCKERFILE: &str = "previewd/Dockerfile.classic";
+
+/// Writes the context of a build as a tar: sorted, owned by root, dated 1970. Equal arguments
+/// give equal bytes.
+pub fn context(plan: &Plan, files: &FileSet, inputs: &BuildInputs, out: impl Write) -> io::Result<()> {
+    let mut entries = content(plan, files);
+    let text = |text: String| Entry::File { content: text.into(), executable: false };
+    entries.insert(DOCKERFILE.to_owned(), text(dockerfile(plan, Dialect::BuildKit)));
+    if !matches!(plan.recipe, Recipe::Dockerfile(_)) {
+        let ca = inputs.ca_bundle.clone().unwrap_or_default();
+        entries.insert(CLASSIC_DOCKERFILE.to_owned(), text(dockerfile(plan, Dialect::Classic)));
+        entries.insert("previewd/env".to_owned(), text(inputs.env_script()));
+        entries.insert("previewd/ca.crt".to_owned(), Entry::File { content: ca, executable: false });
+    }
+    add_folders(&mut entries);
+    let mut tar = tar::Builder::new(out);
+    for (path, entry) in &entries {
+        append(&mut tar, path, entry)?;
+    }
+    tar.into_inner()?.flush()
+}
+
+/// What the image is made of besides the Dockerfile: the same on every host.
+pub fn content(plan: &Plan, files: &FileSet) -> BTreeMap<String, Entry> {
+    if let Recipe::Dockerfile(_) = plan.recipe {
+        let ignore = Ignore::own(files.text(".dockerignore"), &mut Notes::default());
+        return carried(files, &ignore, "", |_| true);
+    }
+    let ignore = Ignore::generated(files.text(".dockerignore"), &mut Notes::default());
+    let mut entries = carried(files, &ignore, "app/", |path| !holds_secrets(path));
+    entries.insert("app".to_owned(), Entry::Folder);
+    entries.insert("deps".to_owned(), Entry::Folder);
+    for (name, file) in plan.recipe.dependency_files() {
+        let content = match file {
+            DependencyFile::Written(text) => Some(Bytes::from(text.clone())),
+            DependencyFile::Copied(path) => files.get(path).map(|file| file.content.clone()),
+        };
+        if let Some(content) = content {
+            entries.insert(format!("deps/{name}"), Entry::File { content, executable: false });
+        }
+    }
+    match &plan.recipe {
+        Recipe::Static(recipe) => {
+            let content = nginx::configuration(&recipe.folder, plan.port).into();
+            entries.insert("nginx.conf".to_owned(), Entry::File { content, executable: false });
+        }
+        Recipe::Node(recipe) if recipe.install && !recipe.in_place => link_packages(plan, &mut entries),
+        _ => {}
+    }
+    entries
+}
+
+/// `node_modules` of the source is a link to the packages' own layer, unless the tree brings one.
+fn link_packages(plan: &Plan, entries: &mut BTreeMap<String, Entry>) {
+    let at = format!("{}/node_modules", plan.working_dir.trim_start_matches('/'));
+    let under = format!("{at}/");
+    if !entries.keys().any(|path| path.starts_with(&under)) {
+        entries.insert(at, Entry::Link("/opt/node/node_modules".to_owned()));
+    }
+}
+
+fn carried(
+    files: &FileSet,
+    ignore: &Ignore,
+    under: &str,
+    wanted: impl Fn(&str) -> bool,
+) -> BTreeMap<String, Entry> {
+    files
+        .iter()
+        .filter(|(path, _)| {
+            let path = path.as_str();
+            !always_left_out(path) && wanted(path) && !ignore.excludes(path)
+        })
+        .map(|(path, file)| {
+            let entry = Entry::File { content: file.content.clone(), executable: file.executable };
+            (format!("{under}{path}"), entry)
+        })
+        .collect()
+}
+
+/// Every folder an entry lies in.
+fn add_folders(entries: &mut BTreeMap<String, Entry>) {
+    let mut folders = Vec::new();
+    for path in entries.keys() {
+        folders.extend(path.match_indices('/').map(|(at, _)| path[..at].to_owned()));
+    }
+    for folder in folders {
+        entries.entry(folder).or_insert(Entry::Folder);
+    }
+}
+
+fn append(tar: &mut tar::Builder<impl Write>, path: &str, entry: &Entry) -> io::Result<()> {
+    let mut header = tar::Header::new_gnu();
+    header.set_mtime(0);
+    header.set_uid(0);
+    header.set_gid(0);
+    match entry {
+        Entry::Folder => {
+            header.set_entry_type(tar::EntryType::Directory);
+            header.set_mode(0o755);
+            header.set_size(0);
+            tar.append_data(&mut header, format!("{path}/"), io::empty())
+        }
+        Entry::File { content, executable } => {
+            header.set_mode(if *executable { 0o755 } else { 0o644 });
+            header.set_size(content.len() as u64);
+            tar.append_data(&mut header, path, content.as_ref())
+        }
+        Entry::Link(target) => {
+            header.set_entry_type(tar::EntryType::Symlink);
+            header.set_mode(0o777);
+            header.set_size(0);
+            tar.append_link(&mut header, path, target)
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The lines all our Dockerfiles have in common.
+
+use std::collections::BTreeMap;
+
+use super::Dialect;
+use crate::generation::plan::Plan;
+use crate::generation::quoting::{env_value, exec_form, run_word};
+
+/// The user every preview runs as.
+pub const USER: &str = "10001:10001";
+
+/// Set in full, because the base's own may be missing or be lost with a copied root.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// A Dockerfile as it grows.
+pub struct Writer {
+    text: String,
+    dialect: Dialect,
+}
+
+impl Writer {
+    pub fn new(dialect: Dialect) -> Self {
+        Self { text: "# Written by previewd\n".to_owned(), dialect }
+    }
+
+    pub fn line(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+
+    /// An empty line and a new stage; `name` is empty for the last.
+    pub fn stage(&mut self, from: &str, name: &str) {
+        self.text.push('\n');
+        match name {
+            "" => self.line(&format!("FROM {from}")),
+            name => self.line(&format!("FROM {from} AS {name}")),
+        }
+    }
+
+    /// A step that needs nothing from outside.
+    pub fn run(&mut self, commands: &[String]) {
+        self.line(&format!("RUN {}", commands.join(" \\\n && ")));
+    }
+
+    /// A step that reaches out: it sees this host's settings, and the caches given.
+    pub fn run_outside(&mut self, caches: &[&str], commands: &[String]) {
+        let mut words = vec!["RUN".to_owned()];
+        if self.dialect == Dialect::BuildKit {
+            words.push("--mount=type=bind,source=previewd,target=/run/previewd".to_owned());
+            words.extend(caches.iter().map(|cache| format!("--mount=type=cache,{cache}")));
+        }
+        let mounts = words.join(" \\\n    ");
+        let separator = if words.len() > 1 { " \\\n    " } else { " " };
+        let commands = commands.join(" \\\n && ");
+        self.line(&format!("{mounts}{separator}. /run/previewd/env \\\n && {commands}"));
+    }
+
+    /// What `run_outside` reads, in dialects that cannot mount it. Only for stages that are
+    /// thrown away.
+    pub fn settings(&mut self) {
+        if self.dialect == Dialect::Classic {
+            self.line("COPY previewd/ /run/previewd/");
+        }
+    }
+
+    /// A stage with the plan's system packages; the name of what other stages start from.
+    pub fn base(&mut self, plan: &Plan) -> String {
+        if plan.system_packages.is_empty() {
+            return plan.base_image.clone();
+        }
+        let packages: Vec<String> = plan.system_packages.iter().map(|package| run_word(package)).collect();
+        let update = "apt-get -q update".to_owned();
+        let install = format!(
+            "DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends -- {}",
+            packages.join(" ")
+        );
+        match self.dialect {
+            Dialect::BuildKit => {
+                self.stage(&plan.base_image, "base");
+                let caches = ["target=/var/cache/apt,sharing=locked", "target=/var/lib/apt,sharing=locked"];
+                self.run_outside(&caches, &[update, install]);
+            }
+            Dialect::Classic => {
+                self.stage(&plan.base_image, "packages");
+                self.settings();
+                let clean =
+                    "rm -rf /run/previewd /var/lib/apt/lists/* /var/cache/apt/archives/*.deb".to_owned();
+                self.run_outside(&[], &[update, install, clean]);
+                // The layers of that stage hold the settings; a copy of its root does not.
+                self.stage("scratch", "base");
+                self.line("COPY --from=packages / /");
+                self.line(&format!("ENV PATH={PATH}"));
+            }
+        }
+        "base".to_owned()
+    }
+
+    /// `ENV` for all of them, and for PATH with `first` in front when that is not empty.
+    pub fn env(&mut self, variables: &BTreeMap<String, String>, first: &str) {
+        let mut lines = Vec::new();
+        if !first.is_empty() {
+            lines.push(format!("PATH={first}:{PATH}"));
+        }
+        lines.extend(variables.iter().map(|(name, value)| format!("{name}={}", env_value(value))));
+        if !lines.is_empty() {
+            self.line(&format!("ENV {}", lines.join(" \\\n    ")));
+        }
+    }
+
+    /// The end of every image: where, as whom, on which port, by which command.
+    pub fn finish(mut self, plan: &Plan) -> String {
+        self.line(&format!("WORKDIR {}", plan.working_dir));
+        self.line(&format!("USER {USER}"));
+        self.line(&format!("EXPOSE {}", plan.port));
+        if let Some(start) = &plan.start {
+            self.line(&format!("CMD {}", exec_form(start)));
+        }
+        self.text
+    }
+}

@@ -1,0 +1,293 @@
+//! Calls: of the project's own functions, of frameworks, and of what lists and texts can do.
+
+use std::collections::BTreeMap;
+
+use crate::generation::endpoints::routes::{Framework, Mount, Route, RouterId};
+use crate::generation::endpoints::{node, python};
+
+use super::Interpreter;
+use super::value::{Invocation, ListId, ObjectId, PendingRoute, Value};
+
+/// Functions of other packages that answer with a default, and where it is given.
+const WITH_DEFAULT: &[(&str, usize)] =
+    &[("getenv", 1), ("environ.get", 1), ("Field", 0), ("config", 1), ("env", 1), ("env.str", 1)];
+
+impl Interpreter<'_> {
+    /// Calls a value: a function of the project, of a framework, or of nobody we know.
+    pub fn call(&mut self, callee: &Value, call: &Invocation) -> Value {
+        self.deeper(|this| this.call_here(callee, call)).unwrap_or(Value::Unknown)
+    }
+
+    fn call_here(&mut self, callee: &Value, call: &Invocation) -> Value {
+        match self.look_up(callee) {
+            Value::Function(id) => self.invoke(id, None, call),
+            Value::Bound(id, object) => self.invoke(id, Some(object), call),
+            Value::Class(id) => self.call_class(id, call),
+            Value::Method(receiver, name) => self.call_method(&receiver, &name, call),
+            Value::External(path) => self.call_external(&path, call),
+            Value::Pending(pending) => match call.at(0) {
+                Some(function) => self.complete(&pending, function),
+                None => Value::Unknown,
+            },
+            _ => {
+                self.call_back(call);
+                Value::Unknown
+            }
+        }
+    }
+
+    /// A class of the project: of the framework's kind if it derives from one of those.
+    fn call_class(&mut self, id: super::ClassId, call: &Invocation) -> Value {
+        for base in self.lineage(id) {
+            if let Value::External(path) = base
+                && let Some(value) = self.construct(&path, call)
+            {
+                return value;
+            }
+        }
+        self.instantiate(id, call)
+    }
+
+    /// Whether a function of another package is one that frameworks are made with.
+    pub(super) fn is_framework(&self, value: &Value) -> bool {
+        matches!(value, Value::External(path) if python::knows(path) || node::knows(path))
+    }
+
+    fn construct(&mut self, path: &str, call: &Invocation) -> Option<Value> {
+        match call.site.file.ends_with(".py") {
+            true => python::construct(self, path, call),
+            false => node::construct(self, path, call),
+        }
+    }
+
+    fn call_external(&mut self, path: &str, call: &Invocation) -> Value {
+        if let Some(value) = self.construct(path, call) {
+            return value;
+        }
+        match path {
+            "Object.values" | "Object.keys" | "Object.entries" => return self.object_parts(path, call),
+            "importlib.import_module" => return self.import_by_name(call),
+            _ => {}
+        }
+        for (name, at) in WITH_DEFAULT {
+            if path.ends_with(name)
+                && let Some(Value::Text(text)) = call.named("default").or_else(|| call.at(*at))
+            {
+                return Value::Text(text.clone());
+            }
+        }
+        self.call_back(call);
+        Value::External(format!("{path}()").into())
+    }
+
+    fn import_by_name(&mut self, call: &Invocation) -> Value {
+        let Some(name) = call.at(0).and_then(|name| self.text(name)) else { return Value::Unknown };
+        match self.sources.path(&call.site.file).and_then(|file| self.module_at.get(file).copied()) {
+            Some(importer) => self.imported_module(importer, &name),
+            None => Value::Unknown,
+        }
+    }
+
+    /// `Object.values(routes)` and its like.
+    fn object_parts(&mut self, path: &str, call: &Invocation) -> Value {
+        let fields = call.at(0).cloned().map(|object| self.fields(&object)).unwrap_or_default();
+        self.parts(fields, path)
+    }
+
+    fn parts(&mut self, fields: Vec<(String, Value)>, which: &str) -> Value {
+        let mut values = Vec::with_capacity(fields.len());
+        for (name, value) in fields {
+            values.push(match which.rsplit('.').next() {
+                Some("values") => value,
+                Some("keys") => Value::text(name),
+                _ => self.heap.new_list(vec![Value::text(name), value]),
+            });
+        }
+        self.heap.new_list(values)
+    }
+
+    /// Runs the functions that are handed to code we do not see: `connect().then(() => …)`.
+    fn call_back(&mut self, call: &Invocation) {
+        for argument in call.positional() {
+            if let Value::Function(id) = argument
+                && self.heap.function(id).function.registers
+            {
+                self.call_unseen(id, None);
+            }
+        }
+    }
+
+    fn call_method(&mut self, receiver: &Value, name: &str, call: &Invocation) -> Value {
+        match self.look_up(receiver) {
+            Value::Router(id) => self.call_router(id, name, call),
+            Value::RouteAt(id, path) => node::express::method_of_route(self, id, &path, name, call),
+            Value::List(id) => self.call_list(id, name, call),
+            Value::Object(id) => self.call_object(id, name, call),
+            Value::Text(text) => call_text(&text, name, call),
+            Value::Class(id) if name == "as_view" => Value::View(id),
+            function @ (Value::Function(_) | Value::Bound(..)) if name == "bind" => function,
+            _ => {
+                self.call_back(call);
+                Value::Unknown
+            }
+        }
+    }
+
+    fn call_router(&mut self, id: RouterId, name: &str, call: &Invocation) -> Value {
+        let Some(framework) = self.routers.get(id).map(|router| router.framework) else {
+            return Value::Unknown;
+        };
+        match framework {
+            Framework::FastApi | Framework::Starlette => python::fastapi::method(self, id, name, call),
+            Framework::Flask => python::flask::method(self, id, name, call),
+            Framework::Express => node::express::method(self, id, name, call),
+            Framework::Koa => node::koa::method(self, id, name, call),
+            Framework::Fastify => node::fastify::method(self, id, name, call),
+            Framework::Hono => node::hono::method(self, id, name, call),
+        }
+    }
+
+    fn call_list(&mut self, id: ListId, name: &str, call: &Invocation) -> Value {
+        match name {
+            "append" | "push" | "add" => {
+                for value in call.positional() {
+                    self.heap.push(id, value);
+                }
+                Value::List(id)
+            }
+            "extend" => {
+                let more = call.at(0).cloned().map(|list| self.elements(&list)).unwrap_or_default();
+                for value in more {
+                    self.heap.push(id, value);
+                }
+                Value::Unknown
+            }
+            "concat" => {
+                let mut values = self.heap.list(id).to_vec();
+                for argument in call.positional() {
+                    match self.elements(&argument) {
+                        more if more.is_empty() => values.push(argument),
+                        more => values.extend(more),
+                    }
+                }
+                self.heap.new_list(values)
+            }
+            "forEach" | "map" | "flatMap" => self.for_each(id, call),
+            "filter" | "flat" | "sort" | "slice" | "reverse" | "copy" => Value::List(id),
+            _ => Value::Unknown,
+        }
+    }
+
+    fn for_each(&mut self, id: ListId, call: &Invocation) -> Value {
+        let Some(function) = call.at(0).cloned() else { return Value::Unknown };
+        let mut results = Vec::new();
+        for item in self.heap.list(id).to_vec() {
+            results.push(self.call(&function, &call.with(vec![item])));
+        }
+        self.heap.new_list(results)
+    }
+
+    fn call_object(&mut self, id: ObjectId, name: &str, call: &Invocation) -> Value {
+        match name {
+            "get" => {
+                let key = call.at(0).and_then(|key| self.text(key)).unwrap_or_default();
+                let found = self.heap.object(id).fields.get(&key).cloned();
+                found.or_else(|| call.at(1).cloned()).unwrap_or(Value::Unknown)
+            }
+            "items" | "values" | "keys" => {
+                let fields = self.fields(&Value::Object(id));
+                self.parts(fields, name)
+            }
+            _ => {
+                self.call_back(call);
+                Value::Unknown
+            }
+        }
+    }
+
+    /// Gives a decorator's route its function. The value is the function, as decorators return it.
+    pub(super) fn complete(&mut self, pending: &PendingRoute, function: &Value) -> Value {
+        let framework = self.routers.get(pending.router).map(|router| router.framework);
+        match framework {
+            Some(Framework::Flask) => python::flask::complete(self, pending, function),
+            Some(_) => python::fastapi::complete(self, pending, function),
+            None => {}
+        }
+        function.clone()
+    }
+
+    /// Name and documentation of the function or class a value is, when that is known without
+    /// reading files for it.
+    pub fn described(&self, value: &Value) -> Option<(String, Option<String>)> {
+        match value {
+            Value::Function(id) | Value::Bound(id, _) => {
+                let function = &self.heap.function(*id).function;
+                Some((function.name.clone(), function.doc.clone()))
+            }
+            Value::Class(id) | Value::View(id) => {
+                let class = &self.heap.class(*id).class;
+                Some((class.name.clone(), class.doc.clone()))
+            }
+            _ => None,
+        }
+    }
+
+    /// What an imported value is, if its file holds one of `words`; else it is left alone.
+    pub fn look_up_if(&mut self, value: &Value, words: &[&str]) -> Value {
+        let Value::Import(path) = value else { return value.clone() };
+        match self.file_of_import(path) {
+            Some(file) if self.sources.holds(&file, words) => self.look_up(value),
+            _ => value.clone(),
+        }
+    }
+
+    /// The functions of a class and of its bases in the project, by name, with their documentation.
+    pub fn methods(&mut self, class: super::ClassId) -> BTreeMap<String, Option<String>> {
+        let mut all = BTreeMap::new();
+        for class in self.lineage(class) {
+            let Value::Class(class) = class else { continue };
+            let scope = self.heap.class(class).scope;
+            for (name, value) in &self.heap.scope_at(scope).names {
+                if let Value::Function(id) = value {
+                    all.entry(name.clone()).or_insert_with(|| self.heap.function(*id).function.doc.clone());
+                }
+            }
+        }
+        all
+    }
+
+    /// Mounts a router on another one.
+    pub fn add_mount(&mut self, id: RouterId, mount: Mount) {
+        if let Some(router) = self.routers.get_mut(id)
+            && router.mounts.len() < super::MAX_ROUTES
+        {
+            router.mounts.push(mount);
+        }
+    }
+
+    /// Hangs a route on a router.
+    pub fn add_route(&mut self, id: RouterId, route: Route) {
+        if let Some(router) = self.routers.get_mut(id)
+            && router.routes.len() < super::MAX_ROUTES
+        {
+            router.routes.push(route);
+        }
+    }
+}
+
+fn call_text(text: &str, name: &str, call: &Invocation) -> Value {
+    let cut = match call.at(0) {
+        Some(Value::Text(cut)) => cut.to_string(),
+        _ => " ".to_owned(),
+    };
+    let is_cut = |c: char| cut.contains(c);
+    match name {
+        "strip" => Value::text(text.trim_matches(is_cut)),
+        "rstrip" => Value::text(text.trim_end_matches(is_cut)),
+        "lstrip" => Value::text(text.trim_start_matches(is_cut)),
+        "lower" | "toLowerCase" => Value::text(text.to_lowercase()),
+        "concat" => Value::text(format!("{text}{cut}")),
+        "toString" | "trim" => Value::text(text.trim()),
+        _ => Value::Unknown,
+    }
+}

@@ -1,0 +1,90 @@
+//! One file per framework: how it is recognised, and what its preview is made of.
+//!
+//! To add one: write its file, implement [`Framework`], and name it in [`ALL`].
+
+mod asgi;
+mod express;
+mod flask;
+mod node_script;
+mod node_server;
+mod node_start;
+mod python_script;
+mod python_server;
+mod static_site;
+
+use std::collections::BTreeMap;
+
+use super::error::PlanError;
+use super::plan::{Language, Notes, Place};
+use super::project::Project;
+use super::recipe::Recipe;
+
+/// Every framework known, in the order in which equally strong findings win.
+pub static ALL: &[&dyn Framework] = &[
+    &asgi::Asgi,
+    &flask::Flask,
+    &express::Express,
+    &node_server::NodeServer,
+    &static_site::StaticSite,
+    &python_script::PythonScript,
+    &node_script::NodeScript,
+];
+
+pub trait Framework: Sync {
+    /// What it is called in plans and in `metadata.framework`.
+    fn name(&self) -> &'static str;
+
+    fn language(&self) -> Language;
+
+    /// Other names the metadata may call it by.
+    fn also_called(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// What is looked for among the files, in words, for when nothing is found.
+    fn looks_for(&self) -> &'static str;
+
+    /// Whether the files look like it.
+    fn detect(&self, project: &Project<'_>) -> Option<Finding>;
+
+    /// How it is installed and started. The metadata's entry point wins over what was found.
+    fn outline(&self, project: &Project<'_>, notes: &mut Notes) -> Result<Outline, PlanError>;
+}
+
+/// That a framework was recognised, by what, and how surely.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    pub strength: Strength,
+    /// A more exact name than the framework's own, such as `starlette`.
+    pub name: Option<&'static str>,
+    pub reason: String,
+    pub place: Option<Place>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Strength {
+    /// Some file could be started; nothing says that it serves anything.
+    Guess,
+    /// Pages that a file server can serve.
+    Pages,
+    /// It serves, on no framework we know.
+    Server,
+    /// An app object, or the dependency, of the framework itself.
+    Certain,
+}
+
+/// What a framework decides; the rest of the plan is the same for all.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outline {
+    /// The name shown: the framework's own or a more exact one.
+    pub framework: String,
+    pub base_image: String,
+    pub runtime_version: Option<String>,
+    /// The folder of the tree that is the working directory; empty for the top.
+    pub folder: String,
+    pub start: Option<Vec<String>>,
+    pub port: u16,
+    pub bind: String,
+    pub environment: BTreeMap<String, String>,
+    pub recipe: Recipe,
+}

@@ -1,0 +1,302 @@
+//! What all Node apps have in common: the start command, the build, the port.
+
+use std::collections::BTreeMap;
+
+use super::Outline;
+use crate::domain::Mode;
+use crate::generation::bases::Runtime;
+use crate::generation::entry_point::EntryPoint;
+use crate::generation::error::PlanError;
+use crate::generation::node::{self, JsFile, Needs, Package};
+use crate::generation::plan::{Notes, Place, Source};
+use crate::generation::project::{Project, folder_of, join, name_of};
+use crate::generation::quoting::{is_plain_path, split_words};
+use crate::generation::recipe::Recipe;
+
+/// How the app is started.
+struct Start {
+    argv: Vec<String>,
+    /// The file Node runs, from the top of the tree; absent when a script hides it.
+    file: Option<String>,
+    needs: Needs,
+}
+
+pub fn outline(project: &Project<'_>, framework: &str, notes: &mut Notes) -> Result<Outline, PlanError> {
+    let folder = folder(project, notes);
+    let version = node::choose_version(project, &folder, notes)?;
+    let mut start = start(project, &folder, notes)?;
+    start.needs.build_script = build_script(project, notes);
+    add_module_flag(project, &mut start, notes);
+    let port = port(project, start.file.as_deref(), notes);
+    let recipe = node::recipe(project, start.needs, notes);
+    let environment = match project.mode() {
+        Mode::Run => BTreeMap::from([("NODE_ENV".to_owned(), "production".to_owned())]),
+        Mode::Dev => BTreeMap::from([("NODE_ENV".to_owned(), "development".to_owned())]),
+    };
+    Ok(Outline {
+        framework: framework.to_owned(),
+        base_image: project.bases.image(&Runtime::Node { version: version.clone() }),
+        runtime_version: Some(version),
+        folder,
+        start: Some(start.argv),
+        port,
+        bind: "every address, which is Node's default".to_owned(),
+        environment,
+        recipe: Recipe::Node(recipe),
+    })
+}
+
+/// The file a plain Node app is most likely started by.
+pub fn likely_file<'p>(project: &'p Project<'_>) -> Option<&'p JsFile> {
+    const NAMES: [&str; 4] = ["server", "index", "app", "main"];
+    let rank = |file: &&JsFile| {
+        let name = name_of(&file.path);
+        let stem = name.split('.').next().unwrap_or_default();
+        let named = NAMES.iter().position(|name| *name == stem).unwrap_or(NAMES.len());
+        (file.listens.is_empty(), named, file.path.matches('/').count())
+    };
+    let named = |file: &&JsFile| {
+        let stem = name_of(&file.path).split('.').next().unwrap_or_default();
+        NAMES.contains(&stem) || !file.listens.is_empty()
+    };
+    project.node().iter().filter(named).min_by_key(rank)
+}
+
+/// The folder with package.json; its odd names cannot be a working directory.
+fn folder(project: &Project<'_>, notes: &mut Notes) -> String {
+    let folder = project.package().map_or("", Package::folder);
+    if is_plain_path(folder) {
+        return folder.to_owned();
+    }
+    notes.warn("the folder's name keeps it from being the working directory", Place::file(folder));
+    String::new()
+}
+
+fn start(project: &Project<'_>, folder: &str, notes: &mut Notes) -> Result<Start, PlanError> {
+    if let Some(entry) = &project.entry {
+        return from_entry(project, folder, entry, notes);
+    }
+    if let Some(package) = project.package() {
+        let wanted = if project.mode() == Mode::Dev { ["dev", "start"] } else { ["start", ""] };
+        for script in wanted {
+            if let Some(text) = package.scripts.get(script) {
+                return Ok(from_script(project, package, script, text, notes));
+            }
+        }
+        if let Some(main) = main_file(project, package) {
+            let place = Place::file(&package.path);
+            return Ok(from_file(
+                project,
+                folder,
+                main,
+                Source::Detected,
+                "main of package.json names it",
+                place,
+                notes,
+            ));
+        }
+    }
+    let file = likely_file(project).ok_or_else(|| PlanError::Framework {
+        framework: "node".to_owned(),
+        looked_for: "scripts.start or main in package.json, server.js, index.js, app.js, main.js".to_owned(),
+    })?;
+    let reason =
+        if file.listens.is_empty() { "its name is one a program starts by" } else { "it opens a port" };
+    let place = Place::file(&file.path);
+    Ok(from_file(project, folder, file.path.clone(), Source::Detected, reason, place, notes))
+}
+
+fn from_entry(
+    project: &Project<'_>,
+    folder: &str,
+    entry: &EntryPoint,
+    notes: &mut Notes,
+) -> Result<Start, PlanError> {
+    let given = |notes: &mut Notes, argv: &[String], file: Option<String>| {
+        notes.decide("start", argv.join(" "), Source::Metadata, "entryPoint says so", None);
+        Start { argv: argv.to_vec(), file, needs: Needs { dev: true, ..Needs::default() } }
+    };
+    match entry {
+        EntryPoint::NodeFile { path, argv } => {
+            let here = join(folder, path);
+            let builds = project.package().is_some_and(|package| package.scripts.contains_key("build"));
+            if project.contains(&here) || builds {
+                return Ok(given(notes, argv, Some(here)));
+            }
+            Err(PlanError::EntryPoint {
+                message: format!("{path} is not among the files, and no build script makes it"),
+            })
+        }
+        EntryPoint::NodeScript { script, argv } => {
+            let there = project.package().is_some_and(|package| package.scripts.contains_key(script));
+            if there || (script == "start" && project.contains(&join(folder, "server.js"))) {
+                return Ok(given(notes, argv, None));
+            }
+            Err(PlanError::EntryPoint { message: format!("package.json has no script {script}") })
+        }
+        other => Ok(given(notes, other.argv(), None)),
+    }
+}
+
+/// `scripts.start`: run without npm when it is only `node file`, which starts faster and passes
+/// signals on.
+fn from_script(
+    project: &Project<'_>,
+    package: &Package,
+    script: &str,
+    text: &str,
+    notes: &mut Notes,
+) -> Start {
+    let words = split_words(text)
+        .filter(|_| !text.contains(['&', '|', ';', '<', '>', '$', '`', '*', '(', '#', '%', '~']));
+    let hooks = package.scripts.contains_key(&format!("pre{script}"))
+        || package.scripts.contains_key(&format!("post{script}"));
+    let place = Place::file(&package.path);
+    let direct = words.as_ref().filter(|words| words[0] == "node" && !hooks);
+    if let Some(argv) = direct {
+        let file = argv[1..].iter().find(|word| !word.starts_with('-'));
+        let file = file.map(|file| join(package.folder(), file.trim_start_matches("./")));
+        let reason =
+            format!("scripts.{script} is this; without npm in between it starts faster and hears signals");
+        notes.decide("start", argv.join(" "), Source::Detected, reason, place);
+        return Start { argv: argv.clone(), file, needs: Needs::default() };
+    }
+    let program = words.as_ref().and_then(|words| words.iter().find(|word| !word.contains('='))).cloned();
+    let dev = program.as_deref().is_none_or(|program| program != "node" && !package.needs(program));
+    let argv: Vec<String> = ["npm", "run", "--silent", script].map(str::to_owned).to_vec();
+    notes.decide("start", argv.join(" "), Source::Detected, format!("scripts.{script} is {text:?}"), place);
+    if dev {
+        let reason = "the start script may use them";
+        notes.decide(
+            "development dependencies",
+            "installed",
+            Source::Detected,
+            reason,
+            Place::file(&package.path),
+        );
+    }
+    let file = likely_file(project).map(|file| file.path.clone());
+    Start { argv, file, needs: Needs { dev, ..Needs::default() } }
+}
+
+fn main_file(project: &Project<'_>, package: &Package) -> Option<String> {
+    let main = package.main.as_deref()?.trim_start_matches("./");
+    let at = join(package.folder(), main);
+    [at.clone(), format!("{at}.js"), join(&at, "index.js")].into_iter().find(|path| project.contains(path))
+}
+
+fn from_file(
+    project: &Project<'_>,
+    folder: &str,
+    path: String,
+    source: Source,
+    reason: &str,
+    place: Option<Place>,
+    notes: &mut Notes,
+) -> Start {
+    let inside = path.strip_prefix(&format!("{folder}/")).unwrap_or(&path).to_owned();
+    let mut needs = Needs::default();
+    let mut argv: Vec<String> = vec!["node".to_owned()];
+    if project.mode() == Mode::Dev {
+        argv.push("--watch".to_owned());
+    }
+    if [".ts", ".mts", ".cts"].iter().any(|end| path.ends_with(end)) {
+        argv = vec!["node_modules/.bin/tsx".to_owned()];
+        let listed = project.package().is_some_and(|p| p.needs("tsx") || p.dev_dependencies.contains("tsx"));
+        if !listed {
+            needs.packages.push("tsx".to_owned());
+            notes.decide(
+                "package",
+                "tsx",
+                Source::Default,
+                "Node does not run TypeScript by itself",
+                Place::file(&path),
+            );
+        }
+        needs.dev = true;
+    }
+    argv.push(inside);
+    notes.decide("start", argv.join(" "), source, reason, place);
+    Start { argv, file: Some(path), needs }
+}
+
+/// The build script, always run when there is one: what it makes may be what is started or served.
+fn build_script(project: &Project<'_>, notes: &mut Notes) -> Option<String> {
+    let package = project.package()?;
+    let text = package.scripts.get("build")?;
+    if project.mode() == Mode::Dev {
+        notes.decide("build", "none", Source::Default, "the development server builds as it goes", None);
+        return None;
+    }
+    notes.decide(
+        "build",
+        "npm run build",
+        Source::Detected,
+        format!("scripts.build is {text:?}"),
+        Place::file(&package.path),
+    );
+    Some("build".to_owned())
+}
+
+/// `import` in a `.js` file whose package.json does not say `"type": "module"`.
+fn add_module_flag(project: &Project<'_>, start: &mut Start, notes: &mut Notes) {
+    let says_so = project.package().is_some_and(|package| package.is_module);
+    let Some(file) = start.file.as_deref().and_then(|path| project.node_file(path)) else { return };
+    if start.argv[0] == "node" && !says_so && file.is_module && file.path.ends_with(".js") {
+        start.argv.insert(1, "--experimental-default-type=module".to_owned());
+        let reason = "the file uses import, and package.json does not say \"type\": \"module\"";
+        notes.decide("modules", "ES modules", Source::Detected, reason, Place::file(&file.path));
+    }
+}
+
+/// The port: metadata, else what the started file listens on, else what any file does, else 3000.
+fn port(project: &Project<'_>, started: Option<&str>, notes: &mut Notes) -> u16 {
+    let folder = started.map_or("", folder_of);
+    let files = project.node();
+    let near = |file: &&JsFile| Some(file.path.as_str()) == started;
+    let listens = files
+        .iter()
+        .filter(near)
+        .chain(files.iter().filter(|file| file.path.starts_with(folder)))
+        .chain(files);
+    let mut listens = listens.flat_map(|file| file.listens.iter().map(move |listen| (file, listen)));
+    let found = listens.next();
+    if let Some((file, listen)) = found
+        && listen.host.as_deref().is_some_and(|host| matches!(host, "127.0.0.1" | "localhost" | "::1"))
+    {
+        let message = "listens on the loopback address only, where nobody reaches it; leave the host out";
+        notes.warn(message, Place::line(&file.path, listen.line));
+    }
+    if let Some(port) = project.metadata.port {
+        notes.decide("port", port.to_string(), Source::Metadata, "port says so", None);
+        if let Some((file, listen)) = found
+            && !listen.port.from_env
+            && listen.port.literal.is_some_and(|literal| literal != port)
+        {
+            notes.warn(
+                "listens on another port than the metadata says, and does not read PORT",
+                Place::line(&file.path, listen.line),
+            );
+        }
+        return port;
+    }
+    if let Some((file, listen)) = found
+        && let Some(literal) = listen.port.literal
+    {
+        let reason = if listen.port.from_env {
+            "the code reads PORT and falls back to this"
+        } else {
+            "the code listens on it"
+        };
+        notes.decide(
+            "port",
+            literal.to_string(),
+            Source::Detected,
+            reason,
+            Place::line(&file.path, listen.line),
+        );
+        return literal;
+    }
+    notes.decide("port", "3000", Source::Default, "nothing names another; the app is told by PORT", None);
+    3000
+}

@@ -1,0 +1,75 @@
+//! Pages and files as they are, served by nginx.
+
+use std::collections::BTreeMap;
+
+use super::{Finding, Framework, Outline, Strength};
+use crate::generation::bases::Runtime;
+use crate::generation::error::PlanError;
+use crate::generation::plan::{Language, Notes, Place, Source};
+use crate::generation::project::{Project, join};
+use crate::generation::recipe::{Recipe, StaticRecipe};
+
+pub struct StaticSite;
+
+/// Folders a site lies in, the best first; the top before all.
+const FOLDERS: [&str; 9] = ["", "public", "dist", "build", "out", "www", "site", "static", "docs"];
+
+impl Framework for StaticSite {
+    fn name(&self) -> &'static str {
+        "static"
+    }
+
+    fn language(&self) -> Language {
+        Language::Static
+    }
+
+    fn also_called(&self) -> &'static [&'static str] {
+        &["html", "static-site", "nginx"]
+    }
+
+    fn looks_for(&self) -> &'static str {
+        "index.html at the top or in public, dist, build, out, www, site, static, docs"
+    }
+
+    fn detect(&self, project: &Project<'_>) -> Option<Finding> {
+        let page = page(project)?;
+        let reason = "a page to serve".to_owned();
+        Some(Finding { strength: Strength::Pages, name: None, reason, place: Place::file(&page) })
+    }
+
+    fn outline(&self, project: &Project<'_>, notes: &mut Notes) -> Result<Outline, PlanError> {
+        let page = page(project).ok_or_else(|| PlanError::Framework {
+            framework: self.name().to_owned(),
+            looked_for: self.looks_for().to_owned(),
+        })?;
+        let folder = page.strip_suffix("index.html").unwrap_or_default().trim_end_matches('/').to_owned();
+        let shown = if folder.is_empty() { "the top of the tree" } else { &folder };
+        notes.decide("served folder", shown, Source::Detected, "index.html lies there", Place::file(&page));
+        if let Some(package) = project.package().filter(|package| package.scripts.contains_key("build")) {
+            let message = "has a build script, which is not run for a static site";
+            notes.warn(message, Place::file(&package.path));
+        }
+        let (port, source, reason) = match project.metadata.port {
+            Some(port) => (port, Source::Metadata, "port says so"),
+            None => (8080, Source::Default, "nothing names another"),
+        };
+        notes.decide("port", port.to_string(), source, reason, None);
+        Ok(Outline {
+            framework: self.name().to_owned(),
+            base_image: project.bases.image(&Runtime::Static),
+            runtime_version: None,
+            folder: String::new(),
+            start: Some(
+                ["nginx", "-e", "stderr", "-c", "/etc/previewd/nginx.conf"].map(str::to_owned).to_vec(),
+            ),
+            port,
+            bind: "0.0.0.0 and ::, by the server's configuration".to_owned(),
+            environment: BTreeMap::new(),
+            recipe: Recipe::Static(StaticRecipe { folder }),
+        })
+    }
+}
+
+fn page(project: &Project<'_>) -> Option<String> {
+    FOLDERS.iter().map(|folder| join(folder, "index.html")).find(|path| project.contains(path))
+}

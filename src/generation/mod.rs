@@ -1,0 +1,47 @@
+//! Code in, plan out: detect → plan → Dockerfile, as pure functions over (metadata, files).
+//!
+//! ```text
+//! Metadata + FileSet ──► planner ──► frameworks/ (one file each) ──► Plan with every decision
+//!                           └──► own_dockerfile/ (checked)            │
+//!                                     dockerfile/ (text) ◄────────────┤
+//!                                     context/ (tar)     ◄────────────┤
+//!                                     tag (name by content) ◄─────────┘
+//! ```
+//!
+//! No I/O, and no panic whatever the bytes are. `quoting` is the one place where data is written
+//! into a Dockerfile, a shell line or a command.
+
+mod bases;
+mod context;
+mod dockerfile;
+mod dotenv;
+pub mod endpoints;
+mod entry_point;
+mod error;
+mod frameworks;
+mod node;
+mod own_dockerfile;
+mod plan;
+mod planner;
+mod project;
+mod python;
+mod quoting;
+mod recipe;
+mod syntax;
+mod tag;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use bases::{BaseImages, Resolved, Runtime};
+pub use context::{BuildInputs, CLASSIC_DOCKERFILE, DOCKERFILE, build_args, context};
+pub use dockerfile::{Dialect, dockerfile};
+pub use error::PlanError;
+pub use plan::{Decision, EnvRead, Language, Plan, Source, Warning};
+pub use planner::plan;
+pub use quoting::split_words;
+pub use recipe::{
+    DependencyFile, NodeRecipe, OwnDockerfile, PackageManager, PythonRecipe, Recipe, StaticRecipe,
+};
+pub use tag::image_tag;

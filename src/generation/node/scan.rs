@@ -1,0 +1,308 @@
+//! One JavaScript or TypeScript file read for what it serves: ports listened on, modules
+//! imported, environment variables.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tree_sitter::Node;
+
+use crate::generation::plan::EnvRead;
+use crate::generation::python::string_value;
+use crate::generation::quoting::is_env_name;
+use crate::generation::syntax::{children, each_node, line_of, parse, text_of};
+
+#[derive(Debug, Clone, Default)]
+pub struct JsFile {
+    pub path: String,
+    /// Modules imported or required, with the line.
+    pub imports: Vec<(String, usize)>,
+    pub listens: Vec<Listen>,
+    pub env: Vec<EnvRead>,
+    /// It uses `import` or `export` statements.
+    pub is_module: bool,
+}
+
+/// One call that opens a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listen {
+    pub port: PortSource,
+    pub host: Option<String>,
+    pub line: usize,
+}
+
+/// Where a port comes from: `process.env.PORT || 3000` reads the variable and has a literal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PortSource {
+    pub from_env: bool,
+    pub literal: Option<u16>,
+}
+
+/// Reads one file. Broken syntax, and the types of TypeScript, are read around.
+pub fn scan(path: &str, text: &str) -> JsFile {
+    let mut file = JsFile { path: path.to_owned(), ..JsFile::default() };
+    let Some(tree) = parse(&tree_sitter_javascript::LANGUAGE.into(), text) else { return file };
+    let mut scan = Scan { text, file: &mut file, values: BTreeMap::new(), defaulted: BTreeSet::new() };
+    each_node(&tree, |node| scan.visit(node));
+    file
+}
+
+struct Scan<'s> {
+    text: &'s str,
+    file: &'s mut JsFile,
+    /// What variables hold, as far as it matters for a port.
+    values: BTreeMap<&'s str, PortSource>,
+    /// Where `process.env.X` stands in front of `||` or `??`.
+    defaulted: BTreeSet<usize>,
+}
+
+const MAX_FINDINGS: usize = 1000;
+
+impl<'s> Scan<'s> {
+    fn of(&self, node: Node<'_>) -> &'s str {
+        text_of(node, self.text)
+    }
+
+    fn visit(&mut self, node: Node<'s>) {
+        match node.kind() {
+            "import_statement" => {
+                self.file.is_module = true;
+                self.import(node.child_by_field_name("source"));
+            }
+            "export_statement" => self.file.is_module = true,
+            "call_expression" => self.call(node),
+            "variable_declarator" => self.declared(node),
+            "binary_expression" => self.with_default(node),
+            "member_expression" => self.env_read(node),
+            _ => {}
+        }
+    }
+
+    fn import(&mut self, source: Option<Node<'s>>) {
+        let Some(source) = source else { return };
+        if let Some(module) = string_value(self.of(source))
+            && self.file.imports.len() < MAX_FINDINGS
+        {
+            self.file.imports.push((module, line_of(source)));
+        }
+    }
+
+    fn call(&mut self, node: Node<'s>) {
+        let (Some(function), Some(arguments)) =
+            (node.child_by_field_name("function"), node.child_by_field_name("arguments"))
+        else {
+            return;
+        };
+        let name = match function.kind() {
+            "member_expression" => function.child_by_field_name("property").map(|property| self.of(property)),
+            _ => Some(self.of(function)),
+        };
+        match name {
+            Some("require" | "import") => self.import(arguments.named_child(0)),
+            Some("listen" | "serve") => self.listen(arguments, line_of(node)),
+            _ => {}
+        }
+    }
+
+    fn listen(&mut self, arguments: Node<'s>, line: usize) {
+        let arguments: Vec<Node<'_>> = children(arguments).into_iter().take(8).collect();
+        let ports = arguments.iter().take(2).map(|argument| self.port(*argument, 0));
+        let Some(port) = ports.into_iter().find(|port| *port != PortSource::default()) else { return };
+        let mut host = arguments.iter().skip(1).find_map(|argument| string_value(self.of(*argument)));
+        if let Some(object) = arguments.iter().find(|argument| argument.kind() == "object") {
+            host = self.pair(*object, &["host", "hostname"]).and_then(|value| string_value(self.of(value)));
+        }
+        if self.file.listens.len() < MAX_FINDINGS {
+            self.file.listens.push(Listen { port, host, line });
+        }
+    }
+
+    fn declared(&mut self, node: Node<'s>) {
+        let (Some(name), Some(value)) = (node.child_by_field_name("name"), node.child_by_field_name("value"))
+        else {
+            return;
+        };
+        if name.kind() == "identifier" {
+            let port = self.port(value, 0);
+            if port != PortSource::default() && self.values.len() < MAX_FINDINGS {
+                self.values.insert(self.of(name), port);
+            }
+        } else if name.kind() == "object_pattern" && self.of(value) == "process.env" {
+            self.destructured(name);
+        }
+    }
+
+    /// `const { PORT = 3000, KEY } = process.env`.
+    fn destructured(&mut self, pattern: Node<'s>) {
+        for part in children(pattern).into_iter().take(100) {
+            let (name, default) = match part.kind() {
+                "object_assignment_pattern" => {
+                    (part.child_by_field_name("left"), part.child_by_field_name("right"))
+                }
+                _ => (Some(part), None),
+            };
+            let Some(name) = name.map(|name| self.of(name)) else { continue };
+            if name == "PORT" {
+                let literal = default.and_then(|value| self.port(value, 0).literal);
+                self.values.insert("PORT", PortSource { from_env: true, literal });
+            }
+            self.add_env(name, line_of(part), default.is_some());
+        }
+    }
+
+    /// What an expression says of a port.
+    fn port(&self, node: Node<'s>, depth: usize) -> PortSource {
+        let inner = |field: &str| node.child_by_field_name(field).map(|node| self.port(node, depth + 1));
+        let none = PortSource::default();
+        if depth > 8 {
+            return none;
+        }
+        match node.kind() {
+            "number" | "string" => {
+                let text = self.of(node).trim_matches(['"', '\'']);
+                PortSource { from_env: false, literal: text.parse().ok().filter(|port| *port > 0) }
+            }
+            "identifier" => self.values.get(self.of(node)).copied().unwrap_or(none),
+            "member_expression" => {
+                PortSource { from_env: self.of(node) == "process.env.PORT", literal: None }
+            }
+            "binary_expression" => {
+                let (left, right) = (inner("left").unwrap_or(none), inner("right").unwrap_or(none));
+                PortSource {
+                    from_env: left.from_env || right.from_env,
+                    literal: right.literal.or(left.literal),
+                }
+            }
+            "ternary_expression" => {
+                let (yes, no) = (inner("consequence").unwrap_or(none), inner("alternative").unwrap_or(none));
+                PortSource { from_env: yes.from_env || no.from_env, literal: no.literal.or(yes.literal) }
+            }
+            "unary_expression" => inner("argument").unwrap_or(none),
+            "parenthesized_expression" => node.named_child(0).map_or(none, |node| self.port(node, depth + 1)),
+            "call_expression" if self.is_conversion(node) => node
+                .child_by_field_name("arguments")
+                .and_then(|arguments| arguments.named_child(0))
+                .map_or(none, |node| self.port(node, depth + 1)),
+            "object" => self.pair(node, &["port"]).map_or(none, |node| self.port(node, depth + 1)),
+            "shorthand_property_identifier" => self.values.get(self.of(node)).copied().unwrap_or(none),
+            _ => none,
+        }
+    }
+
+    fn is_conversion(&self, call: Node<'s>) -> bool {
+        let function = call.child_by_field_name("function").map(|function| self.of(function));
+        matches!(function, Some("Number" | "parseInt" | "Number.parseInt" | "String"))
+    }
+
+    /// The value of one of an object's keys.
+    fn pair(&self, object: Node<'s>, keys: &[&str]) -> Option<Node<'s>> {
+        children(object).into_iter().take(30).find_map(|part| match part.kind() {
+            "pair" => {
+                let key = part.child_by_field_name("key").map(|key| self.of(key))?;
+                keys.contains(&key).then(|| part.child_by_field_name("value"))?
+            }
+            "shorthand_property_identifier" => keys.contains(&self.of(part)).then_some(part),
+            _ => None,
+        })
+    }
+
+    /// Notes that what stands in front of `||` and `??` has a default.
+    fn with_default(&mut self, node: Node<'s>) {
+        let operator = node.child_by_field_name("operator").map(|operator| self.of(operator));
+        let Some(mut left) = node.child_by_field_name("left") else { return };
+        if !matches!(operator, Some("||" | "??")) || self.defaulted.len() >= MAX_FINDINGS {
+            return;
+        }
+        for _ in 0..4 {
+            let inner = match left.kind() {
+                "call_expression" => {
+                    left.child_by_field_name("arguments").and_then(|arguments| arguments.named_child(0))
+                }
+                "unary_expression" => left.child_by_field_name("argument"),
+                "parenthesized_expression" => left.named_child(0),
+                _ => None,
+            };
+            let Some(inner) = inner else { break };
+            left = inner;
+        }
+        self.defaulted.insert(left.start_byte());
+    }
+
+    fn env_read(&mut self, node: Node<'s>) {
+        let text = self.of(node);
+        if text.len() > 300 {
+            return;
+        }
+        if let Some(name) = text.strip_prefix("process.env.") {
+            let has_default = self.defaulted.contains(&node.start_byte());
+            self.add_env(name, line_of(node), has_default);
+        }
+    }
+
+    fn add_env(&mut self, name: &str, line: usize, has_default: bool) {
+        if is_env_name(name) && self.file.env.len() < MAX_FINDINGS {
+            let (name, file) = (name.to_owned(), self.file.path.clone());
+            self.file.env.push(EnvRead { name, file, line, has_default });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listen(text: &str) -> (bool, Option<u16>, Option<String>) {
+        let file = scan("a.js", text);
+        let listen = file.listens.first().unwrap_or_else(|| panic!("{text}"));
+        (listen.port.from_env, listen.port.literal, listen.host.clone())
+    }
+
+    #[test]
+    fn ports_are_found_however_they_are_written() {
+        assert_eq!(listen("app.listen(3000)"), (false, Some(3000), None));
+        assert_eq!(
+            listen("app.listen(process.env.PORT || 4000, '0.0.0.0')"),
+            (true, Some(4000), Some("0.0.0.0".into()))
+        );
+        assert_eq!(
+            listen("const port = Number(process.env.PORT ?? '4001'); app.listen(port, () => {})"),
+            (true, Some(4001), None)
+        );
+        assert_eq!(
+            listen("const PORT = parseInt(process.env.PORT, 10) || 4002\nserver.listen(PORT)"),
+            (true, Some(4002), None)
+        );
+        assert_eq!(
+            listen(
+                "const { PORT = 4003 } = process.env; http.createServer().listen({ port: PORT, host: 'localhost' })"
+            ),
+            (true, Some(4003), Some("localhost".into()))
+        );
+        assert_eq!(
+            listen("const port: number = +(process.env.PORT || 4004);\nfastify.listen({ port })"),
+            (true, Some(4004), None)
+        );
+        assert_eq!(listen("serve({ fetch: app.fetch, port: 8787 })"), (false, Some(8787), None));
+        assert!(scan("a.js", "events.listen('message', f)").listens.is_empty());
+    }
+
+    #[test]
+    fn imports_and_variables_are_read() {
+        let file = scan(
+            "a.mjs",
+            "import express from 'express';\nconst x = require(\"pg\");\nprocess.env.KEY;\nprocess.env.URL || 'x'; const { A, B = 1 } = process.env",
+        );
+        assert_eq!(file.imports, [("express".to_owned(), 1), ("pg".to_owned(), 2)]);
+        assert!(file.is_module);
+        let env: Vec<_> = file.env.iter().map(|read| (read.name.as_str(), read.has_default)).collect();
+        assert_eq!(env, [("KEY", false), ("URL", true), ("A", false), ("B", true)]);
+    }
+
+    #[test]
+    fn any_source_ends_soon() {
+        for text in ["", "((((", "import {", "\u{0}"] {
+            scan("a.js", text);
+        }
+        scan("a.js", &"(".repeat(200_000));
+        scan("a.js", &"a?b:{".repeat(40_000));
+        scan("a.js", &"`${".repeat(60_000));
+    }
+}

@@ -1,0 +1,379 @@
+//! Which images a Dockerfile builds on or copies from, and what they become here.
+
+use std::collections::BTreeMap;
+
+use super::parse::{Instruction, parse, syntax_line};
+use crate::generation::bases::{BaseImages, Resolved};
+use crate::generation::error::PlanError;
+use crate::generation::plan::{Notes, Place, Source};
+
+/// A Dockerfile that may be built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    pub text: String,
+    /// What the final stage builds on in the end.
+    pub base: String,
+    /// Every image used, in order of first use.
+    pub bases: Vec<String>,
+    /// The first port the final stage exposes, and the line that does.
+    pub exposes: Option<(u16, usize)>,
+}
+
+struct Check<'a> {
+    field: &'a str,
+    /// The file to point at, when the text came as one.
+    file: Option<&'a str>,
+    bases: &'a BaseImages,
+    notes: &'a mut Notes,
+    lines: Vec<String>,
+    changed: bool,
+    /// Name of each stage so far, if it has one, and what it builds on in the end.
+    stages: Vec<(Option<String>, String)>,
+    /// ARG defaults and ENV values seen, for FROM and EXPOSE.
+    variables: BTreeMap<String, String>,
+    globals: BTreeMap<String, String>,
+    images: Vec<String>,
+    exposes: Option<(u16, usize)>,
+}
+
+/// `field` is what errors name; `file` is where decisions point.
+pub fn check(
+    text: &str,
+    field: &str,
+    file: Option<&str>,
+    bases: &BaseImages,
+    notes: &mut Notes,
+) -> Result<Checked, PlanError> {
+    let refuse = |line, message: &str| PlanError::Dockerfile {
+        field: field.to_owned(),
+        line,
+        message: message.to_owned(),
+    };
+    if let Some(line) = syntax_line(text) {
+        return Err(refuse(line, "a syntax line fetches and runs a frontend of its own, which is refused"));
+    }
+    let lines = text.lines().map(str::to_owned).collect();
+    let mut check = Check {
+        field,
+        file,
+        bases,
+        notes,
+        lines,
+        changed: false,
+        stages: Vec::new(),
+        variables: BTreeMap::new(),
+        globals: BTreeMap::new(),
+        images: Vec::new(),
+        exposes: None,
+    };
+    for instruction in parse(text) {
+        check.instruction(&instruction)?;
+    }
+    let Some((_, base)) = check.stages.last().cloned() else {
+        return Err(refuse(1, "expected a FROM instruction"));
+    };
+    let text = if check.changed { format!("{}\n", check.lines.join("\n")) } else { text.to_owned() };
+    Ok(Checked { text, base, bases: check.images, exposes: check.exposes })
+}
+
+impl Check<'_> {
+    fn instruction(&mut self, instruction: &Instruction) -> Result<(), PlanError> {
+        match instruction.keyword.as_str() {
+            "FROM" => self.from(instruction),
+            "ARG" => {
+                self.remember(&instruction.rest);
+                Ok(())
+            }
+            "ENV" => {
+                self.remember(&instruction.rest);
+                Ok(())
+            }
+            "EXPOSE" => {
+                self.expose(instruction);
+                Ok(())
+            }
+            "COPY" | "ADD" | "RUN" => self.flags(instruction, &instruction.rest),
+            "ONBUILD" => {
+                let inner = instruction.rest.split_once(char::is_whitespace).map_or("", |(_, rest)| rest);
+                self.flags(instruction, inner.trim_start())
+            }
+            "USER" => {
+                let message = "whatever it says, the container runs as 10001:10001";
+                self.notes.warn(message, self.place(instruction.line));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn from(&mut self, instruction: &Instruction) -> Result<(), PlanError> {
+        if self.stages.is_empty() {
+            self.globals = self.variables.clone();
+        }
+        let words: Vec<&str> = instruction.rest.split_whitespace().collect();
+        let flags = words.iter().take_while(|word| word.starts_with("--")).count();
+        let (named, alias) = match &words[flags..] {
+            [image] => (*image, None),
+            [image, r#as, name] if r#as.eq_ignore_ascii_case("as") => (*image, Some(*name)),
+            _ => return Err(self.refuse(instruction, "expected FROM image, or FROM image AS name")),
+        };
+        let Some(image) = expand(named, &self.globals).filter(|image| !image.is_empty()) else {
+            let message = "the image's name depends on an ARG without a default";
+            return Err(self.refuse(instruction, message));
+        };
+        let base = match self.stage(&image) {
+            Some(base) => base,
+            None => self.image(instruction, &image)?,
+        };
+        let written = if self.stage(&image).is_some() { image } else { base.clone() };
+        if written != named {
+            let mut line: Vec<&str> = vec!["FROM"];
+            line.extend(&words[..flags]);
+            line.push(&written);
+            line.extend(&words[flags + 1..]);
+            let line = line.join(" ");
+            self.replace(instruction, line);
+        }
+        self.stages.push((alias.map(str::to_ascii_lowercase), base));
+        self.variables = BTreeMap::new();
+        self.exposes = None;
+        Ok(())
+    }
+
+    /// `--from=` of COPY and the `from=` of a RUN mount.
+    fn flags(&mut self, instruction: &Instruction, rest: &str) -> Result<(), PlanError> {
+        for flag in rest.split_whitespace().take_while(|word| word.starts_with("--")) {
+            if flag.contains(['"', '\'', '\\', '`']) {
+                return Err(self.refuse(instruction, "quotes and escapes in flags are not accepted"));
+            }
+            let (name, value) = flag.split_once('=').unwrap_or((flag, ""));
+            let from = match name.to_ascii_lowercase().as_str() {
+                "--from" => Some(value),
+                "--mount" => value.split(',').find_map(|part| {
+                    part.split_once('=')
+                        .filter(|(key, _)| key.eq_ignore_ascii_case("from"))
+                        .map(|(_, value)| value)
+                }),
+                _ => None,
+            };
+            if let Some(from) = from.filter(|from| !from.is_empty()) {
+                self.copied_from(instruction, from)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn copied_from(&mut self, instruction: &Instruction, from: &str) -> Result<(), PlanError> {
+        if from.contains('$') {
+            return Err(self.refuse(instruction, "expected the name of a stage or image, not a variable"));
+        }
+        if self.stage(from).is_some() {
+            return Ok(());
+        }
+        let image = self.image(instruction, from)?;
+        if image == from {
+            return Ok(());
+        }
+        let (old, new) = (format!("from={from}"), format!("from={image}"));
+        let at = (instruction.line..=instruction.last_line)
+            .find(|line| self.lines.get(line - 1).is_some_and(|text| text.contains(&old)));
+        match at {
+            Some(line) => {
+                self.lines[line - 1] = self.lines[line - 1].replacen(&old, &new, 1);
+                self.changed = true;
+                Ok(())
+            }
+            None => Err(self.refuse(instruction, "the image's name may not be split over lines")),
+        }
+    }
+
+    /// The image as it is called here.
+    fn image(&mut self, instruction: &Instruction, image: &str) -> Result<String, PlanError> {
+        let place = self.place(instruction.line);
+        let resolved = match self.bases.resolve(image) {
+            Resolved::Allowed => image.to_owned(),
+            Resolved::Alias { image: ours, other_version } => {
+                let reason = format!("{image} names the same runtime");
+                self.notes.decide("base image", &ours, Source::Detected, reason, place.clone());
+                if let Some(version) = other_version {
+                    self.notes.warn(
+                        format!("{image} is asked for; there is only version {version}"),
+                        place.clone(),
+                    );
+                }
+                if image.contains("alpine") {
+                    self.notes.warn("ours is a Debian, so apk is not there; use apt-get", place);
+                }
+                ours
+            }
+            Resolved::Refused => {
+                let allowed = self.bases.allowed.join(", ");
+                let message = format!("base image {image:?} is not on the list of allowed ones ({allowed})");
+                return Err(self.refuse(instruction, &message));
+            }
+        };
+        if !self.images.contains(&resolved) {
+            self.images.push(resolved.clone());
+        }
+        Ok(resolved)
+    }
+
+    /// What the stage of that name or number builds on in the end.
+    fn stage(&self, name: &str) -> Option<String> {
+        let lower = name.to_ascii_lowercase();
+        let by_name = self.stages.iter().rev().find(|(stage, _)| stage.as_deref() == Some(lower.as_str()));
+        let by_number = || self.stages.get(name.parse::<usize>().ok()?);
+        by_name.or_else(by_number).map(|(_, base)| base.clone())
+    }
+
+    /// `A=b C="d"` of ARG and ENV; only simple values matter.
+    fn remember(&mut self, rest: &str) {
+        let pairs = rest.split_whitespace().filter_map(|word| word.split_once('='));
+        for (name, value) in pairs {
+            let value = value.trim_matches(['"', '\'']);
+            let value = expand(value, &self.variables).unwrap_or_default();
+            self.variables.insert(name.to_owned(), value);
+        }
+        if let Some((name, value)) = rest.split_once(' ').filter(|(name, _)| !name.contains('=')) {
+            self.variables.insert(name.to_owned(), value.trim().to_owned());
+        } else if !rest.contains('=')
+            && let Some(value) = self.globals.get(rest).cloned()
+        {
+            self.variables.insert(rest.to_owned(), value);
+        }
+    }
+
+    fn expose(&mut self, instruction: &Instruction) {
+        let first = instruction.rest.split_whitespace().next().unwrap_or_default();
+        let port = expand(first, &self.variables).unwrap_or_default();
+        let port = port.split('/').next().and_then(|port| port.parse().ok()).filter(|port| *port > 0);
+        if let (None, Some(port)) = (self.exposes, port) {
+            self.exposes = Some((port, instruction.line));
+        }
+    }
+
+    fn replace(&mut self, instruction: &Instruction, line: String) {
+        for number in instruction.line..=instruction.last_line {
+            if let Some(old) = self.lines.get_mut(number - 1) {
+                *old = String::new();
+            }
+        }
+        if let Some(first) = self.lines.get_mut(instruction.line - 1) {
+            *first = line;
+            self.changed = true;
+        }
+    }
+
+    fn place(&self, line: usize) -> Option<Place> {
+        Place::line(self.file.unwrap_or(self.field), line)
+    }
+
+    fn refuse(&self, instruction: &Instruction, message: &str) -> PlanError {
+        let (field, message) = (self.field.to_owned(), message.to_owned());
+        PlanError::Dockerfile { field, line: instruction.line, message }
+    }
+}
+
+/// Replaces `$A`, `${A}` and `${A:-b}`. `None` when a variable is not known, or a form is not.
+fn expand(text: &str, variables: &BTreeMap<String, String>) -> Option<String> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        let (name, default, after) = match rest.strip_prefix('{') {
+            Some(inner) => {
+                let (inside, after) = inner.split_once('}')?;
+                let (name, default) = inside.split_once(":-").map_or((inside, None), |(n, d)| (n, Some(d)));
+                (name, default, after)
+            }
+            None => {
+                let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+                (&rest[..end], None, &rest[end..])
+            }
+        };
+        let known = variables.get(name).map(String::as_str).filter(|value| !value.is_empty());
+        out.push_str(known.or(default)?);
+        rest = after;
+    }
+    out.push_str(rest);
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn checked(text: &str) -> Result<Checked, PlanError> {
+        check(
+            text,
+            "files[\"Dockerfile\"]",
+            Some("Dockerfile"),
+            &BaseImages::default(),
+            &mut Notes::default(),
+        )
+    }
+
+    #[test]
+    fn an_allowed_file_stays_as_it_is() {
+        let text = "# mine\nFROM previewd/python:3.11\nCOPY . .\nEXPOSE 9000/tcp 1\nCMD [\"x\"]";
+        let checked = checked(text).expect("allowed");
+        assert_eq!(checked.text, text);
+        assert_eq!(checked.exposes, Some((9000, 4)));
+    }
+
+    #[test]
+    fn names_are_replaced_by_ours() {
+        let text = "ARG V=3.11\nFROM python:${V}-slim AS deps\nFROM --platform=linux/amd64 \\\n  node:20 as web\nFROM deps\nCOPY --from=web /a /b\nCOPY --from=0 /a /b\nCOPY --from=nginx:1 /a /b\nRUN --mount=type=bind,from=node:20,target=/x true\n";
+        let checked = checked(text).expect("allowed");
+        assert_eq!(
+            checked.text,
+            "ARG V=3.11\nFROM previewd/python:3.11 AS deps\nFROM --platform=linux/amd64 previewd/node:20 as web\n\nFROM deps\nCOPY --from=web /a /b\nCOPY --from=0 /a /b\nCOPY --from=previewd/static:1 /a /b\nRUN --mount=type=bind,from=previewd/node:20,target=/x true\n"
+        );
+        assert_eq!(checked.base, "previewd/python:3.11");
+        assert_eq!(checked.bases, ["previewd/python:3.11", "previewd/node:20", "previewd/static:1"]);
+    }
+
+    #[test]
+    fn everything_else_is_refused_by_line() {
+        for (text, line) in [
+            ("FROM evil", 1),
+            ("FROM previewd/python:3.11\nCOPY --from=evil /a /b", 2),
+            ("FROM previewd/python:3.11\nRUN --mount=type=bind,from=evil,target=/x true", 2),
+            ("FROM previewd/python:3.11\nRUN --mount=\"type=bind,target=/a b,from=evil\" true", 2),
+            ("FROM previewd/python:3.11\nONBUILD COPY --from=evil /a /b", 2),
+            ("ARG X\nFROM $X", 2),
+            ("FROM previewd/python:3.11 AS a\nCOPY --from=later /a /b\nFROM a AS later", 2),
+            ("FROM a b c d", 1),
+            ("RUN x", 1),
+            ("#syntax=evil/frontend\nFROM previewd/python:3.11", 1),
+            ("", 1),
+        ] {
+            match checked(text) {
+                Err(PlanError::Dockerfile { line: at, .. }) => assert_eq!(at, line, "{text}"),
+                other => panic!("{text}: {other:?}"),
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_breaks_it(text in any::<String>(), tail in "(FROM|RUN|COPY|ARG|EXPOSE|ENV|\\$|\\{|=|--from| |\n|a|0|\\\\){0,40}") {
+            let _ = checked(&text);
+            let _ = checked(&tail);
+        }
+
+        #[test]
+        fn no_image_off_the_list_is_ever_built_on(tail in "(FROM |RUN |COPY |ARG |evil|x=evil|--from=|--mount=from=|AS |\\$x|\\$\\{x:-evil\\}| |\n|\\\\\n|previewd/a){0,30}") {
+            if let Ok(checked) = checked(&tail) {
+                for instruction in parse(&checked.text).iter().filter(|i| i.keyword == "FROM") {
+                    let image = instruction.rest.split_whitespace().find(|word| !word.starts_with("--"));
+                    let image = image.unwrap_or_default();
+                    prop_assert!(image != "evil" || checked.text.to_lowercase().contains("as evil"), "{}", checked.text);
+                }
+            }
+        }
+    }
+}

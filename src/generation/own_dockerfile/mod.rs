@@ -1,0 +1,9 @@
+//! A Dockerfile that came with the generation: read, its base images checked against the allowed
+//! list and renamed where we have our own, otherwise left as it is.
+
+mod check;
+mod parse;
+
+#[cfg(test)]
+pub use self::parse::parse as instructions;
+pub use check::check;

@@ -1,0 +1,321 @@
+//! From metadata and files to a plan: which framework, and everything all frameworks share.
+
+use std::collections::BTreeMap;
+
+use super::bases::BaseImages;
+use super::entry_point::EntryPoint;
+use super::error::PlanError;
+use super::frameworks::{ALL, Finding, Framework, Outline, Strength};
+use super::own_dockerfile;
+use super::plan::{EnvRead, Language, Notes, Place, Plan, Source};
+use super::project::Project;
+use super::python::Interface;
+use super::recipe::{OwnDockerfile, Recipe};
+use super::{context, dotenv};
+use crate::domain::{FileSet, Metadata};
+
+/// Decides how the generation is built and started. What the metadata gives wins over what the
+/// files suggest; each decision is recorded with its reason.
+pub fn plan(metadata: &Metadata, files: &FileSet, bases: &BaseImages) -> Result<Plan, PlanError> {
+    let mut notes = Notes::default();
+    let entry = metadata.entry_point.as_deref().map(EntryPoint::parse).transpose()?;
+    let project = Project::new(metadata, files, bases, entry, &mut notes);
+    let (language, outline) = match own_text(metadata, files, &mut notes) {
+        Some((text, field, file)) => {
+            (Language::Docker, own_outline(&project, text, field, file, &mut notes)?)
+        }
+        None => {
+            let framework = choose(&project, &mut notes)?;
+            (framework.language(), framework.outline(&project, &mut notes)?)
+        }
+    };
+    Ok(assemble(&project, files, language, outline, notes))
+}
+
+/// The generation's own Dockerfile: its text, the field errors name, and its path.
+fn own_text<'a>(
+    metadata: &'a Metadata,
+    files: &'a FileSet,
+    notes: &mut Notes,
+) -> Option<(&'a str, &'static str, Option<&'static str>)> {
+    if let Some(text) = &metadata.generated_dockerfile {
+        notes.decide(
+            "framework",
+            "dockerfile",
+            Source::Metadata,
+            "generatedDockerfile is used as it is",
+            None,
+        );
+        return Some((text, "metadata.generatedDockerfile", None));
+    }
+    let text = files.text("Dockerfile")?;
+    let place = Place::file("Dockerfile");
+    match metadata.framework.as_deref() {
+        None | Some("docker" | "dockerfile") => {
+            notes.decide(
+                "framework",
+                "dockerfile",
+                Source::Detected,
+                "a Dockerfile is among the files",
+                place,
+            );
+            Some((text, "files[\"Dockerfile\"]", Some("Dockerfile")))
+        }
+        Some(framework) => {
+            notes.warn(format!("not used: the metadata says the framework is {framework}"), place);
+            None
+        }
+    }
+}
+
+fn own_outline(
+    project: &Project<'_>,
+    text: &str,
+    field: &'static str,
+    file: Option<&'static str>,
+    notes: &mut Notes,
+) -> Result<Outline, PlanError> {
+    let checked = own_dockerfile::check(text, field, file, project.bases, notes)?;
+    let port = match (project.metadata.port, checked.exposes) {
+        (Some(port), _) => {
+            notes.decide("port", port.to_string(), Source::Metadata, "port says so", None);
+            port
+        }
+        (None, Some((port, line))) => {
+            let place = Place::line(file.unwrap_or(field), line);
+            notes.decide("port", port.to_string(), Source::Detected, "EXPOSE names it", place);
+            port
+        }
+        (None, None) => {
+            notes.decide("port", "8000", Source::Default, "nothing names another", None);
+            8000
+        }
+    };
+    if project.entry.is_some() {
+        notes.warn("entryPoint is not used: the Dockerfile's own CMD or ENTRYPOINT starts the app", None);
+    }
+    if !project.metadata.system_packages.is_empty() {
+        notes.warn("systemPackages are not installed: the Dockerfile says what is", None);
+    }
+    Ok(Outline {
+        framework: "dockerfile".to_owned(),
+        base_image: checked.base,
+        runtime_version: None,
+        folder: String::new(),
+        start: None,
+        port,
+        bind: "whatever the app listens on; it has to be 0.0.0.0".to_owned(),
+        environment: BTreeMap::new(),
+        recipe: Recipe::Dockerfile(OwnDockerfile { text: checked.text, bases: checked.bases }),
+    })
+}
+
+/// The framework: by the entry point, by the metadata's name for it, or by what is found.
+fn choose(project: &Project<'_>, notes: &mut Notes) -> Result<&'static dyn Framework, PlanError> {
+    let language = project.metadata.language.as_deref().and_then(language_named);
+    let mut findings: Vec<(&'static dyn Framework, Finding)> = ALL
+        .iter()
+        .filter(|framework| language.is_none_or(|language| framework.language() == language))
+        .filter_map(|framework| Some((*framework, framework.detect(project)?)))
+        .collect();
+    // Stable, so that the order of the list decides between equals.
+    findings.sort_by_key(|(_, finding)| std::cmp::Reverse(finding.strength));
+    if let Some(framework) = by_entry(project, &findings) {
+        let reason = "entryPoint starts it";
+        notes.decide("framework", framework.name(), Source::Metadata, reason, None);
+        return Ok(framework);
+    }
+    if let Some(name) = &project.metadata.framework {
+        match named(name) {
+            Some(framework) => {
+                notes.decide(
+                    "framework",
+                    framework.name(),
+                    Source::Metadata,
+                    format!("framework is {name}"),
+                    None,
+                );
+                return Ok(framework);
+            }
+            None => {
+                notes.warn(format!("the metadata's framework {name} is not known, so the files decide"), None)
+            }
+        }
+    }
+    let mut findings = findings.into_iter();
+    let Some((framework, finding)) = findings.next() else {
+        return Err(PlanError::NothingToStart { looked_for: looked_for(language) });
+    };
+    let name = finding.name.unwrap_or(framework.name());
+    notes.decide("framework", name, Source::Detected, finding.reason, finding.place);
+    for (other, finding) in findings.filter(|(other, finding)| {
+        finding.strength >= Strength::Pages && other.language() != framework.language()
+    }) {
+        let message =
+            format!("also looks like {} ({}); metadata.framework decides", other.name(), finding.reason);
+        notes.warn(message, finding.place);
+    }
+    Ok(framework)
+}
+
+/// The framework whose outline understands the metadata's entry point.
+fn by_entry(
+    project: &Project<'_>,
+    findings: &[(&'static dyn Framework, Finding)],
+) -> Option<&'static dyn Framework> {
+    let found = |language| findings.iter().find(|(f, _)| f.language() == language).map(|(f, _)| *f);
+    match project.entry.as_ref()? {
+        EntryPoint::PythonServer { server, target, .. } => {
+            let file =
+                target.as_ref().and_then(|target| super::python::locate_module(project, &target.module));
+            let file = file.and_then(|location| project.python_file(&location.path));
+            let app = file.and_then(|file| {
+                file.apps.iter().find(|app| Some(&app.name) == target.as_ref().map(|t| &t.attribute))
+            });
+            let asgi = match app {
+                Some(app) => app.interface == Interface::Asgi,
+                None => server.is_none_or(|server| server.asgi),
+            };
+            named(if asgi { "fastapi" } else { "flask" })
+        }
+        entry if entry.is_python() => named("python"),
+        entry if entry.is_node() => found(Language::Node).or_else(|| named("node")),
+        _ => {
+            let node = found(Language::Node).filter(|_| found(Language::Python).is_none());
+            Some(node.unwrap_or(named("python")?))
+        }
+    }
+}
+
+fn named(name: &str) -> Option<&'static dyn Framework> {
+    let lower = name.to_ascii_lowercase();
+    let name = lower.trim_end_matches(".js");
+    ALL.iter().copied().find(|framework| framework.name() == name || framework.also_called().contains(&name))
+}
+
+fn language_named(name: &str) -> Option<Language> {
+    match name.to_ascii_lowercase().as_str() {
+        "python" | "py" | "python3" => Some(Language::Python),
+        "javascript" | "typescript" | "node" | "nodejs" | "node.js" | "js" | "ts" => Some(Language::Node),
+        "html" | "static" => Some(Language::Static),
+        _ => None,
+    }
+}
+
+fn looked_for(language: Option<Language>) -> String {
+    let fitting =
+        ALL.iter().filter(|framework| language.is_none_or(|language| framework.language() == language));
+    let mut looked: Vec<&str> = vec!["a Dockerfile at the top"];
+    looked.extend(fitting.map(|framework| framework.looks_for()));
+    looked.join("; ")
+}
+
+fn assemble(
+    project: &Project<'_>,
+    files: &FileSet,
+    language: Language,
+    outline: Outline,
+    mut notes: Notes,
+) -> Plan {
+    let metadata = project.metadata;
+    let (health_path, health_path_given) = match &metadata.health_check_endpoint {
+        Some(path) => (path.clone(), true),
+        None => ("/health".to_owned(), false),
+    };
+    let (source, reason) = match health_path_given {
+        true => (Source::Metadata, "healthCheckEndpoint says so"),
+        false => (Source::Default, "nothing names another; any HTTP answer counts"),
+    };
+    notes.decide("health check", &health_path, source, reason, None);
+    let own = language == Language::Docker;
+    let dotenv = if own { BTreeMap::new() } else { dotenv_of(files, &mut notes) };
+    let mut system_packages = if own { Vec::new() } else { metadata.system_packages.clone() };
+    system_packages.sort();
+    system_packages.dedup();
+    if !system_packages.is_empty() {
+        notes.decide(
+            "system packages",
+            system_packages.join(" "),
+            Source::Metadata,
+            "systemPackages says so",
+            None,
+        );
+    }
+    let environment_read = environment_read(project);
+    warn_of_unset(metadata, &dotenv, &outline, &environment_read, &mut notes);
+    let working_dir = match outline.folder.as_str() {
+        "" => "/app".to_owned(),
+        folder => format!("/app/{folder}"),
+    };
+    Plan {
+        language,
+        framework: outline.framework,
+        mode: project.mode(),
+        base_image: outline.base_image,
+        runtime_version: outline.runtime_version,
+        working_dir,
+        start: outline.start,
+        port: outline.port,
+        bind: outline.bind,
+        health_path,
+        health_path_given,
+        environment: outline.environment,
+        environment_read,
+        dotenv,
+        system_packages,
+        recipe: outline.recipe,
+        decisions: notes.decisions,
+        warnings: notes.warnings,
+    }
+}
+
+/// A `.env` at the top becomes run-time environment.
+fn dotenv_of(files: &FileSet, notes: &mut Notes) -> BTreeMap<String, String> {
+    for (path, _) in files.iter().filter(|(path, _)| context::holds_secrets(path.as_str())) {
+        let message = "kept out of the image, as it may hold secrets";
+        notes.warn(message, Place::file(path.as_str()));
+    }
+    let Some(text) = files.text(".env") else { return BTreeMap::new() };
+    let variables = dotenv::read(text);
+    if !variables.is_empty() {
+        let names: Vec<&str> = variables.keys().map(String::as_str).collect();
+        let reason = "set when the container starts, unless the metadata sets them";
+        notes.decide("variables of .env", names.join(" "), Source::Detected, reason, Place::file(".env"));
+    }
+    variables
+}
+
+fn environment_read(project: &Project<'_>) -> Vec<EnvRead> {
+    let python = project.python().iter().flat_map(|file| &file.env);
+    let node = project.node().iter().flat_map(|file| &file.env);
+    let mut reads: Vec<EnvRead> = python.chain(node).cloned().collect();
+    reads.sort();
+    reads.dedup();
+    reads.truncate(1000);
+    reads
+}
+
+/// Variables the code needs and nobody has set.
+fn warn_of_unset(
+    metadata: &Metadata,
+    dotenv: &BTreeMap<String, String>,
+    outline: &Outline,
+    reads: &[EnvRead],
+    notes: &mut Notes,
+) {
+    const ALWAYS: [&str; 8] =
+        ["PORT", "LOG_LEVEL", "PYTHONUNBUFFERED", "PATH", "HOME", "NODE_ENV", "HOSTNAME", "DATABASE_URL"];
+    let mut said = std::collections::BTreeSet::new();
+    for read in reads.iter().filter(|read| !read.has_default) {
+        let set = ALWAYS.contains(&read.name.as_str())
+            || metadata.environment.contains_key(&read.name)
+            || metadata.secrets.contains(&read.name)
+            || dotenv.contains_key(&read.name)
+            || outline.environment.contains_key(&read.name)
+            || reads.iter().any(|other| other.name == read.name && other.has_default);
+        if !set && said.len() < 20 && said.insert(&read.name) {
+            notes
+                .warn(format!("reads {}, which nothing sets", read.name), Place::line(&read.file, read.line));
+        }
+    }
+}

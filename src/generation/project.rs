@@ -1,0 +1,160 @@
+//! The generation as frameworks look at it: the files that would be in the image, read once.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+
+use super::bases::BaseImages;
+use super::context::ignore::Ignore;
+use super::entry_point::EntryPoint;
+use super::node::{JsFile, Package};
+use super::plan::{Notes, Place};
+use super::python::PyFile;
+use crate::domain::{FileSet, Metadata, Mode, SourceFile};
+
+/// Larger files are data or bundles, not something to read for its meaning.
+const MAX_SCANNED: usize = 1 << 20;
+
+pub struct Project<'a> {
+    pub metadata: &'a Metadata,
+    pub bases: &'a BaseImages,
+    /// The metadata's entry point, split and understood.
+    pub entry: Option<EntryPoint>,
+    files: BTreeMap<&'a str, &'a SourceFile>,
+    python: OnceCell<Vec<PyFile>>,
+    node: OnceCell<Vec<JsFile>>,
+    package: OnceCell<Option<Package>>,
+}
+
+impl<'a> Project<'a> {
+    /// Files the image would not carry are not seen; `notes` hears of bad ignore rules.
+    pub fn new(
+        metadata: &'a Metadata,
+        files: &'a FileSet,
+        bases: &'a BaseImages,
+        entry: Option<EntryPoint>,
+        notes: &mut Notes,
+    ) -> Self {
+        let ignore = Ignore::generated(files.text(".dockerignore"), notes);
+        let files: BTreeMap<&str, &SourceFile> = files
+            .iter()
+            .map(|(path, file)| (path.as_str(), file))
+            .filter(|(path, _)| !super::context::always_left_out(path) && !ignore.excludes(path))
+            .collect();
+        for (path, file) in &files {
+            if file.content.len() > MAX_SCANNED && (is_python(path) || is_javascript(path)) {
+                notes.warn("larger than 1 MiB, so it was not read for what it does", Place::file(path));
+            }
+        }
+        let (python, node, package) = Default::default();
+        Self { metadata, bases, entry, files, python, node, package }
+    }
+
+    pub fn mode(&self) -> Mode {
+        self.metadata.mode.unwrap_or_default()
+    }
+
+    pub fn contains(&self, path: &str) -> bool {
+        self.files.contains_key(path)
+    }
+
+    pub fn text(&self, path: &str) -> Option<&'a str> {
+        std::str::from_utf8(&self.files.get(path)?.content).ok()
+    }
+
+    /// Some file lies under it.
+    pub fn has_folder(&self, folder: &str) -> bool {
+        let under = format!("{folder}/");
+        self.files.range(under.as_str()..).next().is_some_and(|(path, _)| path.starts_with(&under))
+    }
+
+    /// In order of path.
+    pub fn paths(&self) -> impl Iterator<Item = &'a str> {
+        self.files.keys().copied()
+    }
+
+    /// Bytes of the files whose name `matches`.
+    pub fn bytes_of(&self, matches: impl Fn(&str) -> bool) -> usize {
+        self.files.iter().filter(|(path, _)| matches(path)).map(|(_, file)| file.content.len()).sum()
+    }
+
+    /// The Python of the app, without its tests; each file read once.
+    pub fn python(&self) -> &[PyFile] {
+        self.python.get_or_init(|| {
+            self.sources(is_python).map(|(path, text)| super::python::scan(path, text)).collect()
+        })
+    }
+
+    pub fn python_file(&self, path: &str) -> Option<&PyFile> {
+        self.python().iter().find(|file| file.path == path)
+    }
+
+    /// The JavaScript and TypeScript of the app, without its tests; each file read once.
+    pub fn node(&self) -> &[JsFile] {
+        self.node.get_or_init(|| {
+            self.sources(is_javascript).map(|(path, text)| super::node::scan(path, text)).collect()
+        })
+    }
+
+    pub fn node_file(&self, path: &str) -> Option<&JsFile> {
+        self.node().iter().find(|file| file.path == path)
+    }
+
+    /// The package.json nearest to the top, if one can be read.
+    pub fn package(&self) -> Option<&Package> {
+        self.package.get_or_init(|| Package::find(self)).as_ref()
+    }
+
+    fn sources(&self, is_kind: fn(&str) -> bool) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.files
+            .iter()
+            .filter(move |(path, file)| is_kind(path) && !is_aside(path) && file.content.len() <= MAX_SCANNED)
+            .filter_map(|(path, file)| Some((*path, std::str::from_utf8(&file.content).ok()?)))
+    }
+}
+
+/// The last part of a path.
+pub fn name_of(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// What lies above the last part; empty at the top.
+pub fn folder_of(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+/// `folder/name`, or `name` at the top.
+pub fn join(folder: &str, name: &str) -> String {
+    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+}
+
+pub fn is_python(path: &str) -> bool {
+    path.ends_with(".py")
+}
+
+pub fn is_javascript(path: &str) -> bool {
+    [".js", ".mjs", ".cjs", ".ts", ".mts", ".cts"].iter().any(|end| path.ends_with(end))
+        && !path.ends_with(".d.ts")
+        && !path.ends_with(".min.js")
+}
+
+/// Tests, examples and the like are no part of what is started.
+fn is_aside(path: &str) -> bool {
+    const FOLDERS: [&str; 9] = [
+        "tests",
+        "test",
+        "__tests__",
+        "examples",
+        "docs",
+        "migrations",
+        "alembic",
+        "site-packages",
+        "fixtures",
+    ];
+    let name = name_of(path);
+    folder_of(path)
+        .split('/')
+        .any(|part| FOLDERS.contains(&part) || (part.starts_with('.') && part.len() > 1))
+        || name.starts_with("test_")
+        || name == "conftest.py"
+        || [".test.", ".spec.", "_test.py", ".config."].iter().any(|mark| name.contains(mark))
+}

@@ -1,0 +1,29 @@
+//! What Python source and its dependency files say, and how their packages are installed.
+
+mod dependencies;
+mod imports;
+mod install;
+mod locate;
+mod lockfiles;
+mod packages;
+mod requirements;
+mod scan;
+mod version;
+
+pub use install::{Needs, recipe};
+pub use locate::{Location, locate, locate_module};
+pub use scan::{AppObject, Interface, PyFile, scan, string_value};
+pub use version::choose as choose_version;
+
+/// A package's name as indexes compare it: lower case, `-` for any run of `-_.`.
+pub fn normalized(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    for c in name.chars() {
+        match c {
+            '-' | '_' | '.' if out.ends_with('-') => {}
+            '-' | '_' | '.' => out.push('-'),
+            c => out.extend(c.to_lowercase()),
+        }
+    }
+    out
+}

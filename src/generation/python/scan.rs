@@ -1,0 +1,377 @@
+//! One Python file read for what starts it: app objects and factories, servers run from code,
+//! imports, environment variables.
+
+use tree_sitter::Node;
+
+use super::imports::{Import, imports_of};
+use crate::generation::plan::EnvRead;
+use crate::generation::syntax::{children, each_node, line_of, parse, text_of};
+
+#[derive(Debug, Clone, Default)]
+pub struct PyFile {
+    pub path: String,
+    pub imports: Vec<Import>,
+    pub apps: Vec<AppObject>,
+    /// A server run from code: `uvicorn.run(…)`, `app.run(…)`.
+    pub runs: Vec<ServerRun>,
+    pub env: Vec<EnvRead>,
+    pub main_guard: bool,
+    /// Names called or named anywhere; how features that need a package are recognised.
+    pub names: std::collections::BTreeSet<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Interface {
+    Asgi,
+    Wsgi,
+}
+
+/// Something a server can be pointed at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppObject {
+    /// `fastapi`, `starlette`, `flask`, …
+    pub framework: &'static str,
+    pub interface: Interface,
+    /// The variable, or the function when it is a factory.
+    pub name: String,
+    pub factory: bool,
+    pub line: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerRun {
+    /// `uvicorn` or the variable `run` is called on.
+    pub on: String,
+    pub host: Option<String>,
+    pub port: Option<u16>,
+    pub line: usize,
+}
+
+/// Classes whose instances are apps.
+const CLASSES: [(&str, &str, Interface); 8] = [
+    ("FastAPI", "fastapi", Interface::Asgi),
+    ("Starlette", "starlette", Interface::Asgi),
+    ("Quart", "quart", Interface::Asgi),
+    ("Litestar", "litestar", Interface::Asgi),
+    ("ASGIApp", "socketio", Interface::Asgi),
+    ("Flask", "flask", Interface::Wsgi),
+    ("APIFlask", "flask", Interface::Wsgi),
+    ("Bottle", "bottle", Interface::Wsgi),
+];
+
+/// Reads one file. Broken syntax is read as far as it can be.
+pub fn scan(path: &str, text: &str) -> PyFile {
+    let mut file = PyFile { path: path.to_owned(), ..PyFile::default() };
+    let Some(tree) = parse(&tree_sitter_python::LANGUAGE.into(), text) else { return file };
+    let mut scan = Scan {
+        text,
+        file: &mut file,
+        aliases: Vec::new(),
+        scopes: Vec::new(),
+        calls: Vec::new(),
+        optional_until: 0,
+    };
+    each_node(&tree, |node| scan.visit(node));
+    let calls = std::mem::take(&mut scan.calls);
+    add_called_factories(&mut file, calls);
+    file
+}
+
+struct Scan<'s> {
+    text: &'s str,
+    file: &'s mut PyFile,
+    /// `from fastapi import FastAPI as F` → (`F`, `FastAPI`).
+    aliases: Vec<(String, String)>,
+    scopes: Vec<Scope<'s>>,
+    /// `app = make()` at the top: (variable, function, line).
+    calls: Vec<(String, String, usize)>,
+    /// Up to here an import stands in a function or a `try`.
+    optional_until: usize,
+}
+
+struct Scope<'s> {
+    end: usize,
+    /// A function that can be called without arguments; `None` for classes and the rest.
+    factory: Option<&'s str>,
+    line: usize,
+    locals: Vec<(&'s str, &'static str, Interface)>,
+}
+
+impl<'s> Scan<'s> {
+    fn visit(&mut self, node: Node<'s>) {
+        while self.scopes.last().is_some_and(|scope| node.start_byte() >= scope.end) {
+            self.scopes.pop();
+        }
+        match node.kind() {
+            "import_statement" | "import_from_statement" | "future_import_statement" => self.import(node),
+            "function_definition" => self.enter_function(node),
+            "try_statement" => self.optional_until = self.optional_until.max(node.end_byte()),
+            "class_definition" => self.enter(node, None),
+            "assignment" => self.assignment(node),
+            "return_statement" => self.returned(node),
+            "call" => self.call(node),
+            "subscript" => self.subscript(node),
+            "if_statement" => self.guard(node),
+            "identifier" if self.file.names.len() < 5000 => {
+                self.file.names.insert(self.of(node).to_owned());
+            }
+            _ => {}
+        }
+    }
+
+    fn of(&self, node: Node<'_>) -> &'s str {
+        text_of(node, self.text)
+    }
+
+    fn import(&mut self, node: Node<'s>) {
+        if self.file.imports.len() < 2000 {
+            let optional = node.start_byte() < self.optional_until;
+            let (imports, aliases) = imports_of(node, self.text, optional);
+            self.file.imports.extend(imports);
+            self.aliases.extend(aliases);
+        }
+    }
+
+    fn enter(&mut self, node: Node<'s>, factory: Option<&'s str>) {
+        let (end, line) = (node.end_byte(), line_of(node));
+        self.scopes.push(Scope { end, factory, line, locals: Vec::new() });
+    }
+
+    fn enter_function(&mut self, node: Node<'s>) {
+        let needs_arguments = node.child_by_field_name("parameters").is_some_and(|parameters| {
+            children(parameters).iter().any(|p| matches!(p.kind(), "identifier" | "typed_parameter"))
+        });
+        let is_async = node.child(0).is_some_and(|first| first.kind() == "async");
+        let name = node.child_by_field_name("name").map(|name| self.of(name));
+        let factory = name.filter(|_| self.scopes.is_empty() && !needs_arguments && !is_async);
+        self.enter(node, factory);
+        self.optional_until = self.optional_until.max(node.end_byte());
+    }
+
+    fn assignment(&mut self, node: Node<'s>) {
+        let (Some(left), Some(right)) = (node.child_by_field_name("left"), node.child_by_field_name("right"))
+        else {
+            return;
+        };
+        if left.kind() != "identifier" || right.kind() != "call" {
+            return;
+        }
+        let name = self.of(left);
+        let class = self.class_of(right);
+        match (self.scopes.last_mut(), class) {
+            (None, Some((framework, interface))) => {
+                let name = name.to_owned();
+                self.add_app(AppObject { framework, interface, name, factory: false, line: line_of(node) });
+            }
+            (None, None) => {
+                if let Some(function) = right.child_by_field_name("function")
+                    && function.kind() == "identifier"
+                    && self.calls.len() < 1000
+                {
+                    self.calls.push((name.to_owned(), self.of(function).to_owned(), line_of(node)));
+                }
+            }
+            (Some(scope), Some((framework, interface))) if scope.locals.len() < 100 => {
+                scope.locals.push((name, framework, interface));
+            }
+            (Some(_), _) => {}
+        }
+    }
+
+    fn returned(&mut self, node: Node<'s>) {
+        let [scope] = self.scopes.as_slice() else { return };
+        let Some(function) = scope.factory else { return };
+        let Some(value) = children(node).into_iter().next() else { return };
+        let found = match value.kind() {
+            "identifier" => {
+                let name = self.of(value);
+                scope.locals.iter().rev().find(|local| local.0 == name).map(|local| (local.1, local.2))
+            }
+            "call" => self.class_of(value),
+            _ => None,
+        };
+        if let Some((framework, interface)) = found {
+            let (name, line) = (function.to_owned(), scope.line);
+            if !self.file.apps.iter().any(|app| app.name == name) {
+                self.add_app(AppObject { framework, interface, name, factory: true, line });
+            }
+        }
+    }
+
+    fn add_app(&mut self, app: AppObject) {
+        if self.file.apps.len() < 100 {
+            self.file.apps.push(app);
+        }
+    }
+
+    /// The app class a call instantiates.
+    fn class_of(&self, call: Node<'_>) -> Option<(&'static str, Interface)> {
+        let function = self.of(call.child_by_field_name("function")?);
+        let last = function.rsplit('.').next().unwrap_or(function);
+        let alias = self.aliases.iter().rev().find(|(alias, _)| alias == function);
+        let name = alias.map_or(last, |(_, name)| name.as_str());
+        CLASSES.iter().find(|class| class.0 == name).map(|class| (class.1, class.2))
+    }
+
+    fn call(&mut self, node: Node<'s>) {
+        let (Some(function), Some(arguments)) =
+            (node.child_by_field_name("function"), node.child_by_field_name("arguments"))
+        else {
+            return;
+        };
+        let function = self.of(function);
+        match function {
+            "os.getenv" | "getenv" | "os.environ.get" | "environ.get" => {
+                let given = children(arguments);
+                let has_default = given.len() > 1;
+                self.env_read(given.first().copied(), has_default);
+            }
+            _ => {
+                if let Some(on) = function.strip_suffix(".run") {
+                    self.server_run(on, arguments, line_of(node));
+                }
+            }
+        }
+    }
+
+    fn server_run(&mut self, on: &str, arguments: Node<'s>, line: usize) {
+        let (mut host, mut port) = (None, None);
+        for argument in children(arguments).into_iter().take(50) {
+            let (Some(name), Some(value)) =
+                (argument.child_by_field_name("name"), argument.child_by_field_name("value"))
+            else {
+                continue;
+            };
+            match self.of(name) {
+                "host" => host = string_value(self.of(value)),
+                "port" => port = last_number(self.of(value)),
+                _ => {}
+            }
+        }
+        let serves =
+            host.is_some() || port.is_some() || ["uvicorn", "app", "application", "socketio"].contains(&on);
+        if serves && self.file.runs.len() < 100 {
+            self.file.runs.push(ServerRun { on: on.to_owned(), host, port, line });
+        }
+    }
+
+    fn subscript(&mut self, node: Node<'s>) {
+        let Some(value) = node.child_by_field_name("value") else { return };
+        if matches!(self.of(value), "os.environ" | "environ") {
+            self.env_read(node.child_by_field_name("subscript"), false);
+        }
+    }
+
+    fn env_read(&mut self, name: Option<Node<'s>>, has_default: bool) {
+        let Some(name) = name else { return };
+        let Some(value) = string_value(self.of(name)) else { return };
+        if crate::generation::quoting::is_env_name(&value) && self.file.env.len() < 1000 {
+            let (file, line) = (self.file.path.clone(), line_of(name));
+            self.file.env.push(EnvRead { name: value, file, line, has_default });
+        }
+    }
+
+    fn guard(&mut self, node: Node<'s>) {
+        if let Some(condition) = node.child_by_field_name("condition")
+            && self.of(condition).starts_with("__name__")
+        {
+            self.file.main_guard = true;
+        }
+    }
+}
+
+/// `app = create_app()` where `create_app` is a factory of this file, or sounds like one that
+/// is imported from another.
+fn add_called_factories(file: &mut PyFile, calls: Vec<(String, String, usize)>) {
+    for (name, function, line) in calls {
+        let known = file.apps.iter().find(|app| app.factory && app.name == function);
+        if let Some((framework, interface)) = known.map(|app| (app.framework, app.interface)) {
+            file.apps.insert(0, AppObject { framework, interface, name, factory: false, line });
+        }
+    }
+}
+
+/// The content of a plain string literal.
+pub fn string_value(literal: &str) -> Option<String> {
+    let quote = literal.chars().next().filter(|c| matches!(c, '"' | '\'' | '`'))?;
+    let inner = literal.strip_prefix(quote)?.strip_suffix(quote)?;
+    (!inner.contains([quote, '\\', '\n'])).then(|| inner.to_owned())
+}
+
+/// The port in `8000`, `int(os.getenv("PORT", 8000))` or `int(os.environ.get("PORT") or "8000")`.
+pub fn last_number(text: &str) -> Option<u16> {
+    if text.len() > 200 {
+        return None;
+    }
+    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .filter_map(|word| word.parse::<u16>().ok())
+        .rfind(|port| *port > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn app_objects_and_factories_are_found() {
+        let file = scan(
+            "main.py",
+            r#"
+from fastapi import FastAPI as F
+import flask, os
+api = F(title="x")
+web: flask.Flask = flask.Flask(__name__)
+def make(debug=False):
+    app = F()
+    return app
+def needs(x):
+    return F()
+class A:
+    app = F()
+app = make()
+"#,
+        );
+        let found: Vec<_> =
+            file.apps.iter().map(|app| (app.name.as_str(), app.framework, app.factory)).collect();
+        assert_eq!(
+            found,
+            [
+                ("app", "fastapi", false),
+                ("api", "fastapi", false),
+                ("web", "flask", false),
+                ("make", "fastapi", true)
+            ]
+        );
+    }
+
+    #[test]
+    fn ports_hosts_and_variables_are_read() {
+        let file = scan(
+            "m.py",
+            r#"
+import os
+if __name__ == "__main__":
+    uvicorn.run("m:app", host='127.0.0.1', port=int(os.getenv("PORT", 8123)))
+key = os.environ["KEY"]
+db = os.environ.get("DB") or "x"
+# os.getenv("NOT")
+"#,
+        );
+        assert!(file.main_guard);
+        assert_eq!(file.runs[0].port, Some(8123));
+        assert_eq!(file.runs[0].host.as_deref(), Some("127.0.0.1"));
+        let names: Vec<_> =
+            file.env.iter().map(|read| (read.name.as_str(), read.has_default, read.line)).collect();
+        assert_eq!(names, [("PORT", true, 4), ("KEY", false, 5), ("DB", false, 6)]);
+    }
+
+    #[test]
+    fn broken_source_is_read_as_far_as_it_goes() {
+        let file = scan("m.py", "from fastapi import FastAPI\napp = FastAPI()\ndef broken(:\n  ][");
+        assert_eq!(file.apps.len(), 1);
+        scan("m.py", "");
+        scan("m.py", &"(".repeat(200_000));
+        scan("m.py", &"[{".repeat(100_000));
+        scan("m.py", &"if x:\n ".repeat(20_000));
+    }
+}

@@ -1,0 +1,123 @@
+//! Builds asked for ahead of any launch: started, followed, cancelled by the generation's name.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, Utc};
+use tokio_util::sync::CancellationToken;
+
+use super::Orchestrator;
+use super::images::{Booking, BuildLog, BuiltImage, ImageError, Landing, Seat};
+use crate::domain::{BuildEvent, Generation, GenerationId};
+
+/// Where a build stands.
+#[derive(Debug, Clone)]
+pub struct BuildJob {
+    pub started_at: DateTime<Utc>,
+    pub finished_at: Option<DateTime<Utc>>,
+    /// `None` while it runs.
+    pub landing: Option<Landing>,
+    pub log: BuildLog,
+    cancel: CancellationToken,
+}
+
+/// The newest build of each generation. Never locked across an await.
+#[derive(Default)]
+pub(super) struct Jobs {
+    jobs: Mutex<HashMap<GenerationId, BuildJob>>,
+}
+
+/// Ended jobs beyond this many make room; the image itself says whether it was built.
+const KEPT: usize = 256;
+
+impl Orchestrator {
+    /// Starts the build of a generation unless it runs or its image is there.
+    pub async fn build_ahead(&self, generation: &Arc<Generation>) -> Result<BuildJob, ImageError> {
+        if let Some(job) = self.parts.builds.get(&generation.id)
+            && job.landing.is_none()
+        {
+            return Ok(job);
+        }
+        let recipe = match self.parts.images.known(&generation.content_hash).await? {
+            Some(recipe) => recipe,
+            None => self.parts.images.recipe(generation).await?,
+        };
+        match self.parts.images.book(generation, &recipe).await? {
+            Booking::Ready(image) => Ok(self.parts.builds.insert(&generation.id, BuildJob::done(image))),
+            Booking::Flying(seat) => Ok(self.watch_build(&generation.id, seat)),
+        }
+    }
+
+    /// The newest build of a generation that this daemon remembers.
+    pub fn build_of(&self, generation: &GenerationId) -> Option<BuildJob> {
+        self.parts.builds.get(generation)
+    }
+
+    /// Gives the build up. It stops in the engine unless a launch waits for it too.
+    pub fn cancel_build(&self, generation: &GenerationId) {
+        if let Some(job) = self.parts.builds.get(generation) {
+            job.cancel.cancel();
+        }
+    }
+
+    fn watch_build(&self, generation: &GenerationId, seat: Seat) -> BuildJob {
+        let job = BuildJob::running(seat.flight().log.clone());
+        let (parts, id, cancel) = (Arc::clone(&self.parts), generation.clone(), job.cancel.clone());
+        let shown = self.parts.builds.insert(generation, job);
+        self.parts.tasks.spawn(async move {
+            let shutdown = parts.shutdown.clone();
+            let landing = tokio::select! {
+                landing = seat.landed() => landing,
+                () = cancel.cancelled() => Err(ImageError::Cancelled),
+                () = shutdown.cancelled() => Err(ImageError::Cancelled),
+            };
+            drop(seat);
+            parts.builds.finish(&id, landing);
+        });
+        shown
+    }
+}
+
+impl BuildJob {
+    fn running(log: BuildLog) -> Self {
+        Self {
+            started_at: Utc::now(),
+            finished_at: None,
+            landing: None,
+            log,
+            cancel: CancellationToken::new(),
+        }
+    }
+
+    fn done(image: BuiltImage) -> Self {
+        let log = BuildLog::default();
+        log.push(BuildEvent::Done { image: image.tag.clone(), cached: true });
+        Self { finished_at: Some(Utc::now()), landing: Some(Ok(image)), ..Self::running(log) }
+    }
+}
+
+impl Jobs {
+    fn get(&self, generation: &GenerationId) -> Option<BuildJob> {
+        self.jobs().get(generation).cloned()
+    }
+
+    fn insert(&self, generation: &GenerationId, job: BuildJob) -> BuildJob {
+        let mut jobs = self.jobs();
+        if jobs.len() >= KEPT {
+            jobs.retain(|_, job| job.landing.is_none());
+        }
+        jobs.insert(generation.clone(), job.clone());
+        job
+    }
+
+    fn finish(&self, generation: &GenerationId, landing: Landing) {
+        if let Some(job) = self.jobs().get_mut(generation) {
+            job.finished_at = Some(Utc::now());
+            job.landing = Some(landing);
+        }
+    }
+
+    fn jobs(&self) -> MutexGuard<'_, HashMap<GenerationId, BuildJob>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,56 @@
+//! Taking up a preview that an earlier run of the daemon left serving.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::ready::exit_words;
+use super::{Interrupt, Life};
+use crate::domain::{EventType, Stage, Status};
+use crate::engine::ContainerState;
+use crate::ingress::Upstream;
+
+impl Life {
+    /// Finds the container, however long the engine takes to come, and serves it again.
+    pub(super) async fn adopt(&mut self, interrupt: &CancellationToken) -> Result<(), Interrupt> {
+        let state = match interrupt.run_until_cancelled(self.find_container()).await {
+            None => return Err(Interrupt::Asked),
+            Some(Some(state)) => state,
+            Some(None) => return Err(self.fail(Stage::Run, "its container is gone; somebody removed it")),
+        };
+        self.follow_logs();
+        if !state.running {
+            self.logs_settled().await;
+            return Err(self.fail(Stage::Run, exit_words(&state)));
+        }
+        let started = self.locate(&state)?;
+        self.serve_at(started.address());
+        if state.paused {
+            self.parts.ingress.set_upstream(self.preview.id, Upstream::Paused);
+        }
+        match (state.paused, self.preview.status) {
+            (true, _) => self.preview.status = Status::Paused,
+            (false, Status::Paused) => self.preview.status = Status::Running,
+            (false, _) => {}
+        }
+        self.keep().await;
+        self.record(EventType::Adopted, json!({ "port": self.preview.port })).await;
+        Ok(())
+    }
+
+    async fn find_container(&self) -> Option<ContainerState> {
+        let id = self.preview.container_id.as_deref()?;
+        let mut pause = Duration::from_millis(200);
+        loop {
+            match self.parts.engine.inspect(id).await {
+                Ok(found) => return found,
+                Err(error) => {
+                    tracing::debug!(%error, preview = %self.preview.id, "cannot look at the container yet")
+                }
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(5));
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! From a row in the store to an app that answers.
+//!
+//! Each step writes what it is about to make, makes it, and writes what came of it, so that a
+//! daemon that dies between any two of them leaves only work for the next start. Long waits
+//! (build, first answer) end at once when somebody asks to stop; engine calls are finished.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::{Interrupt, Life};
+use crate::domain::{
+    BuildEvent, EventType, Failure, Generation, HealthStatus, LogLevel, LogSource, Stage, Status,
+};
+use crate::engine::{ContainerSpec, EngineError, Kind, Ownership};
+use crate::ingress::Upstream;
+use crate::orchestrator::images::{BuiltImage, ImageError, Recipe};
+use crate::orchestrator::retry::retry;
+
+impl Life {
+    pub(super) async fn bring_up(
+        &mut self,
+        interrupt: &CancellationToken,
+        event: EventType,
+    ) -> Result<(), Interrupt> {
+        let begun = Instant::now();
+        let image = self.image(interrupt).await?;
+        go_on(interrupt)?;
+        self.waiting("being started");
+        self.preview.image = Some(image.tag.clone());
+        self.network().await?;
+        go_on(interrupt)?;
+        self.container(&image.tag).await?;
+        go_on(interrupt)?;
+        let created = Instant::now();
+        let started = self.start().await?;
+        self.await_answer(interrupt, &started).await?;
+        self.parts.metrics.started(created.elapsed());
+        self.parts.metrics.launched(begun.elapsed());
+        self.preview.status = Status::Healthy;
+        self.preview.health = HealthStatus::Healthy;
+        self.preview.consecutive_failures = 0;
+        self.preview.last_health_check = Some(Utc::now());
+        self.keep().await;
+        self.record(event, self.place()).await;
+        Ok(())
+    }
+
+    fn waiting(&self, what: &str) {
+        self.parts.ingress.set_upstream(self.preview.id, Upstream::Waiting { what: what.to_owned() });
+    }
+
+    /// The image, built when it is not there.
+    async fn image(&mut self, interrupt: &CancellationToken) -> Result<BuiltImage, Interrupt> {
+        let (recipe, generation) = self.recipe().await?;
+        self.recipe = Some(Arc::clone(&recipe));
+        match self.parts.images.ready(&recipe).await {
+            Ok(Some(image)) => return Ok(image),
+            Ok(None) => {}
+            Err(error) => return Err(self.build_failed(error)),
+        }
+        let generation = match generation {
+            Some(generation) => generation,
+            None => self.generation().await?,
+        };
+        self.waiting("being built");
+        self.record(EventType::Building, json!({ "image": recipe.tag })).await;
+        let (logs, id) = (self.parts.logs.clone(), self.preview.id);
+        let report = |event: &BuildEvent| {
+            if let Some((level, line)) = as_line(event) {
+                logs.append(id, Utc::now(), level, LogSource::Build, &line);
+            }
+        };
+        let begun = Instant::now();
+        let build = self.parts.images.ensure(&generation, &recipe, report);
+        match interrupt.run_until_cancelled(build).await {
+            None => Err(Interrupt::Asked),
+            Some(Ok(image)) => {
+                self.parts.metrics.built(begun.elapsed());
+                Ok(image)
+            }
+            Some(Err(error)) => Err(self.build_failed(error)),
+        }
+    }
+
+    /// What to build. The files are read only when this content was not planned before.
+    async fn recipe(&self) -> Result<(Arc<Recipe>, Option<Arc<Generation>>), Interrupt> {
+        let head = self.parts.store.generation_head(&self.preview.generation_id).await;
+        if let Ok(Some(head)) = head
+            && let Ok(Some(recipe)) = self.parts.images.known(&head.content_hash).await
+        {
+            return Ok((recipe, None));
+        }
+        let generation = self.generation().await?;
+        match self.parts.images.recipe(&generation).await {
+            Ok(recipe) => Ok((recipe, Some(generation))),
+            Err(error) => Err(self.build_failed(error)),
+        }
+    }
+
+    async fn generation(&self) -> Result<Arc<Generation>, Interrupt> {
+        match self.parts.store.generation(&self.preview.generation_id).await {
+            Ok(Some(generation)) => Ok(Arc::new(generation)),
+            Ok(None) => Err(self.fail(Stage::Plan, "its generation was deleted")),
+            Err(error) => Err(self.fail(Stage::Plan, format!("its generation cannot be read: {error}"))),
+        }
+    }
+
+    fn build_failed(&self, error: ImageError) -> Interrupt {
+        let stage = if matches!(error, ImageError::Plan(_)) { Stage::Plan } else { Stage::Build };
+        let reason = error.to_string();
+        let tail = match error {
+            ImageError::Build { tail, .. } => tail,
+            _ => self.log_tail(),
+        };
+        Interrupt::Trouble(Failure::new(stage, reason, tail))
+    }
+
+    async fn network(&mut self) -> Result<(), Interrupt> {
+        if self.preview.network.is_some() {
+            return Ok(());
+        }
+        match self.parts.networks.lease().await {
+            Ok(name) => self.preview.network = Some(name),
+            Err(error) => return Err(self.fail(Stage::Prepare, error.to_string())),
+        }
+        // A daemon that dies before this is written leaves a network that no row names: the
+        // next start makes it a spare.
+        self.intend().await
+    }
+
+    /// The container, made but not started. What an earlier try left is removed first.
+    async fn container(&mut self, image: &str) -> Result<(), Interrupt> {
+        self.remove_containers().await.map_err(|error| self.refused("clearing the way", &error))?;
+        let spec = self.container_spec(image);
+        let id = retry(|| self.parts.engine.create_container(&spec))
+            .await
+            .map_err(|error| self.refused("creating the container", &error))?;
+        self.preview.container_id = Some(id);
+        self.intend().await
+    }
+
+    fn container_spec(&self, image: &str) -> ContainerSpec {
+        let preview = &self.preview;
+        let mut environment: BTreeMap<String, String> = BTreeMap::from([
+            ("PYTHONUNBUFFERED".to_owned(), "1".to_owned()),
+            ("LOG_LEVEL".to_owned(), "INFO".to_owned()),
+        ]);
+        if let Some(recipe) = &self.recipe {
+            environment.extend(recipe.plan.dotenv.clone());
+        }
+        environment.extend(preview.environment.clone());
+        // The port the plan chose is the one we dial, whatever the environment says.
+        environment.insert("PORT".to_owned(), preview.container_port.to_string());
+        ContainerSpec {
+            name: format!("previewd-{}-{}", self.parts.instance, preview.id),
+            image: image.to_owned(),
+            environment,
+            network: preview.network.clone().unwrap_or_default(),
+            limits: preview.limits,
+            ownership: Ownership {
+                preview: Some(preview.id),
+                generation: Some(preview.generation_id.clone()),
+                owner: Some(preview.user_id.clone()),
+                ..Ownership::of(self.parts.instance.clone(), Kind::Preview)
+            },
+            publish: (!self.parts.reach.dials_containers()).then_some(preview.container_port),
+            runtime: self.parts.config.runtime.clone(),
+            command: None,
+            working_dir: None,
+            writable: self.recipe.as_ref().map(|recipe| recipe.plan.writable()).unwrap_or_default(),
+            scratch: Vec::new(),
+        }
+    }
+
+    pub(super) fn refused(&self, doing: &str, error: &EngineError) -> Interrupt {
+        self.fail(Stage::Prepare, format!("{doing}: {error}"))
+    }
+}
+
+/// A safe point: nothing is half made here.
+fn go_on(interrupt: &CancellationToken) -> Result<(), Interrupt> {
+    if interrupt.is_cancelled() { Err(Interrupt::Asked) } else { Ok(()) }
+}
+
+/// A build event as a line of the preview's log.
+fn as_line(event: &BuildEvent) -> Option<(LogLevel, String)> {
+    let line = match event {
+        BuildEvent::Queued { ahead: 0 } | BuildEvent::Done { .. } | BuildEvent::Cancelled => return None,
+        BuildEvent::Queued { ahead } => format!("waiting for {ahead} other builds"),
+        BuildEvent::Builder { name, note: Some(note) } => format!("building with {name}: {note}"),
+        BuildEvent::Builder { name, note: None } => format!("building with {name}"),
+        BuildEvent::Started { step, .. } => step.name.clone(),
+        BuildEvent::Finished { step, cached: true, .. } => format!("{} CACHED", step.name),
+        BuildEvent::Finished { step, error: Some(error), .. } => {
+            return Some((LogLevel::Error, format!("{}: {error}", step.name)));
+        }
+        BuildEvent::Finished { step, elapsed_ms, .. } => {
+            format!("{} done in {:.1} s", step.name, Duration::from_millis(*elapsed_ms).as_secs_f64())
+        }
+        BuildEvent::Output { line, .. } => line.clone(),
+        BuildEvent::Failed { reason, .. } => return Some((LogLevel::Error, reason.clone())),
+    };
+    Some((LogLevel::Info, line))
+}

@@ -1,0 +1,161 @@
+//! What a driver holds of its preview, and how each change of it is kept and shown.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::Utc;
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{Interrupt, Message, Way};
+use crate::domain::{Event, EventType, Failure, LogLevel, LogSource, Preview, Stage, Status};
+use crate::ingress::Upstream;
+use crate::orchestrator::Parts;
+use crate::orchestrator::images::Recipe;
+use crate::store::StoreError;
+
+/// The newest row of a preview, for everyone who asks. Only its driver changes it.
+pub(in crate::orchestrator) type View = Arc<watch::Sender<Preview>>;
+
+pub(in crate::orchestrator) struct Life {
+    pub parts: Arc<Parts>,
+    pub preview: Preview,
+    pub view: View,
+    /// For the facts that tasks of this life report back.
+    pub outbox: mpsc::Sender<Message>,
+    /// Ends the tasks that watch the present container.
+    pub watchers: CancellationToken,
+    /// Resolves when the last lines of the present container are read.
+    pub log_end: Option<oneshot::Receiver<()>>,
+    /// What the image is made of, once it is known.
+    pub recipe: Option<Arc<Recipe>>,
+    /// Where the app is dialled, once it answered.
+    pub address: Option<SocketAddr>,
+    /// When the session ends, on the monotonic clock: a wall clock that jumps neither ends
+    /// previews early nor keeps them for ever.
+    pub expiry: Instant,
+}
+
+impl Life {
+    /// The time that is left is taken off the wall clock once, here.
+    pub(in crate::orchestrator) fn new(
+        parts: Arc<Parts>,
+        preview: Preview,
+        view: View,
+        outbox: mpsc::Sender<Message>,
+    ) -> Self {
+        let left = (preview.expires_at - Utc::now()).to_std().unwrap_or(Duration::ZERO);
+        let watchers = CancellationToken::new();
+        Self {
+            parts,
+            preview,
+            view,
+            outbox,
+            watchers,
+            log_end: None,
+            recipe: None,
+            address: None,
+            expiry: Instant::now() + left,
+        }
+    }
+
+    pub(super) async fn follow(&mut self, way: Way, interrupt: &CancellationToken) -> Result<(), Interrupt> {
+        match way {
+            Way::BringUp(event) => self.bring_up(interrupt, event).await,
+            Way::Adopt => self.adopt(interrupt).await,
+        }
+    }
+
+    /// Writes the row, then shows it. A busy store is asked again for ten seconds.
+    pub(super) async fn save(&mut self) -> Result<(), StoreError> {
+        let mut pause = Duration::from_millis(50);
+        for _ in 0..8 {
+            match self.parts.store.update_preview(&self.preview).await {
+                Err(error) if error.is_busy() => tokio::time::sleep(pause).await,
+                other => {
+                    self.show();
+                    return other;
+                }
+            }
+            pause *= 2;
+        }
+        let outcome = self.parts.store.update_preview(&self.preview).await;
+        self.show();
+        outcome
+    }
+
+    /// A stop that was asked for meanwhile stays visible.
+    fn show(&self) {
+        self.view.send_modify(|shown| {
+            let is_stopping = shown.status == Status::Stopping && self.preview.status.is_live();
+            *shown = self.preview.clone();
+            if is_stopping {
+                shown.status = Status::Stopping;
+            }
+        });
+    }
+
+    /// Saves before the engine is called: an intent that is not written is not acted on.
+    pub(super) async fn intend(&mut self) -> Result<(), Interrupt> {
+        self.save().await.map_err(|error| {
+            let reason = format!("the daemon's store does not take writes: {error}");
+            Interrupt::Trouble(Failure::new(Stage::Prepare, reason, Vec::new()))
+        })
+    }
+
+    pub(super) async fn set_status(&mut self, status: Status) {
+        self.preview.status = status;
+        self.keep().await;
+    }
+
+    /// Saves a fact that is true whether it can be written or not; the next save carries it.
+    pub(super) async fn keep(&mut self) {
+        if let Err(error) = self.save().await {
+            tracing::error!(%error, preview = %self.preview.id, "a preview's row could not be written");
+        }
+    }
+
+    /// One entry of the audit trail and one line in the preview's log.
+    pub(super) async fn record(&self, event_type: EventType, data: Value) {
+        let event =
+            Event { preview_id: self.preview.id, timestamp: Utc::now(), event_type, data: data.clone() };
+        let line = match &data {
+            Value::Object(members) if members.is_empty() => event_type.as_str().to_owned(),
+            data => format!("{} {data}", event_type.as_str()),
+        };
+        self.say(LogLevel::Info, LogSource::System, &line);
+        if let Err(error) = self.parts.store.append_event(&event).await {
+            tracing::error!(%error, preview = %self.preview.id, event = event_type.as_str(), "an event was not written");
+        }
+    }
+
+    pub(super) fn say(&self, level: LogLevel, source: LogSource, message: &str) {
+        self.parts.logs.append(self.preview.id, Utc::now(), level, source, message);
+    }
+
+    /// Visitors reach the app from now on.
+    pub(super) fn serve_at(&mut self, address: SocketAddr) {
+        self.address = Some(address);
+        self.parts.ingress.set_upstream(self.preview.id, Upstream::At { address });
+    }
+
+    pub(super) fn fail(&self, stage: Stage, reason: impl Into<String>) -> Interrupt {
+        Interrupt::Trouble(Failure::new(stage, reason, self.log_tail()))
+    }
+
+    /// The last lines the app or its build printed.
+    pub(super) fn log_tail(&self) -> Vec<String> {
+        let lines = self.parts.logs.tail(self.preview.id, 4 * Failure::TAIL_LINES);
+        let told = lines.iter().filter(|line| line.source != LogSource::System);
+        let tail: Vec<String> = told.map(|line| line.message.clone()).collect();
+        tail[tail.len().saturating_sub(Failure::TAIL_LINES)..].to_vec()
+    }
+
+    /// What an event says of where the preview is.
+    pub(super) fn place(&self) -> Value {
+        json!({ "port": self.preview.port, "image": self.preview.image })
+    }
+}

@@ -1,0 +1,192 @@
+//! The task that owns one preview.
+//!
+//! Every change of a preview's state happens here, one after the other. Requests come through a
+//! bounded queue and are accepted, ignored or denied by [`queue::decide`]; facts (a container
+//! that ended, an answer of the health endpoint) come the same way.
+//!
+//! ```text
+//!            ┌───────────── restart ─────────────┐
+//!            ▼                                   │
+//!  launch ─► BringUp ── answers ──► Serve ───────┤
+//!               │                    ▲  │        │
+//!               │   adopt (restart   │  │ stop, expiry, exit
+//!               │   of the daemon) ──┘  ▼
+//!               └── stop, failure ──► End: nothing of the preview is left
+//! ```
+//!
+//! When the daemon goes, the task ends where it is and the container stays; the next start
+//! adopts it.
+
+mod adopt;
+mod bring_up;
+mod follow;
+mod life;
+mod ready;
+mod serve;
+mod tear_down;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+pub(super) use life::Life;
+pub(super) use ready::{Listening, where_it_listens};
+
+use super::health::Answer;
+use super::queue::{self, Ask, Denial, Verdict};
+use crate::domain::{EventType, Failure, Status};
+
+/// How many messages may wait for a driver before senders wait.
+pub(super) const INBOX: usize = 64;
+
+/// What a driver is told.
+pub(super) enum Message {
+    Ask(Ask, oneshot::Sender<Reply>),
+    /// Something happened to the container: look at it.
+    Look,
+    /// What the health endpoint said.
+    Probed(Answer),
+}
+
+/// The answer to a request: done or under way, illegal, or tried and failed.
+pub(super) type Reply = Result<(), Refusal>;
+
+#[derive(Debug)]
+pub(super) enum Refusal {
+    Denied(Denial),
+    Failed(String),
+}
+
+/// Where a driver begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Begin {
+    /// A new preview, or one whose launch an earlier run of the daemon did not finish.
+    Launch,
+    /// A preview that an earlier run left serving or paused.
+    Adopt,
+    /// A preview that an earlier run was taking down.
+    Stop,
+}
+
+/// How a preview ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Ending {
+    Stopped,
+    Expired,
+    Failed(Failure),
+}
+
+enum Phase {
+    Lead(Way),
+    Serve,
+    End(Ending),
+    /// The daemon goes, the preview stays.
+    Detach,
+}
+
+/// How a preview comes to serve.
+enum Way {
+    /// From an image to an answer; the event says what it was for.
+    BringUp(EventType),
+    /// Its container is there already.
+    Adopt,
+}
+
+pub(super) struct Driver {
+    pub life: Life,
+    pub inbox: mpsc::Receiver<Message>,
+}
+
+/// Why the way did not end in a preview that serves.
+enum Interrupt {
+    /// Stop, or the daemon goes.
+    Asked,
+    Trouble(Failure),
+}
+
+impl Driver {
+    pub(super) async fn run(mut self, begin: Begin) {
+        let mut phase = match begin {
+            Begin::Launch => Phase::Lead(Way::BringUp(EventType::Started)),
+            Begin::Adopt => Phase::Lead(Way::Adopt),
+            Begin::Stop => Phase::End(Ending::Stopped),
+        };
+        loop {
+            phase = match phase {
+                Phase::Lead(way) => self.lead(way).await,
+                Phase::Serve => self.serve().await,
+                Phase::End(ending) => return self.end(ending).await,
+                Phase::Detach => return,
+            };
+        }
+    }
+
+    /// Leads to a preview that serves, while the inbox is heard: stop interrupts at the next
+    /// safe point, and so does the daemon's going.
+    async fn lead(&mut self, way: Way) -> Phase {
+        let interrupt = CancellationToken::new();
+        let shutdown = self.life.parts.shutdown.clone();
+        let view = self.life.view.clone();
+        let outcome = {
+            let work = self.life.follow(way, &interrupt);
+            tokio::pin!(work);
+            loop {
+                tokio::select! {
+                    outcome = &mut work => break outcome,
+                    Some(message) = self.inbox.recv() => {
+                        if hear_while_busy(message, &view) {
+                            interrupt.cancel();
+                        }
+                    }
+                    () = shutdown.cancelled(), if !interrupt.is_cancelled() => interrupt.cancel(),
+                }
+            }
+        };
+        let is_stopping = view.borrow().status == Status::Stopping;
+        match outcome {
+            _ if is_stopping => Phase::End(Ending::Stopped),
+            Ok(()) => Phase::Serve,
+            Err(Interrupt::Asked) => Phase::Detach,
+            Err(Interrupt::Trouble(failure)) => Phase::End(Ending::Failed(failure)),
+        }
+    }
+
+    /// Takes the preview down, answering late requests meanwhile.
+    async fn end(mut self, ending: Ending) {
+        let view = self.life.view.clone();
+        let work = self.life.tear_down(ending);
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                () = &mut work => return,
+                Some(message) = self.inbox.recv() => {
+                    hear_while_busy(message, &view);
+                }
+            }
+        }
+    }
+}
+
+/// Answers a request that comes while the preview is on its way up or down. True when the way
+/// must be left: somebody asked to stop.
+fn hear_while_busy(message: Message, view: &life::View) -> bool {
+    let Message::Ask(ask, reply) = message else { return false };
+    let (status, extensions_left) = {
+        let preview = view.borrow();
+        // An adopted preview has its old status, but is not ours to restart before it is.
+        let status = if preview.status.is_serving() { Status::Launching } else { preview.status };
+        (status, 0)
+    };
+    let verdict = queue::decide(status, ask, extensions_left);
+    let stops = ask == Ask::Stop && verdict == Verdict::Accept;
+    if stops {
+        view.send_modify(|preview| preview.status = Status::Stopping);
+    }
+    let answer = match verdict {
+        Verdict::Accept | Verdict::Redundant => Ok(()),
+        Verdict::Deny(Denial::NoExtensionsLeft) => Err(Refusal::Denied(Denial::StillLaunching)),
+        Verdict::Deny(denial) => Err(Refusal::Denied(denial)),
+    };
+    // A caller that went away needs no answer.
+    let _ = reply.send(answer);
+    stops
+}

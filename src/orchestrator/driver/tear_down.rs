@@ -1,0 +1,92 @@
+//! Leaving nothing behind: container, network, port, subscribers.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use serde_json::json;
+
+use super::{Ending, Life};
+use crate::domain::{EventType, LogLevel, LogSource, Status};
+use crate::engine::{EngineError, OwnedContainer};
+use crate::ingress::Upstream;
+
+impl Life {
+    /// Ends the preview. An engine that is away is asked again until it comes or the daemon
+    /// goes; the row says `stopping` until all is gone, so the next start goes on with it.
+    pub(super) async fn tear_down(&mut self, ending: Ending) {
+        self.watchers.cancel();
+        self.preview.status = Status::Stopping;
+        if let Ending::Failed(failure) = &ending {
+            self.preview.failure = Some(failure.clone());
+            self.say(LogLevel::Error, LogSource::System, &format!("failed: {}", failure.reason));
+        }
+        self.keep().await;
+        let reason = "stopped".to_owned();
+        self.parts.ingress.set_upstream(self.preview.id, Upstream::Down { reason });
+        self.take_numbers();
+        let mut pause = Duration::from_millis(200);
+        while let Err(error) = self.remove_all().await {
+            tracing::warn!(%error, preview = %self.preview.id, "a preview is not all gone yet");
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.parts.shutdown.cancelled() => return,
+            }
+            pause = (pause * 2).min(Duration::from_secs(10));
+        }
+        self.parts.ingress.close(self.preview.id).await;
+        self.finish(ending).await;
+    }
+
+    async fn remove_all(&mut self) -> Result<(), EngineError> {
+        self.remove_containers().await?;
+        self.preview.container_id = None;
+        if let Some(network) = &self.preview.network {
+            self.parts.networks.give_back(network).await?;
+        }
+        self.preview.network = None;
+        Ok(())
+    }
+
+    /// Every container that carries this preview's label, whether its id was ever written down
+    /// or not: the reply of a create may have been lost.
+    pub(super) async fn remove_containers(&self) -> Result<(), EngineError> {
+        let owned = self.parts.engine.owned_containers().await?;
+        let ours = |container: &&OwnedContainer| container.ownership.preview == Some(self.preview.id);
+        for container in owned.iter().filter(ours) {
+            self.parts.engine.remove(&container.id).await?;
+        }
+        Ok(())
+    }
+
+    /// The traffic figures outlive the port.
+    fn take_numbers(&mut self) {
+        if let Some(traffic) = self.parts.ingress.traffic(self.preview.id) {
+            self.preview.request_count = traffic.requests;
+            self.preview.error_count = traffic.errors;
+            self.preview.avg_response_time = traffic.avg_ms;
+        }
+    }
+
+    async fn finish(&mut self, ending: Ending) {
+        let (status, event, data) = match &ending {
+            Ending::Stopped => (Status::Stopped, EventType::Stopped, json!({})),
+            Ending::Expired => (Status::Stopped, EventType::Expired, json!({})),
+            Ending::Failed(failure) => {
+                self.parts.metrics.failed(failure.stage);
+                (
+                    Status::Failed,
+                    EventType::Failed,
+                    json!({ "stage": failure.stage, "reason": failure.reason }),
+                )
+            }
+        };
+        self.record(event, data).await;
+        self.preview.stopped_at = Some(Utc::now());
+        self.preview.status = status;
+        self.preview.port = None;
+        self.keep().await;
+        self.parts.logs.end(self.preview.id);
+        self.parts.cpu_clocks.forget(self.preview.id);
+        self.parts.registry.remove(self.preview.id);
+    }
+}

@@ -1,0 +1,202 @@
+//! Accepting a launch: plan, quota, row, port, driver; in that order, and fast.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::Utc;
+use serde_json::json;
+use tokio::sync::{mpsc, watch};
+
+use super::driver::{Begin, Driver, INBOX, Life};
+use super::images::{ImageError, Recipe};
+use super::registry::Entry;
+use super::{Orchestrator, Parts};
+use crate::domain::{
+    DatabaseType, Event, EventType, Generation, HealthStatus, Preview, PreviewId, ResourceTier, Status,
+    UserId, UserTier,
+};
+use crate::ingress::{IngressError, Upstream};
+use crate::store::{Insert, StoreError};
+
+/// What a caller asks for. The caller has been found to own the generation.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    pub user: UserId,
+    pub user_tier: UserTier,
+    pub resource_tier: ResourceTier,
+    pub project_id: Option<String>,
+    pub environment: BTreeMap<String, String>,
+    /// From a started container to its first answer; the setting when absent.
+    pub startup_timeout: Option<Duration>,
+    /// How long the preview may live unless it is extended.
+    pub session: Duration,
+}
+
+/// A live preview, new or found.
+#[derive(Debug, Clone)]
+pub struct Launched {
+    pub preview: Preview,
+    pub token: String,
+    /// False when it was live already.
+    pub is_new: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    #[error("you have {live} live previews and may have no more; stop one first")]
+    UserFull { live: u32 },
+    #[error("this host runs {live} previews and takes no more now")]
+    HostFull { live: u32 },
+    #[error(transparent)]
+    Port(IngressError),
+    #[error("the Docker engine does not answer: {reason}")]
+    Engine { reason: String },
+    #[error("the daemon is shutting down")]
+    ShuttingDown,
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Orchestrator {
+    /// Starts a preview of a generation, or gives the user's live one. Answers as soon as the
+    /// row is written and the port is open; the build and the start go on behind it.
+    pub async fn launch(&self, generation: &Generation, launch: Launch) -> Result<Launched, LaunchError> {
+        let parts = &self.parts;
+        if parts.shutdown.is_cancelled() {
+            return Err(LaunchError::ShuttingDown);
+        }
+        if let Some(preview) = parts.store.live_preview(&generation.id, &launch.user).await? {
+            return Ok(parts.found(preview));
+        }
+        let reached = parts.reach.find_out(&parts.engine).await;
+        reached.map_err(|error| LaunchError::Engine { reason: error.to_string() })?;
+        let recipe = match parts.images.known(&generation.content_hash).await? {
+            Some(recipe) => recipe,
+            None => parts.images.recipe(generation).await?,
+        };
+        let preview = parts.new_preview(generation, &recipe, &launch);
+        let limits = &parts.config;
+        match parts.store.insert_preview(&preview, Some(limits.max_per_user), Some(limits.max_live)).await? {
+            Insert::Inserted => {}
+            Insert::Live(preview) => return Ok(parts.found(*preview)),
+            Insert::UserFull { live } => return Err(LaunchError::UserFull { live }),
+            Insert::HostFull { live } => return Err(LaunchError::HostFull { live }),
+        }
+        let preview = parts.open_port(preview).await?;
+        parts.record_launch(&preview).await;
+        let token = parts.token(&preview);
+        parts.drive(preview.clone(), Begin::Launch);
+        Ok(Launched { preview, token, is_new: true })
+    }
+}
+
+impl Parts {
+    fn found(&self, preview: Preview) -> Launched {
+        // The driver knows more than the row: the port is written a moment after the insert.
+        let preview = self.registry.get(preview.id).map_or(preview, |entry| entry.view.borrow().clone());
+        Launched { token: self.token(&preview), preview, is_new: false }
+    }
+
+    fn new_preview(&self, generation: &Generation, recipe: &Recipe, launch: &Launch) -> Preview {
+        let (id, now) = (PreviewId::new(), Utc::now());
+        let metadata = &generation.metadata;
+        let mut environment = metadata.environment.clone();
+        environment.extend(launch.environment.clone());
+        let startup = launch.startup_timeout.unwrap_or(self.config.startup_timeout);
+        let interval = metadata.health_check_interval.map(u64::from);
+        let token = self.tokens.token(id, 1);
+        Preview {
+            id,
+            generation_id: generation.id.clone(),
+            project_id: launch.project_id.clone().or_else(|| metadata.project_id.clone()),
+            user_id: launch.user.clone(),
+            user_tier: launch.user_tier,
+            status: Status::Launching,
+            failure: None,
+            port: None,
+            base_url: String::new(),
+            token_hash: super::token::hash(&token),
+            token_version: 1,
+            created_at: now,
+            started_at: None,
+            stopped_at: None,
+            expires_at: now + launch.session,
+            container_id: None,
+            image: Some(recipe.tag.clone()),
+            network: None,
+            container_port: recipe.plan.port,
+            limits: self.config.tiers.grant(launch.user_tier, launch.resource_tier),
+            startup_timeout_s: u32::try_from(startup.as_secs()).unwrap_or(u32::MAX),
+            environment,
+            database: DatabaseType::None,
+            health: HealthStatus::Unknown,
+            health_path: recipe.plan.health_path.clone(),
+            health_path_given: metadata.health_check_endpoint.is_some(),
+            health_interval_s: interval
+                .unwrap_or(self.config.health_interval.as_secs())
+                .try_into()
+                .unwrap_or(u32::MAX),
+            last_health_check: None,
+            consecutive_failures: 0,
+            extensions_used: 0,
+            extensions_allowed: self.config.max_extensions,
+            request_count: 0,
+            error_count: 0,
+            avg_response_time: 0.0,
+        }
+    }
+
+    /// The row is there, so a crash from here on is work for the next start.
+    async fn open_port(&self, mut preview: Preview) -> Result<Preview, LaunchError> {
+        let opened = self.ingress.open(preview.id, preview.port).await;
+        let failed = match opened {
+            Ok(port) => {
+                preview.port = Some(port);
+                preview.base_url = self.base_url(&preview, port);
+                match self.store.update_preview(&preview).await {
+                    Ok(()) => return Ok(preview),
+                    Err(error) => LaunchError::Store(error),
+                }
+            }
+            Err(error) => LaunchError::Port(error),
+        };
+        self.ingress.close(preview.id).await;
+        preview.status = Status::Stopped;
+        preview.stopped_at = Some(Utc::now());
+        preview.port = None;
+        if let Err(error) = self.store.update_preview(&preview).await {
+            tracing::error!(%error, preview = %preview.id, "a refused launch stays in the store until the next start");
+        }
+        Err(failed)
+    }
+
+    pub(super) fn base_url(&self, preview: &Preview, port: u16) -> String {
+        match &self.config.domain {
+            Some(domain) => format!("http://{}.{domain}", preview.id),
+            None => format!("http://127.0.0.1:{port}"),
+        }
+    }
+
+    async fn record_launch(&self, preview: &Preview) {
+        let data = json!({ "user": preview.user_id, "tier": preview.user_tier });
+        let event =
+            Event { preview_id: preview.id, timestamp: Utc::now(), event_type: EventType::Launched, data };
+        if let Err(error) = self.store.append_event(&event).await {
+            tracing::error!(%error, preview = %preview.id, "an event was not written");
+        }
+    }
+
+    /// Gives a preview its owning task.
+    pub(super) fn drive(self: &Arc<Self>, preview: Preview, begin: Begin) {
+        let (outbox, inbox) = mpsc::channel(INBOX);
+        let (view, seen) = watch::channel(preview.clone());
+        self.registry.insert(preview.id, Entry { inbox: outbox.clone(), view: seen });
+        let upstream = Upstream::Waiting { what: "being prepared".to_owned() };
+        self.ingress.set_upstream(preview.id, upstream);
+        let life = Life::new(Arc::clone(self), preview, Arc::new(view), outbox);
+        self.tasks.spawn(Driver { life, inbox }.run(begin));
+    }
+}

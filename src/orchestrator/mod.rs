@@ -1,0 +1,183 @@
+//! Decides and acts: what a launch needs, what a preview does next, what is left over.
+//!
+//! Owns the registry of live previews and one [`driver`] task for each. The store says what
+//! should be; [`reconcile`] compares it with what the engine has, at the start and every few
+//! seconds, and repairs both ways without touching what is not ours.
+
+mod asks;
+mod builds;
+mod driver;
+mod gauges;
+mod health;
+mod images;
+mod inspect;
+mod launch;
+mod metrics;
+mod networks;
+mod queue;
+mod reach;
+mod reconcile;
+mod registry;
+mod retry;
+mod start;
+mod subnets;
+mod token;
+mod visitors;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use asks::AskError;
+pub use builds::BuildJob;
+pub use images::{
+    Booking, BuildFollower, BuildLog, BuiltImage, Config as ImagesConfig, ImageError, Images, Landing,
+    Recipe, Seat,
+};
+pub use inspect::{Readiness, Usage};
+pub use launch::{Launch, LaunchError, Launched};
+pub use metrics::Metrics;
+pub use networks::Config as NetworksConfig;
+pub use queue::{Ask, Denial};
+pub use subnets::AddressPool;
+pub use token::TokenKey;
+pub use visitors::Visitors;
+
+use crate::domain::{InstanceId, Preview, TierTable};
+use crate::engine::Engine;
+use crate::ingress::Ingress;
+use crate::store::Store;
+use crate::streams::LogHub;
+use builds::Jobs;
+use inspect::{CpuClocks, FoundEndpoints};
+use networks::Networks;
+use reach::Reach;
+use registry::Registry;
+
+/// How previews are run.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `PREVIEW_RESOURCE_TIER_FREE`, `_PRO`, `_ENTERPRISE`.
+    pub tiers: TierTable,
+    /// `PREVIEW_MAX_INSTANCES_PER_USER`, default 3.
+    pub max_per_user: u32,
+    /// `PREVIEW_MAX_CONCURRENCY`, default 100: live previews on this host.
+    pub max_live: u32,
+    /// `PREVIEW_STARTUP_TIMEOUT`, seconds, default 30.
+    pub startup_timeout: Duration,
+    /// `PREVIEW_HEALTH_CHECK_INTERVAL`, seconds, default 30.
+    pub health_interval: Duration,
+    /// `PREVIEW_HEALTH_CHECK_TIMEOUT`, seconds, default 10.
+    pub health_timeout: Duration,
+    /// `PREVIEW_MAX_EXTENSIONS`, default 3.
+    pub max_extensions: u32,
+    /// `PREVIEW_RUNTIME`: the engine's runtime for previews, `runsc` for gVisor; default the
+    /// engine's own.
+    pub runtime: Option<String>,
+    /// `PREVIEW_DOMAIN`: previews are also served as `{previewId}.{domain}`.
+    pub domain: Option<String>,
+    pub networks: NetworksConfig,
+    pub images: ImagesConfig,
+    /// How often the engine's inventory is compared with the store.
+    pub reconcile_every: Duration,
+}
+
+/// A cheap handle on everything that runs previews.
+#[derive(Clone)]
+pub struct Orchestrator {
+    parts: Arc<Parts>,
+}
+
+/// What drivers and calls share.
+struct Parts {
+    instance: InstanceId,
+    config: Config,
+    store: Store,
+    engine: Engine,
+    ingress: Ingress,
+    logs: LogHub,
+    images: Images,
+    builds: Jobs,
+    networks: Networks,
+    registry: Registry,
+    reach: Reach,
+    cpu_clocks: CpuClocks,
+    endpoints: FoundEndpoints,
+    tokens: TokenKey,
+    metrics: Metrics,
+    /// Every task of ours, so that a shutdown can wait for them.
+    tasks: TaskTracker,
+    shutdown: CancellationToken,
+}
+
+/// What the orchestrator is made of.
+pub struct Needs {
+    pub instance: InstanceId,
+    pub config: Config,
+    pub store: Store,
+    pub engine: Engine,
+    pub ingress: Ingress,
+    pub logs: LogHub,
+    pub tokens: TokenKey,
+    pub metrics: Metrics,
+}
+
+impl Orchestrator {
+    pub fn new(needs: Needs) -> Self {
+        let tasks = TaskTracker::new();
+        let Needs { instance, config, store, engine, ingress, logs, tokens, metrics } = needs;
+        let images = Images::new(engine.clone(), config.images.clone(), tasks.clone());
+        let networks =
+            Networks::new(engine.clone(), instance.clone(), config.networks.clone(), tasks.clone());
+        let parts = Parts {
+            instance,
+            config,
+            store,
+            engine,
+            ingress,
+            logs,
+            images,
+            builds: Jobs::default(),
+            networks,
+            registry: Registry::default(),
+            reach: Reach::default(),
+            cpu_clocks: CpuClocks::default(),
+            endpoints: FoundEndpoints::default(),
+            tokens,
+            metrics,
+            tasks,
+            shutdown: CancellationToken::new(),
+        };
+        Self { parts: Arc::new(parts) }
+    }
+
+    pub fn images(&self) -> &Images {
+        &self.parts.images
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.parts.config
+    }
+
+    /// Stops deciding, lets previews be, and waits for the tasks; at most `patience`.
+    pub async fn shutdown(&self, patience: Duration) {
+        self.parts.shutdown.cancel();
+        self.parts.tasks.close();
+        if tokio::time::timeout(patience, self.parts.tasks.wait()).await.is_err() {
+            tracing::warn!("some tasks did not end in time");
+        }
+        self.parts.networks.close().await;
+    }
+}
+
+impl Parts {
+    fn token(&self, preview: &Preview) -> String {
+        self.tokens.token(preview.id, preview.token_version)
+    }
+
+    fn token_hash(&self, preview: &Preview) -> String {
+        token::hash(&self.token(preview))
+    }
+}

@@ -1,0 +1,221 @@
+//! The networks of previews: each preview has one to itself while it lives.
+//!
+//! Making a bridge costs the engine some 60 ms and removing it 200 ms, so a few spare ones wait,
+//! and an emptied one becomes a spare again. A spare has no container in it and no preview's
+//! name on it; which preview holds which network is said by the preview's row.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio_util::task::TaskTracker;
+
+use super::subnets::{AddressPool, Block};
+use crate::domain::InstanceId;
+use crate::engine::{Engine, EngineError, Kind, NetworkSpec, Ownership};
+
+/// Where previews' networks come from.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `PREVIEW_NETWORK_POOL`, default 10.213.0.0/16: 4,096 networks of 16 addresses.
+    pub pool: AddressPool,
+    /// `PREVIEW_NETWORK_SPARES`, default 2: networks made ahead of launches.
+    pub spares: usize,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum NetworkError {
+    #[error("all {capacity} networks of {pool} are in use")]
+    PoolEmpty { pool: AddressPool, capacity: usize },
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+/// A cheap handle.
+#[derive(Clone)]
+pub struct Networks {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    engine: Engine,
+    instance: InstanceId,
+    config: Config,
+    held: Mutex<Held>,
+    tasks: TaskTracker,
+}
+
+/// Never locked across an await.
+#[derive(Default)]
+struct Held {
+    /// Blocks of networks that exist or are being made, by network name.
+    ours: HashMap<String, Block>,
+    /// Names of those no preview uses.
+    spare: Vec<String>,
+    /// Blocks that others on this host use.
+    foreign: Vec<Block>,
+    /// A spare is being made.
+    refilling: bool,
+    /// No spares are made any more: the daemon is going.
+    closed: bool,
+}
+
+impl Networks {
+    pub fn new(engine: Engine, instance: InstanceId, config: Config, tasks: TaskTracker) -> Self {
+        let inner = Inner { engine, instance, config, held: Mutex::default(), tasks };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// A network for one preview: a spare when there is one.
+    pub async fn lease(&self) -> Result<String, NetworkError> {
+        let spare = self.inner.held().spare.pop();
+        let name = match spare {
+            Some(name) => name,
+            None => self.inner.make().await?,
+        };
+        self.refill();
+        Ok(name)
+    }
+
+    /// Takes a preview's network back, for the next one or to remove it. The caller has removed
+    /// the containers in it.
+    pub async fn give_back(&self, name: &str) -> Result<(), EngineError> {
+        {
+            let mut held = self.inner.held();
+            let is_ours = held.ours.contains_key(name);
+            if held.spare.iter().any(|spare| spare == name) {
+                return Ok(());
+            }
+            if is_ours && !held.closed && held.spare.len() < self.inner.config.spares {
+                held.spare.push(name.to_owned());
+                return Ok(());
+            }
+        }
+        self.inner.remove(name).await
+    }
+
+    /// Learns what an earlier run left: networks of live previews are theirs, others become
+    /// spares or go. Called once, before the first lease.
+    pub async fn adopt(&self, in_use: &[String]) -> Result<(), EngineError> {
+        let owned = self.inner.engine.owned_networks().await?;
+        let mut idle = Vec::new();
+        {
+            let mut held = self.inner.held();
+            for network in &owned {
+                if let Some(block) = network.subnet.as_deref().and_then(Block::parse) {
+                    held.ours.insert(network.name.clone(), block);
+                }
+                if !in_use.contains(&network.name) {
+                    idle.push(network.name.clone());
+                }
+            }
+        }
+        for name in idle {
+            self.give_back(&name).await?;
+        }
+        self.refill();
+        Ok(())
+    }
+
+    /// Removes the spares; leased networks stay with their previews.
+    pub async fn close(&self) {
+        let spares = {
+            let mut held = self.inner.held();
+            held.closed = true;
+            std::mem::take(&mut held.spare)
+        };
+        for name in spares {
+            if let Err(error) = self.inner.remove(&name).await {
+                tracing::warn!(%error, network = name, "a spare network stays behind; the next start takes it up");
+            }
+        }
+    }
+
+    /// Names of all networks that exist for a reason: leased, spare, or being made.
+    pub fn known(&self) -> HashSet<String> {
+        self.inner.held().ours.keys().cloned().collect()
+    }
+
+    /// Makes spares in the background until there are enough.
+    pub fn refill(&self) {
+        {
+            let mut held = self.inner.held();
+            if held.refilling || held.closed || held.spare.len() >= self.inner.config.spares {
+                return;
+            }
+            held.refilling = true;
+        }
+        let inner = Arc::clone(&self.inner);
+        self.inner.tasks.spawn(async move { inner.refill().await });
+    }
+}
+
+impl Inner {
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn refill(&self) {
+        loop {
+            let made = self.make().await;
+            let mut held = self.held();
+            match made {
+                Ok(name) => held.spare.push(name),
+                // The next lease tries again, and reports what is wrong.
+                Err(error) => {
+                    tracing::warn!(%error, "no spare network could be made");
+                    held.refilling = false;
+                    return;
+                }
+            }
+            if held.closed || held.spare.len() >= self.config.spares {
+                held.refilling = false;
+                return;
+            }
+        }
+    }
+
+    /// Makes a network over the first free block. A block that turns out to be another's is
+    /// remembered, and the next one tried.
+    async fn make(&self) -> Result<String, NetworkError> {
+        loop {
+            let (name, block) = self.reserve()?;
+            let spec = NetworkSpec {
+                name: name.clone(),
+                subnet: block.to_string(),
+                internal: false,
+                peers: true,
+                ownership: Ownership::of(self.instance.clone(), Kind::Network),
+            };
+            match self.engine.create_network(&spec).await {
+                Ok(_id) => return Ok(name),
+                Err(EngineError::SubnetTaken { .. }) => {
+                    let others = self.engine.all_subnets().await?;
+                    let mut held = self.held();
+                    held.ours.remove(&name);
+                    held.foreign = others.iter().filter_map(|text| Block::parse(text)).collect();
+                    held.foreign.push(block);
+                }
+                Err(error) => {
+                    self.held().ours.remove(&name);
+                    return Err(error.into());
+                }
+            }
+        }
+    }
+
+    fn reserve(&self) -> Result<(String, Block), NetworkError> {
+        let mut held = self.held();
+        let taken: Vec<Block> = held.ours.values().chain(&held.foreign).copied().collect();
+        let pool = self.config.pool;
+        let block = pool.free(&taken).ok_or(NetworkError::PoolEmpty { pool, capacity: pool.capacity() })?;
+        let name = format!("previewd-{}-{}", self.instance, block.to_string().replace(['.', '/'], "-"));
+        held.ours.insert(name.clone(), block);
+        Ok((name, block))
+    }
+
+    async fn remove(&self, name: &str) -> Result<(), EngineError> {
+        self.engine.remove_network(name).await?;
+        self.held().ours.remove(name);
+        Ok(())
+    }
+}

@@ -1,0 +1,99 @@
+//! What may be asked of a preview in which state. Pure: the driver asks here before it acts.
+//!
+//! A request is accepted, ignored because it is already so, or denied with the reason. Stop is
+//! legal in every state.
+
+use crate::domain::Status;
+
+/// What a caller, the clock or the recovery asks of one preview.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    Stop,
+    Restart,
+    Pause,
+    Resume,
+    /// More time before the session ends, in seconds.
+    Extend(u64),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Accept,
+    /// Nothing to do: the answer is that of an accepted request.
+    Redundant,
+    Deny(Denial),
+}
+
+/// Why a request is illegal now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Denial {
+    #[error("the preview is still launching; wait until it is healthy")]
+    StillLaunching,
+    #[error("the preview is paused; resume it first")]
+    Paused,
+    #[error("the preview is being stopped")]
+    Stopping,
+    #[error("the preview has ended; launch it again")]
+    Ended,
+    #[error("the session was extended as often as it may be")]
+    NoExtensionsLeft,
+}
+
+/// The rule. `extensions_left` counts how often the session may still be extended.
+pub fn decide(status: Status, ask: Ask, extensions_left: u32) -> Verdict {
+    use Status::*;
+    use Verdict::*;
+    match (ask, status) {
+        (Ask::Stop, Stopped | Failed | Stopping) => Redundant,
+        (Ask::Stop, _) => Accept,
+        (_, Stopping) => Deny(Denial::Stopping),
+        (_, Stopped | Failed) => Deny(Denial::Ended),
+        (Ask::Extend(_), _) if extensions_left == 0 => Deny(Denial::NoExtensionsLeft),
+        (Ask::Extend(_), _) => Accept,
+        (_, Launching) => Deny(Denial::StillLaunching),
+        (Ask::Restart, Paused) => Deny(Denial::Paused),
+        (Ask::Restart, _) => Accept,
+        (Ask::Pause, Paused) | (Ask::Resume, Running | Healthy | Degraded | Unhealthy) => Redundant,
+        (Ask::Pause | Ask::Resume, _) => Accept,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Status; 9] = [
+        Status::Launching,
+        Status::Running,
+        Status::Healthy,
+        Status::Degraded,
+        Status::Unhealthy,
+        Status::Paused,
+        Status::Stopping,
+        Status::Stopped,
+        Status::Failed,
+    ];
+    const ASKS: [Ask; 5] = [Ask::Stop, Ask::Restart, Ask::Pause, Ask::Resume, Ask::Extend(60)];
+
+    #[test]
+    fn stop_is_legal_in_every_state() {
+        for status in ALL {
+            assert!(!matches!(decide(status, Ask::Stop, 0), Verdict::Deny(_)), "{status:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_but_stop_is_accepted_once_a_preview_has_ended() {
+        for status in ALL.into_iter().filter(|status| !status.is_live()) {
+            for ask in ASKS {
+                assert_ne!(decide(status, ask, 9), Verdict::Accept, "{ask:?} in {status:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_extension_needs_one_left() {
+        assert_eq!(decide(Status::Healthy, Ask::Extend(1), 0), Verdict::Deny(Denial::NoExtensionsLeft));
+        assert_eq!(decide(Status::Healthy, Ask::Extend(1), 1), Verdict::Accept);
+    }
+}

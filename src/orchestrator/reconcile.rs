@@ -1,0 +1,95 @@
+//! What should be, compared with what the engine has.
+//!
+//! [`repairs`] is pure: it looks at both sides and lists what to do. It speaks only of what
+//! carries our instance's label, and leaves alone what a driver is busy with.
+
+use std::collections::{HashMap, HashSet};
+
+use super::Parts;
+use super::driver::Message;
+use crate::domain::{Preview, PreviewId};
+use crate::engine::{ContainerStatus, EngineError, OwnedContainer, OwnedNetwork};
+
+/// One thing to put right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Repair {
+    /// Its preview has ended, or never was.
+    RemoveContainer { id: String, name: String },
+    /// No preview holds it, and it is no spare.
+    RemoveNetwork { name: String },
+    /// The container of this preview is not as its row says.
+    Look(PreviewId),
+}
+
+/// What to do, given the live previews, the engine's inventory and the spare networks.
+pub fn repairs(
+    live: &[Preview],
+    containers: &[OwnedContainer],
+    networks: &[OwnedNetwork],
+    known_networks: &HashSet<String>,
+) -> Vec<Repair> {
+    let by_id: HashMap<PreviewId, &Preview> = live.iter().map(|preview| (preview.id, preview)).collect();
+    let orphans = containers
+        .iter()
+        .filter(|container| container.ownership.preview.is_none_or(|preview| !by_id.contains_key(&preview)));
+    let mut list: Vec<Repair> = orphans
+        .map(|container| Repair::RemoveContainer { id: container.id.clone(), name: container.name.clone() })
+        .collect();
+    let idle = networks.iter().filter(|network| !known_networks.contains(&network.name));
+    list.extend(idle.map(|network| Repair::RemoveNetwork { name: network.name.clone() }));
+    let states: HashMap<&str, ContainerStatus> =
+        containers.iter().map(|container| (container.id.as_str(), container.status)).collect();
+    let changed = live.iter().filter(|preview| {
+        let Some(id) = &preview.container_id else { return false };
+        let is_up =
+            matches!(states.get(id.as_str()), Some(ContainerStatus::Running | ContainerStatus::Paused));
+        preview.status.is_serving() && !is_up
+            || preview.status == crate::domain::Status::Paused
+                && states.get(id.as_str()) != Some(&ContainerStatus::Paused)
+    });
+    list.extend(changed.map(|preview| Repair::Look(preview.id)));
+    list
+}
+
+impl Parts {
+    /// One round: list, compare, repair. Fails as a whole when the engine does not answer; the
+    /// next round tries again.
+    pub(super) async fn reconcile(&self) -> Result<(), EngineError> {
+        // Networks first: one that is leased between the two listings is then known.
+        let networks = self.engine.owned_networks().await?;
+        let containers = self.engine.owned_containers().await?;
+        let known = self.networks.known();
+        let live = self.registry.previews();
+        for repair in repairs(&live, &containers, &networks, &known) {
+            self.repair(repair).await;
+        }
+        Ok(())
+    }
+
+    async fn repair(&self, repair: Repair) {
+        let done = match &repair {
+            Repair::RemoveContainer { id, name } => {
+                tracing::info!(container = name, "removing a container whose preview has ended");
+                self.engine.remove(id).await
+            }
+            Repair::RemoveNetwork { name } => {
+                tracing::info!(network = name, "removing a network that no preview holds");
+                self.engine.remove_network(name).await
+            }
+            Repair::Look(preview) => {
+                self.tell_to_look(*preview);
+                Ok(())
+            }
+        };
+        if let Err(error) = done {
+            tracing::warn!(%error, ?repair, "a repair did not work; the next round tries again");
+        }
+    }
+
+    /// A full inbox is fine: the driver is awake, and the next round asks again.
+    pub(super) fn tell_to_look(&self, preview: PreviewId) {
+        if let Some(entry) = self.registry.get(preview) {
+            let _ = entry.inbox.try_send(Message::Look);
+        }
+    }
+}

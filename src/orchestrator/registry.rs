@@ -1,0 +1,45 @@
+//! The live previews of this daemon: how to reach the driver of each, and its newest row.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{mpsc, watch};
+
+use super::driver::Message;
+use crate::domain::{Preview, PreviewId};
+
+/// How to reach one driver.
+#[derive(Clone)]
+pub struct Entry {
+    pub(super) inbox: mpsc::Sender<Message>,
+    pub view: watch::Receiver<Preview>,
+}
+
+/// Never locked across an await.
+#[derive(Default)]
+pub struct Registry {
+    entries: Mutex<HashMap<PreviewId, Entry>>,
+}
+
+impl Registry {
+    pub fn insert(&self, id: PreviewId, entry: Entry) {
+        self.entries().insert(id, entry);
+    }
+
+    pub fn remove(&self, id: PreviewId) {
+        self.entries().remove(&id);
+    }
+
+    pub fn get(&self, id: PreviewId) -> Option<Entry> {
+        self.entries().get(&id).cloned()
+    }
+
+    /// Newest rows of all live previews.
+    pub fn previews(&self) -> Vec<Preview> {
+        self.entries().values().map(|entry| entry.view.borrow().clone()).collect()
+    }
+
+    fn entries(&self) -> MutexGuard<'_, HashMap<PreviewId, Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,106 @@
+//! Taking up where an earlier run left off, and the loops that run for as long as the daemon.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+
+use super::driver::Begin;
+use super::{Orchestrator, Parts};
+use crate::domain::{Preview, Status};
+use crate::store::StoreError;
+
+impl Orchestrator {
+    /// Gives every live preview of the store its driver again and starts the loops. Needs the
+    /// store, not the engine: drivers wait for it.
+    pub async fn start(&self) -> Result<(), StoreError> {
+        let live = self.parts.store.live_previews().await?;
+        let networks: Vec<String> = live.iter().filter_map(|preview| preview.network.clone()).collect();
+        for preview in live {
+            self.parts.take_up(preview).await?;
+        }
+        let parts = Arc::clone(&self.parts);
+        self.parts.tasks.spawn(async move { parts.watch_over(networks).await });
+        let parts = Arc::clone(&self.parts);
+        self.parts.tasks.spawn(async move { parts.hear_events().await });
+        Ok(())
+    }
+}
+
+impl Parts {
+    async fn take_up(self: &Arc<Self>, mut preview: Preview) -> Result<(), StoreError> {
+        let begin = match preview.status {
+            Status::Stopping => Begin::Stop,
+            Status::Launching => Begin::Launch,
+            _ => Begin::Adopt,
+        };
+        if begin != Begin::Stop {
+            match self.ingress.open(preview.id, preview.port).await {
+                Ok(port) => {
+                    preview.port = Some(port);
+                    preview.base_url = self.base_url(&preview, port);
+                }
+                Err(error) => {
+                    tracing::error!(%error, preview = %preview.id, "no port for a preview of an earlier run: stopping it");
+                    preview.status = Status::Stopping;
+                    self.drive(preview, Begin::Stop);
+                    return Ok(());
+                }
+            }
+            self.store.update_preview(&preview).await?;
+        }
+        self.drive(preview, begin);
+        Ok(())
+    }
+
+    /// Finds out about the engine when it comes, then compares and repairs until the end.
+    async fn watch_over(&self, networks_in_use: Vec<String>) {
+        let mut settled = false;
+        while !self.shutdown.is_cancelled() {
+            if !settled {
+                settled = self.settle_in(&networks_in_use).await;
+            } else if let Err(error) = self.reconcile().await {
+                tracing::warn!(%error, "the engine's inventory could not be compared");
+            }
+            let pause = if settled { self.config.reconcile_every } else { Duration::from_millis(500) };
+            tokio::select! {
+                () = self.shutdown.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    async fn settle_in(&self, networks_in_use: &[String]) -> bool {
+        let settled = async {
+            self.reach.find_out(&self.engine).await?;
+            self.networks.adopt(networks_in_use).await
+        };
+        match settled.await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::debug!(%error, "the engine does not answer yet");
+                false
+            }
+        }
+    }
+
+    /// Exits are seen at once through the engine's events; should the stream die silently, the
+    /// comparison sees them within its period.
+    async fn hear_events(&self) {
+        while !self.shutdown.is_cancelled() {
+            let listen = async {
+                let mut events = std::pin::pin!(self.engine.events());
+                while let Some(Ok(event)) = events.next().await {
+                    if let Some(preview) = event.ownership.preview {
+                        self.tell_to_look(preview);
+                    }
+                }
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            };
+            tokio::select! {
+                () = self.shutdown.cancelled() => return,
+                () = listen => {}
+            }
+        }
+    }
+}
