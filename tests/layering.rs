@@ -1,8 +1,6 @@
 //! Keeps the picture of `src/` true: who may import whom, which crates belong to one module alone,
 //! and how long a file may get. A finding names file and line.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot read the sources has failed")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -19,13 +17,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("web", &["domain"]),
     ("api", &["domain", "generation", "store", "streams", "ingress", "orchestrator", "web"]),
     ("data_dir", &[]),
-    ("cli", ALL),
     ("config", ALL),
     ("app", ALL),
-    ("main", ALL),
+    // Client commands know the API; those of the daemon's administration work on all parts.
+    ("cli", ALL),
+    ("main", &["cli"]),
 ];
 
-/// May import everything: these compose the others.
+/// May import everything that is below: these compose the others.
 const ALL: &[&str] = &["*"];
 
 /// Crates whose types stay inside of the modules named.

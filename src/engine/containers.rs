@@ -132,7 +132,7 @@ impl Engine {
     pub async fn wait(&self, id: &str, within: Duration) -> Result<i64, EngineError> {
         const CALL: &str = "wait for container";
         let options = WaitContainerOptionsBuilder::default().condition("not-running").build();
-        let mut answers = Box::pin(self.docker(CALL)?.wait_container(id, Some(options)));
+        let mut answers = Box::pin(self.0.docker.wait_container(id, Some(options)));
         match tokio::time::timeout(within, answers.next()).await {
             Err(_) => Err(EngineError::Timeout { call: CALL, after: within }),
             Ok(Some(Ok(answer))) => Ok(answer.status_code),

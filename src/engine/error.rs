@@ -32,8 +32,8 @@ pub enum EngineError {
     /// The engine said halfway through a stream that it failed.
     #[error("{call} failed: {message}")]
     Failed { call: &'static str, message: String },
-    /// An answer we cannot read.
-    #[error("the engine's answer is not understood ({call}): {reason}")]
+    /// An answer we cannot read, or a request we could not finish.
+    #[error("no sensible exchange with the engine ({call}): {reason}")]
     Protocol { call: &'static str, reason: String },
 }
 
@@ -55,11 +55,11 @@ impl EngineError {
             Bollard::DockerResponseServerError { status_code, message } => {
                 Self::from_status(call, status_code, message)
             }
-            Bollard::SocketNotFoundError(path) => {
-                Self::Unreachable { call, reason: format!("no socket at {path}") }
+            // What we were sending broke off, such as a build context that cannot be read.
+            Bollard::HyperResponseError { err } if err.is_user() => {
+                Self::Protocol { call, reason: with_causes(&err) }
             }
-            error @ (Bollard::HyperLegacyError { .. }
-            | Bollard::HyperResponseError { .. }
+            error @ (Bollard::HyperResponseError { .. }
             | Bollard::IOError { .. }
             | Bollard::RequestTimeoutError) => Self::Unreachable { call, reason: with_causes(&error) },
             Bollard::DockerStreamError { error } => Self::Failed { call, message: error },

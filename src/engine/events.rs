@@ -34,19 +34,18 @@ pub enum EventKind {
 }
 
 impl Engine {
-    /// Events of this instance's containers, from now on. It ends only with an error; open it
-    /// again and list what was missed.
+    /// Events of this instance's containers from the moment of the call, by the engine's clock.
+    /// It ends only with an error; open it again and list what was missed.
     pub fn events(&self) -> impl Stream<Item = Result<EngineEvent, EngineError>> + Send + 'static {
         const CALL: &str = "watch events";
-        let docker = match self.streaming(CALL) {
-            Ok(docker) => docker,
-            Err(error) => return stream::once(async { Err(error) }).boxed(),
-        };
         let mut filters = instance_filter(self.instance());
         filters.insert("type".to_owned(), vec!["container".to_owned()]);
-        let options = EventsOptionsBuilder::default().filters(&filters).build();
+        // Without it, what happens until the engine has taken the request would be lost.
+        let now = Utc::now();
+        let since = format!("{}.{:09}", now.timestamp(), now.timestamp_subsec_nanos());
+        let options = EventsOptionsBuilder::default().since(&since).filters(&filters).build();
         let ended = EngineError::Unreachable { call: CALL, reason: "the stream ended".into() };
-        docker
+        self.streaming()
             .events(Some(options))
             .filter_map(|message| async {
                 match message {

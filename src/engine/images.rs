@@ -55,7 +55,7 @@ impl Engine {
         let after = self.config().call_timeout;
         let (image, tag) = split_tag(name);
         let options = CreateImageOptionsBuilder::default().from_image(image).tag(tag).build();
-        let mut answers = Box::pin(self.docker(CALL)?.create_image(Some(options), None, None));
+        let mut answers = Box::pin(self.0.docker.create_image(Some(options), None, None));
         loop {
             match tokio::time::timeout(after, answers.next()).await {
                 Err(_) => return Err(EngineError::Timeout { call: CALL, after }),

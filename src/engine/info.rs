@@ -49,7 +49,7 @@ impl Engine {
     /// bridge network is an address of this very host (network namespace). Not so for a remote
     /// engine, one inside a virtual machine, or when we run in a container of our own.
     pub async fn addresses_reachable(&self) -> Result<bool, EngineError> {
-        if !self.is_local() {
+        if !self.0.address.is_local() {
             return Ok(false);
         }
         let info = self.call("read the engine's info", |docker| docker.info()).await?;
@@ -63,20 +63,6 @@ impl Engine {
         let gateways =
             configs.filter_map(|config| gateway(config.gateway.as_deref(), config.subnet.as_deref()));
         Ok(gateways.into_iter().any(|gateway| TcpListener::bind((gateway, 0)).is_ok()))
-    }
-
-    /// The engine's socket is on this machine, so far as its address tells.
-    fn is_local(&self) -> bool {
-        let host = self.config().docker_host.as_str();
-        match host.split_once("://") {
-            Some(("unix", _)) => true,
-            Some((_, rest)) => {
-                let name = rest.rsplit_once(':').map_or(rest, |(name, _)| name);
-                name == "localhost"
-                    || name.trim_matches(['[', ']']).parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
-            }
-            None => false,
-        }
     }
 }
 
@@ -126,8 +112,6 @@ pub(super) fn has_buildkit(version: &SystemVersion) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::InstanceId;
-    use crate::engine::Config;
 
     #[test]
     fn a_gateway_is_the_named_one_or_the_first_address() {
@@ -137,19 +121,6 @@ mod tests {
         assert_eq!(gateway(Some(""), Some("172.17.0.0/16")), ip("172.17.0.1"));
         assert_eq!(gateway(None, Some("fd00::/64")), None);
         assert_eq!(gateway(None, None), None);
-    }
-
-    #[test]
-    fn only_sockets_and_loopback_are_local() {
-        let is_local = |host: &str| {
-            let config = Config { docker_host: host.into(), ..Config::new(InstanceId::random()) };
-            Engine::connect(config).expect("well-formed").is_local()
-        };
-        for host in ["unix:///a/b", "tcp://127.0.0.1:2375", "tcp://localhost:2375", "tcp://[::1]:2375"] {
-            assert!(is_local(host), "{host}");
-        }
-        assert!(!is_local("tcp://10.0.0.5:2375"));
-        assert!(!is_local("tcp://engine.example:2375"));
     }
 
     #[test]

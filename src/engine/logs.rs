@@ -51,10 +51,6 @@ impl Engine {
         follow: bool,
     ) -> impl Stream<Item = Result<EngineLogLine, EngineError>> + Send + 'static {
         const CALL: &str = "read logs";
-        let docker = match self.streaming(CALL) {
-            Ok(docker) => docker,
-            Err(error) => return stream::once(async { Err(error) }).boxed(),
-        };
         let mut options =
             LogsOptionsBuilder::default().follow(follow).stdout(true).stderr(true).timestamps(true);
         let mut lines = Lines::default();
@@ -67,7 +63,7 @@ impl Engine {
             }
             LogsFrom::Tail(count) => options = options.tail(&count.to_string()),
         }
-        let frames = docker.logs(id, Some(options.build()));
+        let frames = self.streaming().logs(id, Some(options.build()));
         // A sentinel after the last frame lets the assembler give out what it still holds.
         let frames = frames.map(Some).chain(stream::once(async { None }));
         frames

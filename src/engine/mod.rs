@@ -20,13 +20,15 @@ mod networks;
 mod ownership;
 mod process;
 mod sockets;
+mod transport;
 mod volumes;
 
 use std::future::Future;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use bollard::{API_DEFAULT_VERSION, Docker};
+use bollard::Docker;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::domain::InstanceId;
 
@@ -44,6 +46,8 @@ pub use ownership::{Kind, Ownership};
 pub use process::ContainerProcess;
 pub use sockets::ListeningSocket;
 pub use volumes::OwnedVolume;
+
+use transport::Address;
 
 /// How to reach the engine and how long to wait for it.
 #[derive(Debug, Clone)]
@@ -83,50 +87,40 @@ pub struct Engine(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     config: Config,
-    /// Empty until the engine's socket exists; the client library insists on seeing it.
-    docker: OnceLock<Docker>,
+    address: Address,
+    docker: Docker,
 }
 
 impl Engine {
     /// Fails on an address that can never work, not on an engine that is not there.
     pub fn connect(config: Config) -> Result<Self, EngineError> {
-        let known = ["unix://", "tcp://", "http://"].iter().find_map(|p| config.docker_host.strip_prefix(p));
-        if known.is_none_or(str::is_empty) {
-            return Err(EngineError::Address { address: config.docker_host });
-        }
-        Ok(Self(Arc::new(Inner { config, docker: OnceLock::new() })))
+        let address = Address::parse(&config.docker_host)?;
+        let docker = address
+            .client(CancellationToken::new())
+            .map_err(|error| EngineError::from_bollard("connect", error))?;
+        Ok(Self(Arc::new(Inner { config, address, docker })))
     }
 
     pub fn instance(&self) -> &InstanceId {
         &self.config().instance
     }
 
-    pub(in crate::engine) fn config(&self) -> &Config {
+    fn config(&self) -> &Config {
         &self.0.config
     }
 
-    /// The client for calls that [`Engine::call`] puts a deadline on.
-    fn docker(&self, call: &'static str) -> Result<&Docker, EngineError> {
-        // The library's own timeout must never strike first: it covers only response heads,
-        // and a build or a stop may rightly take longer than any one value.
-        const LIBRARY_TIMEOUT_S: u64 = 24 * 60 * 60;
-        if let Some(docker) = self.0.docker.get() {
-            return Ok(docker);
-        }
-        let host = self.config().docker_host.as_str();
-        let docker = if host.starts_with("unix://") {
-            Docker::connect_with_unix(host, LIBRARY_TIMEOUT_S, API_DEFAULT_VERSION)
-        } else {
-            Docker::connect_with_http(host, LIBRARY_TIMEOUT_S, API_DEFAULT_VERSION)
-        };
-        let docker = docker.map_err(|error| EngineError::from_bollard(call, error))?;
-        Ok(self.0.docker.get_or_init(|| docker))
+    /// The client for streams: the response head has a deadline, the body none.
+    fn streaming(&self) -> Docker {
+        let head = self.config().call_timeout.max(Duration::from_secs(1));
+        self.0.docker.clone().with_timeout(head)
     }
 
-    /// The client for streams: the response head has a deadline, the body none.
-    fn streaming(&self, call: &'static str) -> Result<Docker, EngineError> {
-        let head = self.config().call_timeout.max(Duration::from_secs(1));
-        Ok(self.docker(call)?.clone().with_timeout(head))
+    /// A client whose every connection closes when the guard is dropped.
+    fn short_lived(&self) -> Result<(Docker, DropGuard), EngineError> {
+        let lifetime = CancellationToken::new();
+        let docker = self.0.address.client(lifetime.clone());
+        let docker = docker.map_err(|error| EngineError::from_bollard("connect", error))?;
+        Ok((docker, lifetime.drop_guard()))
     }
 
     /// One call, with the configured deadline.
@@ -151,7 +145,7 @@ impl Engine {
     where
         F: Future<Output = Result<T, bollard::errors::Error>> + 'a,
     {
-        let answer = run(self.docker(call)?);
+        let answer = run(&self.0.docker);
         match tokio::time::timeout(deadline, answer).await {
             Ok(answer) => answer.map_err(|error| EngineError::from_bollard(call, error)),
             Err(_) => Err(EngineError::Timeout { call, after: deadline }),
@@ -186,10 +180,30 @@ mod tests {
         }
     }
 
-    #[test]
-    fn addresses_that_cannot_work_are_refused_at_once() {
-        for host in ["", "unix://", "ssh://host", "/var/run/docker.sock", "npipe://x"] {
-            assert!(matches!(Engine::connect(config(host)), Err(EngineError::Address { .. })), "{host:?}");
-        }
+    /// Callers run them in tasks of their own; that this compiles is the test.
+    #[tokio::test]
+    async fn futures_can_move_between_threads() {
+        fn movable<T: Send>(_: T) {}
+        let engine = Engine::connect(config("tcp://127.0.0.1:1")).expect("well-formed");
+        let second = Duration::from_secs(1);
+        movable((engine.info(), engine.addresses_reachable(), engine.inspect("x"), engine.remove("x")));
+        movable((engine.start("x"), engine.stop("x", second), engine.kill("x"), engine.restart("x", second)));
+        movable((
+            engine.pause("x"),
+            engine.unpause("x"),
+            engine.wait("x", second),
+            engine.owned_containers(),
+        ));
+        movable((engine.owned_networks(), engine.all_subnets(), engine.remove_network("x")));
+        movable((engine.owned_images(), engine.image_id("x"), engine.remove_image("x")));
+        movable((engine.owned_volumes(), engine.remove_volume("x"), engine.upload("x", "".into(), "/")));
+        movable((engine.events(), engine.logs("x", LogsFrom::Start, true)));
+        let (lines, _read) = tokio::sync::mpsc::channel(1);
+        movable(engine.pull("x", &lines));
+        let create = async |spec: ContainerSpec, net: NetworkSpec| {
+            let (create, create_network) = (engine.create_container(&spec), engine.create_network(&net));
+            movable((create, create_network));
+        };
+        movable(create);
     }
 }

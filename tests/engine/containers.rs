@@ -170,8 +170,6 @@ async fn events_tell_its_story() {
             kinds
         };
         let act = async {
-            // The engine tells only what happens after it has begun to listen to us.
-            tokio::time::sleep(Duration::from_millis(200)).await;
             let spec = scene.spec("a", &network, &["fail", "7"]);
             assert_eq!(scene.run_to_end(&spec).await.0, 7);
             scene.engine.remove(&spec.name).await.expect("removed");

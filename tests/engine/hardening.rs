@@ -103,10 +103,7 @@ async fn a_memory_bomb_is_killed_and_called_so() {
                 }
             }
         };
-        let act = async {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-            scene.run_to_end(&spec).await
-        };
+        let act = scene.run_to_end(&spec);
         let ((), (code, lines)) =
             tokio::time::timeout(Duration::from_secs(40), async { tokio::join!(watch, act) })
                 .await

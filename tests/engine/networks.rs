@@ -56,7 +56,17 @@ async fn a_network_goes_even_with_a_container_in_it() {
         assert_eq!(scene.engine.owned_networks().await, Ok(vec![]));
         let state = scene.state(&id).await;
         assert_eq!((state.running, state.address_in(&network)), (true, None));
-        scene.engine.stop(&id, std::time::Duration::from_secs(1)).await.expect("stopped");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_container_whose_network_is_gone_cannot_start() {
+    scene(async |scene| {
+        let network = scene.network().await;
+        let spec = scene.spec("a", &network, &["sleep", "600"]);
+        let id = scene.engine.create_container(&spec).await.expect("created");
+        scene.engine.remove_network(&network).await.expect("removed");
         let error = scene.engine.start(&id).await.expect_err("its network is gone");
         assert!(error.is_missing(), "{error}");
     })

@@ -1,6 +1,9 @@
-//! The real engine behind a door that refuses some requests, as other engines do.
+//! The real engine behind a door that refuses some requests, as other engines do, and counts who
+//! is inside.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{UnixListener, UnixStream};
@@ -9,6 +12,8 @@ use crate::base;
 
 pub struct RefusingEngine {
     pub docker_host: String,
+    /// Connections that are open.
+    pub open: Arc<AtomicUsize>,
     _folder: tempfile::TempDir,
 }
 
@@ -20,12 +25,19 @@ impl RefusingEngine {
         let listener = UnixListener::bind(&socket).expect("a socket");
         let real = base::docker_host();
         let real = PathBuf::from(real.strip_prefix("unix://").expect("the tests use an engine's socket"));
+        let open = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&open);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(serve(client, real.clone(), word));
+                let (real, counter) = (real.clone(), Arc::clone(&counter));
+                counter.fetch_add(1, Ordering::SeqCst);
+                tokio::spawn(async move {
+                    serve(client, real, word).await.ok();
+                    counter.fetch_sub(1, Ordering::SeqCst);
+                });
             }
         });
-        Self { docker_host: format!("unix://{}", socket.display()), _folder: folder }
+        Self { docker_host: format!("unix://{}", socket.display()), open, _folder: folder }
     }
 }
 

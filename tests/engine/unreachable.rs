@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use previewd::domain::InstanceId;
 use previewd::engine::{Config, Engine, EngineError, LogsFrom};
-use tokio::net::UnixListener;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, UnixListener, UnixStream};
 
 use crate::base;
 
@@ -47,4 +48,25 @@ async fn a_handle_recovers_when_the_engine_comes() {
     std::fs::remove_file(&socket).expect("removed");
     let error = engine.info().await.expect_err("it is gone again");
     assert!(matches!(error, EngineError::Unreachable { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn an_engine_behind_tcp_is_the_same() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let docker_host = format!("tcp://{}", listener.local_addr().expect("an address"));
+    let door = tokio::spawn(async move {
+        let real = base::docker_host();
+        let real = real.strip_prefix("unix://").expect("the tests use an engine's socket");
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut engine = UnixStream::connect(real).await.expect("the engine");
+            tokio::spawn(async move { copy_bidirectional(&mut client, &mut engine).await });
+        }
+    });
+    let engine =
+        Engine::connect(Config { docker_host, ..Config::new(InstanceId::random()) }).expect("well-formed");
+    assert!(!engine.info().await.expect("an answer").version.is_empty());
+    assert_eq!(engine.owned_containers().await, Ok(vec![]));
+    door.abort();
+    assert!(door.await.expect_err("closed").is_cancelled());
+    assert!(engine.info().await.expect_err("the door is closed").is_transient());
 }

@@ -20,7 +20,7 @@ pub(super) async fn build(
     progress: &mut Progress<'_>,
 ) -> Result<Option<String>, BuildError> {
     const CALL: &str = "build image";
-    let docker = engine.docker(CALL)?;
+    let (docker, _until_the_end) = engine.short_lived()?;
     let body = bollard::body_try_stream(request.context.open());
     let mut answers = Box::pin(docker.build_image(options(request), None, Some(body)));
     let mut transcript = Transcript::default();
@@ -86,8 +86,10 @@ impl Transcript {
         if let Some(BuildInfoAux::Default(id)) = answer.aux {
             self.image = id.id.or(self.image.take());
         }
-        // Steps print whole pieces; the builder's own lines may come in two.
-        self.partial.push_str(&answer.stream.unwrap_or_default());
+        // The builder paints what comes from stderr.
+        let text = answer.stream.unwrap_or_default().replace("\u{1b}[91m", "").replace("\u{1b}[0m", "");
+        // Its own lines may come in two pieces.
+        self.partial.push_str(&text);
         while let Some(end) = self.partial.find('\n') {
             let line: String = self.partial.drain(..=end).collect();
             self.line(&line, progress).await;
@@ -191,7 +193,8 @@ mod tests {
         "Step 3/3 : RUN make\n",
         " ---> Running in 0f1c7a5b2d11\n",
         "Step by step\n",
-        "no rule\n",
+        "\u{1b}[91mno rule\n\u{1b}[0m",
+        "\u{1b}[0mRemoving intermediate container 0f1c7a5b2d11\n",
     ];
 
     #[tokio::test]

@@ -20,7 +20,7 @@ pub(super) async fn build(
     progress: &mut Progress<'_>,
 ) -> Result<Option<String>, BuildError> {
     const CALL: &str = "build image";
-    let docker = engine.docker(CALL)?;
+    let (docker, _until_the_end) = engine.short_lived()?;
     let body = bollard::body_try_stream(request.context.open());
     let mut answers = Box::pin(docker.build_image(options(request), None, Some(body)));
     let mut image = None;
@@ -98,9 +98,11 @@ fn failure(error: String, failed: Option<FailedStep>) -> BuildError {
     BuildError::StepFailed { step: failed.name, exit_code, reason: failed.error, tail: failed.tail }
 }
 
-/// Loading the Dockerfile, the context, what is known of the base image.
+/// What is not of the Dockerfile: loading it, the context, what is known of the base image.
+/// Its own steps begin `[2/3]` or `[stage 2/3]`.
 fn is_housekeeping(vertex: &Vertex) -> bool {
-    vertex.name.starts_with("[internal]")
+    let of_dockerfile = vertex.name.starts_with('[') && !vertex.name.starts_with("[internal]");
+    !of_dockerfile && !vertex.name.starts_with("exporting")
 }
 
 fn moment(seconds: i64, nanos: i32) -> DateTime<Utc> {

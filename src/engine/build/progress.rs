@@ -52,8 +52,9 @@ impl<'a> Progress<'a> {
         self.tell(BuildEvent::Builder { name: name.to_owned(), note }).await;
     }
 
+    /// Whether a step of the Dockerfile has begun.
     pub fn any_step(&self) -> bool {
-        !self.steps.is_empty()
+        self.steps.values().any(|step| step.shown)
     }
 
     /// Only the first call for a step counts.

@@ -57,6 +57,8 @@ pub struct Argument {
 #[derive(Debug, Clone)]
 pub enum Entry {
     Pair(String, Expr),
+    /// The key is an expression too.
+    Computed(Expr, Expr),
     /// `**x`, `...x`.
     Spread(Expr),
 }

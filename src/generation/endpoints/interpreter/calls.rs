@@ -12,6 +12,8 @@ use super::value::{Invocation, ListId, ObjectId, PendingRoute, Value};
 const WITH_DEFAULT: &[(&str, usize)] =
     &[("getenv", 1), ("environ.get", 1), ("Field", 0), ("config", 1), ("env", 1), ("env.str", 1)];
 
+const IMPORT: &str = "importlib.import_module";
+
 impl Interpreter<'_> {
     /// Calls a value: a function of the project, of a framework, or of nobody we know.
     pub fn call(&mut self, callee: &Value, call: &Invocation) -> Value {
@@ -48,9 +50,10 @@ impl Interpreter<'_> {
         self.instantiate(id, call)
     }
 
-    /// Whether a function of another package is one that frameworks are made with.
-    pub(super) fn is_framework(&self, value: &Value) -> bool {
-        matches!(value, Value::External(path) if python::knows(path) || node::knows(path))
+    /// Whether what a function of another package is given can matter here.
+    pub(super) fn wants_arguments(&self, path: &str) -> bool {
+        let answers = path.starts_with("Object.") || path == IMPORT || with_default(path).is_some();
+        answers || python::knows(path) || node::knows(path)
     }
 
     fn construct(&mut self, path: &str, call: &Invocation) -> Option<Value> {
@@ -66,15 +69,13 @@ impl Interpreter<'_> {
         }
         match path {
             "Object.values" | "Object.keys" | "Object.entries" => return self.object_parts(path, call),
-            "importlib.import_module" => return self.import_by_name(call),
+            IMPORT => return self.import_by_name(call),
             _ => {}
         }
-        for (name, at) in WITH_DEFAULT {
-            if path.ends_with(name)
-                && let Some(Value::Text(text)) = call.named("default").or_else(|| call.at(*at))
-            {
-                return Value::Text(text.clone());
-            }
+        if let Some(at) = with_default(path)
+            && let Some(text) = call.get(at, "default").and_then(|default| self.text(default))
+        {
+            return Value::text(text);
         }
         self.call_back(call);
         Value::External(format!("{path}()").into())
@@ -273,6 +274,11 @@ impl Interpreter<'_> {
             router.routes.push(route);
         }
     }
+}
+
+/// Where a function of another package is given the default it answers with.
+fn with_default(path: &str) -> Option<usize> {
+    WITH_DEFAULT.iter().find(|(name, _)| path.ends_with(name)).map(|(_, at)| *at)
 }
 
 fn call_text(text: &str, name: &str, call: &Invocation) -> Value {

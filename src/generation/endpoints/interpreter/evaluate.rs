@@ -86,11 +86,18 @@ impl Interpreter<'_> {
 
     fn evaluate_map(&mut self, entries: &[Entry], scope: ScopeId) -> ObjectId {
         let object = self.heap.new_object(None);
-        for entry in entries {
+        for (at, entry) in entries.iter().enumerate() {
             match entry {
                 Entry::Pair(name, value) => {
                     let value = self.evaluate(value, scope);
                     self.heap.set_field(object, name, value);
+                }
+                Entry::Computed(key, value) => {
+                    let key = self.evaluate(key, scope);
+                    // A key that is not known still keeps its value apart from the others'.
+                    let name = self.text(&key).unwrap_or_else(|| format!("#{at}"));
+                    let value = self.evaluate(value, scope);
+                    self.heap.set_field(object, &name, value);
                 }
                 Entry::Spread(value) => {
                     let value = self.evaluate(value, scope);
@@ -142,7 +149,7 @@ impl Interpreter<'_> {
     fn evaluate_call(&mut self, call: &Call, scope: ScopeId) -> Value {
         let callee = self.evaluate(&call.callee, scope);
         let callee = self.look_up(&callee);
-        let foreign = matches!(callee, Value::External(_)) && !self.is_framework(&callee);
+        let foreign = matches!(&callee, Value::External(path) if !self.wants_arguments(path));
         let mut arguments = Vec::with_capacity(call.arguments.len());
         for argument in &call.arguments {
             // What is handed to other packages is of no use here, and looking it up costs.
@@ -243,10 +250,18 @@ impl Interpreter<'_> {
         all
     }
 
+    /// An entry by a key that is not known is taken to be the first: tables of settings by
+    /// environment agree on what matters here.
     fn index(&mut self, object: &Value, index: &Value) -> Value {
         let object = self.look_up(object);
-        match (object, self.text(index)) {
-            (object @ (Value::Object(_) | Value::External(_)), Some(name)) => self.member(&object, &name),
+        match (&object, self.text(index)) {
+            (Value::External(_), Some(name)) => self.member(&object, &name),
+            (Value::Object(_), name) => {
+                let fields = self.fields(&object);
+                let named = fields.iter().find(|(field, _)| Some(field) == name.as_ref());
+                named.or(fields.first()).map_or(Value::Unknown, |(_, value)| value.clone())
+            }
+            (Value::List(_), None) => self.elements(&object).into_iter().next().unwrap_or(Value::Unknown),
             _ => Value::Unknown,
         }
     }

@@ -159,7 +159,9 @@ impl Interpreter<'_> {
                     let value = self.member(value, name);
                     self.assign(target, value, scope, declares);
                 }
-                Entry::Spread(target) => self.assign(target, Value::Unknown, scope, declares),
+                Entry::Computed(_, target) | Entry::Spread(target) => {
+                    self.assign(target, Value::Unknown, scope, declares);
+                }
             }
         }
     }
@@ -262,11 +264,17 @@ impl Interpreter<'_> {
                 self.set_fields(class, object);
             }
         }
-        let constructor = ["constructor", "__init__"].iter().find_map(|name| self.class_member(id, name));
-        if let Some(Value::Function(constructor)) = constructor {
+        if let Some(constructor) = self.constructor(id) {
             self.invoke(constructor, Some(object), call);
         }
         Value::Object(object)
+    }
+
+    fn constructor(&mut self, id: ClassId) -> Option<FunctionId> {
+        match ["constructor", "__init__"].iter().find_map(|name| self.class_member(id, name)) {
+            Some(Value::Function(constructor)) => Some(constructor),
+            _ => None,
+        }
     }
 
     fn set_fields(&mut self, class: ClassId, object: ObjectId) {
@@ -285,6 +293,11 @@ impl Interpreter<'_> {
     /// Calls a function whose caller is not known: parameters that are apps by their name stand
     /// for one.
     pub(super) fn call_unseen(&mut self, id: FunctionId, this: Option<ObjectId>) {
+        let call = self.guess_arguments(id);
+        self.invoke(id, this, &call);
+    }
+
+    fn guess_arguments(&mut self, id: FunctionId) -> Invocation {
         let closure = self.heap.function(id).clone();
         let framework = self.usual_framework(closure.scope);
         let mut arguments = Vec::new();
@@ -294,7 +307,7 @@ impl Interpreter<'_> {
                 _ => "",
             };
             arguments.push(match &parameter.default {
-                _ if this.is_some() && name == "self" => continue,
+                _ if closure.method && name == "self" => continue,
                 _ if APP_NAMES.contains(&name) => {
                     Value::Router(self.routers.add(Router::new(framework, Role::Guess)))
                 }
@@ -302,13 +315,17 @@ impl Interpreter<'_> {
                 None => Value::Unknown,
             });
         }
-        self.invoke(id, this, &Invocation::default().with(arguments));
+        Invocation::default().with(arguments)
     }
 
     /// Makes an instance nothing was seen to make, and calls those of its methods that register
     /// routes and that its constructor leaves to others.
     pub(super) fn instantiate_unseen(&mut self, id: ClassId) {
-        let Value::Object(object) = self.instantiate(id, &Invocation::default()) else { return };
+        let call = match self.constructor(id) {
+            Some(constructor) => self.guess_arguments(constructor),
+            None => Invocation::default(),
+        };
+        let Value::Object(object) = self.instantiate(id, &call) else { return };
         let scope = self.heap.class(id).scope;
         let members: Vec<Value> = self.heap.scope_at(scope).names.values().cloned().collect();
         for member in members {

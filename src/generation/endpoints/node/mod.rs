@@ -124,8 +124,8 @@ pub fn add_route(
         interpreter.described(&handler).and_then(|(_, doc)| doc)
     });
     for path in paths {
-        // `all('*')` is how an app says "not found".
-        if methods.len() > 1 && path.ends_with('*') {
+        // `all('*')` is how an app says "not found", `options('*')` how it allows other origins.
+        if path.ends_with('*') && (methods.len() > 1 || methods == ["OPTIONS"]) {
             continue;
         }
         for method in methods {
@@ -145,7 +145,10 @@ pub fn add_route(
 
 /// Mounts what a value is, if it is a router or might be one.
 pub fn mount(interpreter: &mut Interpreter, id: RouterId, prefix: Option<String>, value: &Value) {
-    let target = match interpreter.look_up(value) {
+    let value = interpreter.look_up(value);
+    // `require` of a module written with `export default`.
+    let value = interpreter.field(&value, "default").unwrap_or(value);
+    let target = match interpreter.look_up(&value) {
         Value::Router(target) => Some(target),
         Value::Unknown => None,
         _ => return,

@@ -138,6 +138,32 @@ fn a_router_nobody_includes_is_not_served_unless_an_include_could_not_be_followe
 }
 
 #[test]
+fn prefixes_from_settings_chosen_at_run_time() {
+    let files = [
+        (
+            "app/main.py",
+            "import os\nfrom fastapi import FastAPI\nfrom app.routes import router\nfrom app.settings import get_settings\n\
+             def get_application():\n    settings = get_settings()\n    app = FastAPI(**settings.kwargs)\n\
+             \x20   app.include_router(router, prefix=settings.api_prefix)\n\
+             \x20   app.include_router(router, prefix=os.getenv('PREFIX', '/env'))\n    return app\napp = get_application()\n",
+        ),
+        (
+            "app/settings.py",
+            "from functools import lru_cache\nfrom pydantic import BaseSettings, Field\nfrom enum import Enum\n\
+             class Env(Enum):\n    dev = 'dev'\n    prod = 'prod'\nclass Base(BaseSettings):\n    api_prefix: str = Field('/api', env='P')\n    app_env: Env = Env.prod\n\
+             class Dev(Base):\n    api_prefix = '/dev'\nclass Prod(Base):\n    app_env = Env.dev\n\
+             environments = {Env.dev: Dev, Env.prod: Prod}\n@lru_cache\ndef get_settings() -> Base:\n\
+             \x20   config = environments[Base().app_env]\n    return config()\n",
+        ),
+        (
+            "app/routes.py",
+            "from fastapi import APIRouter\nrouter = APIRouter()\n@router.get('/x')\ndef x(): ...\n",
+        ),
+    ];
+    assert_eq!(lines(&files), ["GET /api/x", "GET /env/x"]);
+}
+
+#[test]
 fn cycles_of_imports_and_includes_end() {
     let files = [
         (

@@ -152,11 +152,12 @@ fn pair(node: Node, source: &str, depth: usize) -> Option<Entry> {
     match node.kind() {
         "pair" => {
             let key = node.child_by_field_name("key")?;
-            let key = match key.kind() {
-                "string" => string(key, source),
-                _ => text(key, source).to_owned(),
-            };
-            Some(Entry::Pair(key, expression(node.child_by_field_name("value")?, source, depth)))
+            let value = expression(node.child_by_field_name("value")?, source, depth);
+            Some(match key.kind() {
+                "string" => Entry::Pair(string(key, source), value),
+                "computed_property_name" => Entry::Computed(first(key, source, depth), value),
+                _ => Entry::Pair(text(key, source).to_owned(), value),
+            })
         }
         "shorthand_property_identifier" => {
             let name = text(node, source).to_owned();

@@ -93,8 +93,10 @@ fn entry(node: Node, source: &str, depth: usize) -> Option<Entry> {
         "pair" => {
             let key = expression(node.child_by_field_name("key")?, source, depth);
             let value = expression(node.child_by_field_name("value")?, source, depth);
-            let Expr::Text(key) = key else { return None };
-            Some(Entry::Pair(key, value))
+            Some(match key {
+                Expr::Text(key) => Entry::Pair(key, value),
+                key => Entry::Computed(key, value),
+            })
         }
         "dictionary_splat" => Some(Entry::Spread(first(node, source, depth))),
         _ => None,
@@ -127,7 +129,7 @@ fn argument(node: Node, source: &str, depth: usize) -> Option<Argument> {
 fn lambda(node: Node, source: &str, depth: usize) -> Function {
     let body = node.child_by_field_name("body").map(|body| expression(body, source, depth));
     Function {
-        name: "lambda".to_owned(),
+        name: "<lambda>".to_owned(),
         parameters: Vec::new(),
         body: body.map(Statement::Return).into_iter().collect(),
         decorators: Vec::new(),

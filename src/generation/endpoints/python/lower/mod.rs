@@ -214,7 +214,7 @@ fn docstring(body: Node, source: &str) -> Option<String> {
 
 fn clean_docstring(raw: &str) -> String {
     let lines: Vec<&str> = raw.lines().collect();
-    let indent = |line: &&str| line.len() - line.trim_start().len();
+    let indent = |line: &&str| line.len() - line.trim_start_matches([' ', '\t']).len();
     let margin = lines.iter().skip(1).filter(|line| !line.trim().is_empty()).map(indent).min().unwrap_or(0);
     let cleaned: Vec<&str> = lines
         .iter()
@@ -232,6 +232,6 @@ mod tests {
     fn docstrings_lose_the_indentation_of_their_code() {
         assert_eq!(clean_docstring(" One.\n\n    Two\n      deep.\n    "), "One.\n\nTwo\n  deep.");
         assert_eq!(clean_docstring(""), "");
-        assert_eq!(clean_docstring("a\n é\n\u{3000}b"), "a\né\n\u{3000}b".replace("\u{3000}b", "b"));
+        assert_eq!(clean_docstring("a\n é\n\u{3000}b"), "a\n é\n\u{3000}b", "only spaces and tabs indent");
     }
 }

@@ -1,0 +1,192 @@
+//! A whole daemon of a test's own: real store, real engine, port 0, and a look at the end that
+//! nothing with its label is left on the engine.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
+
+use previewd::api::auth::{Keys, Role, TokenRequest};
+use previewd::app::App;
+use previewd::cli::upload::Upload;
+use previewd::config::{Config, Overrides};
+use previewd::domain::{InstanceId, UserId, UserTier};
+use previewd::engine::Engine;
+use previewd::store::Store;
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::http::{Answer, Client};
+
+/// Settings besides the defaults of tests.
+pub type Settings = Vec<(&'static str, String)>;
+
+pub struct TestApp {
+    pub address: SocketAddr,
+    pub data: tempfile::TempDir,
+    pub instance: InstanceId,
+    pub engine: Engine,
+    config: Config,
+    keys: Keys,
+    running: Option<(oneshot::Sender<()>, JoinHandle<anyhow::Result<()>>)>,
+}
+
+/// Preview ports of the test daemons of one process: apart from each other and from 3001–3100.
+static NEXT_PORT: AtomicU16 = AtomicU16::new(0);
+const PORTS_EACH: u16 = 40;
+
+impl TestApp {
+    pub async fn start() -> Self {
+        Self::with(Settings::new()).await
+    }
+
+    pub async fn with(settings: Settings) -> Self {
+        let data = tempfile::tempdir().expect("a directory");
+        let config = config(data.path(), settings);
+        let instance = name_instance(&config).await;
+        let engine = Engine::connect(config.engine(instance.clone())).expect("an engine's address");
+        let keys = Keys::open(&config.data_dir).expect("a key");
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut app = Self { address, data, instance, engine, config, keys, running: None };
+        app.boot().await;
+        app
+    }
+
+    /// Starts the daemon, again after [`TestApp::shutdown`]; on another port each time.
+    pub async fn boot(&mut self) {
+        let app = App::compose(self.config.clone()).await.expect("composed");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        self.address = listener.local_addr().expect("an address");
+        let (end, ended) = oneshot::channel::<()>();
+        let run = app.run(listener, async { ended.await.unwrap_or(()) });
+        self.running = Some((end, tokio::spawn(run)));
+    }
+
+    /// Ends the daemon as SIGTERM would; previews stay.
+    pub async fn shutdown(&mut self) {
+        if let Some((end, task)) = self.running.take() {
+            let _ = end.send(());
+            task.await.expect("no panic").expect("a clean end");
+        }
+    }
+
+    /// Stops every preview, ends the daemon and looks that nothing is left.
+    pub async fn finish(mut self) {
+        self.stop_all().await;
+        self.shutdown().await;
+        self.assert_nothing_left().await;
+    }
+
+    pub async fn stop_all(&self) {
+        let admin = self.admin();
+        let list = admin.get("/api/v2/previews?limit=200").await;
+        for preview in list.json()["previews"].as_array().expect("a list") {
+            let ended = ["stopped", "failed"].contains(&preview["status"].as_str().expect("a status"));
+            if !ended {
+                let id = preview["generationId"].as_str().expect("an id");
+                admin.delete(&format!("/api/v2/generations/{id}/preview")).await;
+            }
+        }
+    }
+
+    pub async fn assert_nothing_left(&self) {
+        let containers = self.engine.owned_containers().await.expect("a list");
+        assert!(containers.is_empty(), "containers left: {containers:?}");
+        let networks = self.engine.owned_networks().await.expect("a list");
+        assert!(networks.is_empty(), "networks left: {networks:?}");
+        let volumes = self.engine.owned_volumes().await.expect("a list");
+        assert!(volumes.is_empty(), "volumes left: {volumes:?}");
+    }
+
+    /// A client with a token of its own.
+    pub fn client(&self, user: &str, role: Role, tier: UserTier) -> Client {
+        let user = UserId::parse(user).expect("a user name");
+        let request = TokenRequest { user, role, tier, ttl: Duration::from_secs(600) };
+        Client::new(self.address).bearer(self.keys.mint(&request).expect("signed"))
+    }
+
+    pub fn user(&self, name: &str) -> Client {
+        self.client(name, Role::User, UserTier::Pro)
+    }
+
+    pub fn admin(&self) -> Client {
+        self.client("operator", Role::Admin, UserTier::Enterprise)
+    }
+
+    /// Without a token.
+    pub fn stranger(&self) -> Client {
+        Client::new(self.address)
+    }
+
+    pub fn data_dir(&self) -> &Path {
+        self.data.path()
+    }
+}
+
+/// The settings of this process for the builds, and test ports, pool and ids.
+fn config(data: &Path, settings: Settings) -> Config {
+    let slot = NEXT_PORT.fetch_add(1, Ordering::Relaxed);
+    // Processes of one test run start at different places of the range.
+    let start = 20_000 + (std::process::id() as u16 % 250) * 160;
+    let first = 20_000 + (start - 20_000 + slot * PORTS_EACH) % 40_000;
+    let mut all = HashMap::from([
+        ("PREVIEW_DATA_DIR".to_owned(), data.display().to_string()),
+        ("PREVIEW_PORT_MIN".to_owned(), first.to_string()),
+        ("PREVIEW_PORT_MAX".to_owned(), (first + PORTS_EACH - 1).to_string()),
+        ("PREVIEW_NETWORK_POOL".to_owned(), "10.214.0.0/16".to_owned()),
+        ("PREVIEW_NETWORK_SPARES".to_owned(), "1".to_owned()),
+        ("PREVIEW_RECONCILE_INTERVAL".to_owned(), "1".to_owned()),
+        ("PREVIEW_STARTUP_TIMEOUT".to_owned(), "60".to_owned()),
+    ]);
+    for name in ["DOCKER_HOST", "PREVIEW_BUILD_CA_BUNDLE", "PREVIEW_PIP_INDEX_URL", "PREVIEW_NPM_REGISTRY"] {
+        if let Ok(value) = std::env::var(name) {
+            all.insert(name.to_owned(), value);
+        }
+    }
+    all.extend(settings.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    Config::read(all, &Overrides::default()).expect("valid settings")
+}
+
+/// Test instances have names that say so, for the look after all tests.
+async fn name_instance(config: &Config) -> InstanceId {
+    let name = format!("test{}", InstanceId::random());
+    let store = Store::open(config.store.clone()).await.expect("a store");
+    let kept = store.put_setting_if_absent("instance", &name).await.expect("written");
+    store.close().await;
+    InstanceId::parse(&kept).expect("valid")
+}
+
+/// The body of a PUT for one of `examples/`.
+pub fn example(name: &str) -> Value {
+    let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
+    let upload = Upload::read(&dir, None).expect("an example");
+    serde_json::from_slice(&upload.body().expect("a body")).expect("JSON")
+}
+
+/// Stores an example and launches it, waiting until it is healthy.
+pub async fn launch_example(client: &Client, example_name: &str, id: &str) -> Value {
+    let put = client.put(&format!("/api/v2/generations/{id}"), &example(example_name)).await;
+    assert!(put.status == 201 || put.status == 200, "{put:?}");
+    let launched = launch(client, id).await;
+    assert_eq!(launched.status, 201, "{launched:?}");
+    launched.json()
+}
+
+pub async fn launch(client: &Client, id: &str) -> Answer {
+    client.post(&format!("/api/v2/generations/{id}/preview/launch"), &json!({ "wait": true })).await
+}
+
+/// Asks again until the answer is as wanted, at most `seconds`.
+pub async fn until<F: Future<Output = Option<T>>, T>(seconds: u64, mut ask: impl FnMut() -> F) -> T {
+    let look = async {
+        loop {
+            if let Some(found) = ask().await {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(seconds), look).await.expect("it came to pass in time")
+}

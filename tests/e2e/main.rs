@@ -1,0 +1,11 @@
+//! Whole stories on the real engine: a generation goes in, a preview comes out, and nothing is
+//! left when it ends. Each test has a daemon of its own.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
+
+#[path = "../common/app.rs"]
+mod app;
+#[path = "../common/http.rs"]
+mod http;
+
+mod examples;
