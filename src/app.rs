@@ -1,5 +1,6 @@
 //! Composes everything: the only file that knows all parts.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use anyhow::Context;
 use axum::Router;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::api::auth::Keys;
 use crate::api::{self, AppState};
@@ -24,6 +26,8 @@ pub struct App {
     router: Router,
     orchestrator: Orchestrator,
     store: Store,
+    /// Tells streams that never end by themselves.
+    shutdown: CancellationToken,
     /// Held for as long as the daemon lives.
     _lock: DataDir,
 }
@@ -58,6 +62,7 @@ impl App {
         });
         visitors.attach(&orchestrator);
         orchestrator.collect(&mut registry);
+        let shutdown = CancellationToken::new();
         let state = AppState {
             config: Arc::new(config.api),
             orchestrator: orchestrator.clone(),
@@ -66,8 +71,9 @@ impl App {
             logs,
             keys,
             metrics: Arc::new(registry),
+            shutdown: shutdown.clone(),
         };
-        Ok(Self { router: api::router(state), orchestrator, store, _lock: lock })
+        Ok(Self { router: api::router(state), orchestrator, store, shutdown, _lock: lock })
     }
 
     pub const fn orchestrator(&self) -> &Orchestrator {
@@ -81,15 +87,16 @@ impl App {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> anyhow::Result<()> {
         self.orchestrator.start().await?;
-        let (begun, drain_begins) = tokio::sync::oneshot::channel();
+        let begun = self.shutdown.clone();
         let signal = async move {
             shutdown.await;
-            let _ = begun.send(());
+            begun.cancel();
         };
-        let serve = axum::serve(listener, self.router).with_graceful_shutdown(signal);
-        // Streams of server-sent events never end by themselves: the drain has a deadline.
+        let service = self.router.into_make_service_with_connect_info::<SocketAddr>();
+        let serve = axum::serve(listener, service).with_graceful_shutdown(signal);
+        let ending = self.shutdown.clone();
         let deadline = async {
-            let _ = drain_begins.await;
+            ending.cancelled().await;
             tokio::time::sleep(DRAIN).await;
         };
         let orchestrator = self.orchestrator.clone();

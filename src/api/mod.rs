@@ -7,6 +7,7 @@
 
 pub mod auth;
 mod docs;
+mod hosts;
 mod json;
 mod listing;
 mod owned;
@@ -25,6 +26,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use prometheus_client::registry::Registry;
+use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -81,6 +83,8 @@ pub struct AppState {
     pub logs: LogHub,
     pub keys: Keys,
     pub metrics: Arc<Registry>,
+    /// Cancelled when the daemon begins to end.
+    pub shutdown: CancellationToken,
 }
 
 /// All routes with their documentation, bare.
@@ -113,6 +117,7 @@ pub fn router(state: AppState) -> Router {
         .fallback(|| async { ApiError::NoRoute })
         .layer(DefaultBodyLimit::max(SMALL_BODY))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn_with_state(state.clone(), hosts::dispatch))
         .layer(middleware::from_fn(trace::trace))
         .with_state(state)
 }

@@ -6,14 +6,17 @@ use std::time::Duration;
 use axum::http::{HeaderValue, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt};
+
+use super::AppState;
 
 /// Comments keep an idle stream open through proxies that close silent connections.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-pub fn respond(events: impl Stream<Item = Event> + Send + 'static) -> Response {
-    use futures_util::StreamExt;
-    let events = events.map(Ok::<_, Infallible>);
+/// The stream ends with the daemon: a client that follows a log must not hold the shutdown up.
+pub fn respond(state: &AppState, events: impl Stream<Item = Event> + Send + 'static) -> Response {
+    let ending = state.shutdown.clone().cancelled_owned();
+    let events = events.take_until(ending).map(Ok::<_, Infallible>);
     let mut response = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));

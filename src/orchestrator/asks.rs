@@ -64,11 +64,16 @@ impl Orchestrator {
     /// on behind a wait that ends early.
     pub async fn stop(&self, preview: &Preview, patience: Duration) -> Result<(), AskError> {
         self.ask(preview, Ask::Stop).await?;
+        self.ended(preview, patience).await;
+        Ok(())
+    }
+
+    /// Waits until nothing of a preview is left, at most `patience`.
+    pub(super) async fn ended(&self, preview: &Preview, patience: Duration) {
         if let Some(mut entry) = self.parts.registry.get(preview.id) {
             let gone = entry.view.wait_for(|preview| !preview.status.is_live());
             let _ = tokio::time::timeout(patience, gone).await;
         }
-        Ok(())
     }
 
     /// Waits until a launch has come to something: healthy, failed or stopped. The row as it is

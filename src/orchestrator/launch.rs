@@ -68,7 +68,7 @@ impl Orchestrator {
         if parts.shutdown.is_cancelled() {
             return Err(LaunchError::ShuttingDown);
         }
-        if let Some(preview) = parts.store.live_preview(&generation.id, &launch.user).await? {
+        if let Some(preview) = self.live_one(generation, &launch.user).await? {
             return Ok(parts.found(preview));
         }
         let reached = parts.reach.find_out(&parts.engine).await;
@@ -90,6 +90,19 @@ impl Orchestrator {
         let token = parts.token(&preview);
         parts.drive(preview.clone(), Begin::Launch);
         Ok(Launched { preview, token, is_new: true })
+    }
+}
+
+impl Orchestrator {
+    /// The user's live preview; one that is just ending is waited for, and is none.
+    async fn live_one(&self, generation: &Generation, user: &UserId) -> Result<Option<Preview>, StoreError> {
+        let found = self.parts.store.live_preview(&generation.id, user).await?;
+        let Some(preview) = found.map(|preview| self.newest(preview)) else { return Ok(None) };
+        if preview.status != Status::Stopping {
+            return Ok(Some(preview));
+        }
+        self.ended(&preview, Duration::from_secs(30)).await;
+        self.parts.store.live_preview(&generation.id, user).await
     }
 }
 

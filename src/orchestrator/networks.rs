@@ -6,7 +6,9 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use super::subnets::{AddressPool, Block};
@@ -26,6 +28,8 @@ pub struct Config {
 pub enum NetworkError {
     #[error("all {capacity} networks of {pool} are in use")]
     PoolEmpty { pool: AddressPool, capacity: usize },
+    #[error("the engine did not tell in time which networks there are")]
+    NotAdopted,
     #[error(transparent)]
     Engine(#[from] EngineError),
 }
@@ -42,7 +46,12 @@ struct Inner {
     config: Config,
     held: Mutex<Held>,
     tasks: TaskTracker,
+    /// Whether [`Networks::adopt`] has been done.
+    adopted: watch::Sender<bool>,
 }
+
+/// How long a lease waits for it: the engine may just be starting.
+const ADOPTION: Duration = Duration::from_secs(30);
 
 /// Never locked across an await.
 #[derive(Default)]
@@ -61,12 +70,20 @@ struct Held {
 
 impl Networks {
     pub fn new(engine: Engine, instance: InstanceId, config: Config, tasks: TaskTracker) -> Self {
-        let inner = Inner { engine, instance, config, held: Mutex::default(), tasks };
+        let inner = Inner {
+            engine,
+            instance,
+            config,
+            held: Mutex::default(),
+            tasks,
+            adopted: watch::Sender::new(false),
+        };
         Self { inner: Arc::new(inner) }
     }
 
     /// A network for one preview: a spare when there is one.
     pub async fn lease(&self) -> Result<String, NetworkError> {
+        self.adopted().await?;
         let spare = self.inner.held().spare.pop();
         let name = match spare {
             Some(name) => name,
@@ -93,8 +110,15 @@ impl Networks {
         self.inner.remove(name).await
     }
 
+    /// Until it is known what an earlier run left, no block is known to be free.
+    async fn adopted(&self) -> Result<(), NetworkError> {
+        let mut known = self.inner.adopted.subscribe();
+        let waited = tokio::time::timeout(ADOPTION, known.wait_for(|adopted| *adopted)).await;
+        waited.map(|_| ()).map_err(|_| NetworkError::NotAdopted)
+    }
+
     /// Learns what an earlier run left: networks of live previews are theirs, others become
-    /// spares or go. Called once, before the first lease.
+    /// spares or go. Leases wait for it.
     pub async fn adopt(&self, in_use: &[String]) -> Result<(), EngineError> {
         let owned = self.inner.engine.owned_networks().await?;
         let mut idle = Vec::new();
@@ -112,6 +136,7 @@ impl Networks {
         for name in idle {
             self.give_back(&name).await?;
         }
+        self.inner.adopted.send_replace(true);
         self.refill();
         Ok(())
     }

@@ -31,7 +31,7 @@ impl Parts {
     async fn take_up(self: &Arc<Self>, mut preview: Preview) -> Result<(), StoreError> {
         let begin = match preview.status {
             Status::Stopping => Begin::Stop,
-            Status::Launching => Begin::Launch,
+            Status::Launching => Begin::Relaunch,
             _ => Begin::Adopt,
         };
         if begin != Begin::Stop {

@@ -171,5 +171,5 @@ async fn log_stream(
 ) -> Result<Response, ApiError> {
     let preview = owned::preview(&state, &caller, &gid).await?;
     let view = |line: &crate::domain::LogLine| sse::event(Some(line.seq), &LogEventView::from(line));
-    Ok(sse::respond(v2::log_events(&state, &preview, &query, &headers, view)?))
+    Ok(sse::respond(&state, v2::log_events(&state, &preview, &query, &headers, view)?))
 }

@@ -103,7 +103,7 @@ pub async fn logs(
         let (number, event) = follower.next().await?;
         Some((sse::event(Some(number), &event), follower))
     });
-    Ok(sse::respond(events))
+    Ok(sse::respond(&state, events))
 }
 
 impl BuildView {

@@ -78,7 +78,7 @@ pub async fn stream(
 ) -> Result<Response, ApiError> {
     let preview = owned::preview(&state, &caller, &gid).await?;
     let events = live(&state, &preview, &query, &headers, |line| sse::event(Some(line.seq), line))?;
-    Ok(sse::respond(events))
+    Ok(sse::respond(&state, events))
 }
 
 /// The lines of a preview as events of one face of the API.

@@ -135,7 +135,9 @@ impl Life {
 
     /// The container, made but not started. What an earlier try left is removed first.
     async fn container(&mut self, image: &str) -> Result<(), Interrupt> {
-        self.remove_containers().await.map_err(|error| self.refused("clearing the way", &error))?;
+        if !std::mem::take(&mut self.is_fresh) {
+            self.remove_containers().await.map_err(|error| self.refused("clearing the way", &error))?;
+        }
         let spec = self.container_spec(image);
         let id = retry(|| self.parts.engine.create_container(&spec))
             .await

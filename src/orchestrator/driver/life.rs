@@ -30,6 +30,8 @@ pub(in crate::orchestrator) struct Life {
     pub watchers: CancellationToken,
     /// Resolves when the last lines of the present container are read.
     pub log_end: Option<oneshot::Receiver<()>>,
+    /// No container of this preview can exist yet, not even one whose making was not heard of.
+    pub is_fresh: bool,
     /// What the image is made of, once it is known.
     pub recipe: Option<Arc<Recipe>>,
     /// Where the app is dialled, once it answered.
@@ -56,6 +58,7 @@ impl Life {
             outbox,
             watchers,
             log_end: None,
+            is_fresh: false,
             recipe: None,
             address: None,
             expiry: Instant::now() + left,

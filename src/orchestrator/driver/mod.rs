@@ -59,8 +59,10 @@ pub(super) enum Refusal {
 /// Where a driver begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Begin {
-    /// A new preview, or one whose launch an earlier run of the daemon did not finish.
+    /// A new preview: nothing of it exists.
     Launch,
+    /// A preview whose launch an earlier run of the daemon did not finish.
+    Relaunch,
     /// A preview that an earlier run left serving or paused.
     Adopt,
     /// A preview that an earlier run was taking down.
@@ -105,8 +107,9 @@ enum Interrupt {
 
 impl Driver {
     pub(super) async fn run(mut self, begin: Begin) {
+        self.life.is_fresh = begin == Begin::Launch;
         let mut phase = match begin {
-            Begin::Launch => Phase::Lead(Way::BringUp(EventType::Started)),
+            Begin::Launch | Begin::Relaunch => Phase::Lead(Way::BringUp(EventType::Started)),
             Begin::Adopt => Phase::Lead(Way::Adopt),
             Begin::Stop => Phase::End(Ending::Stopped),
         };
@@ -170,20 +173,20 @@ impl Driver {
 /// must be left: somebody asked to stop.
 fn hear_while_busy(message: Message, view: &life::View) -> bool {
     let Message::Ask(ask, reply) = message else { return false };
-    let (status, extensions_left) = {
-        let preview = view.borrow();
-        // An adopted preview has its old status, but is not ours to restart before it is.
-        let status = if preview.status.is_serving() { Status::Launching } else { preview.status };
-        (status, 0)
+    let status = view.borrow().status;
+    let verdict = match (ask, status) {
+        (Ask::Stop, _) => queue::decide(status, ask, 0),
+        (_, Status::Stopping) => Verdict::Deny(Denial::Stopping),
+        (_, Status::Stopped | Status::Failed) => Verdict::Deny(Denial::Ended),
+        // Whatever it was before, it is being brought up or adopted now.
+        _ => Verdict::Deny(Denial::StillLaunching),
     };
-    let verdict = queue::decide(status, ask, extensions_left);
-    let stops = ask == Ask::Stop && verdict == Verdict::Accept;
+    let stops = verdict == Verdict::Accept;
     if stops {
         view.send_modify(|preview| preview.status = Status::Stopping);
     }
     let answer = match verdict {
         Verdict::Accept | Verdict::Redundant => Ok(()),
-        Verdict::Deny(Denial::NoExtensionsLeft) => Err(Refusal::Denied(Denial::StillLaunching)),
         Verdict::Deny(denial) => Err(Refusal::Denied(denial)),
     };
     // A caller that went away needs no answer.

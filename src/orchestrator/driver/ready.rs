@@ -40,7 +40,10 @@ impl Life {
             .map_err(|error| self.refused("looking at the container", &error))?;
         match state {
             Some(state) if state.running => self.locate(&state),
-            Some(state) => Err(self.fail(Stage::Startup, exit_words(&state))),
+            Some(state) => {
+                self.logs_settled().await;
+                Err(self.fail(Stage::Startup, exit_words(&state)))
+            }
             None => Err(self.fail(Stage::Startup, "its container was removed by somebody else")),
         }
     }
