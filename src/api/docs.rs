@@ -1,7 +1,10 @@
 //! The API's description, and a page to read it.
 
 use axum::Router;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, OpenApi as OpenApiDocument, Ref, RefOr, Schema};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
@@ -32,11 +35,44 @@ pub fn base() -> OpenApiRouter<AppState> {
 }
 
 /// `/openapi.json`, and `/docs` from assets inside the binary.
-pub fn pages(api: utoipa::openapi::OpenApi) -> Router<AppState> {
-    SwaggerUi::new("/docs").url("/openapi.json", api).into()
+pub fn pages(api: OpenApiDocument) -> Router<AppState> {
+    SwaggerUi::new("/docs").url("/openapi.json", with_problems(api)).into()
 }
 
 /// The description alone, for `previewd openapi`. Needs no daemon.
-pub fn openapi() -> utoipa::openapi::OpenApi {
-    base().merge(super::described(&super::Config::default())).into_openapi()
+pub fn openapi() -> OpenApiDocument {
+    with_problems(base().merge(super::described(&super::Config::default())).into_openapi())
+}
+
+const PROBLEM_JSON: &str = "application/problem+json";
+
+/// Every operation may answer with a problem, and every problem has the media type of one.
+fn with_problems(mut api: OpenApiDocument) -> OpenApiDocument {
+    let problem = || Ref::from_schema_name("Problem");
+    for item in api.paths.paths.values_mut() {
+        for operation in operations(item) {
+            let responses = &mut operation.responses.responses;
+            for response in responses.values_mut() {
+                name_problems(response, &problem().into());
+            }
+            let content = ContentBuilder::new().schema(Some(problem())).build();
+            let any = ResponseBuilder::new().description("Any error").content(PROBLEM_JSON, content).build();
+            responses.entry("default".to_owned()).or_insert(any.into());
+        }
+    }
+    api
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch].into_iter().flatten()
+}
+
+fn name_problems(response: &mut RefOr<Response>, problem: &RefOr<Schema>) {
+    if let RefOr::T(response) = response
+        && let Some(RefOr::T(content)) = response.content.get("application/json")
+        && content.schema.as_ref() == Some(problem)
+        && let Some(content) = response.content.shift_remove("application/json")
+    {
+        response.content.insert(PROBLEM_JSON.to_owned(), content);
+    }
 }

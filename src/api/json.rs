@@ -4,6 +4,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use serde::de::DeserializeOwned;
+use serde_path_to_error::Segment;
 
 use super::problem::ApiError;
 use crate::domain::Invalid;
@@ -46,11 +47,28 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     Ok(value)
 }
 
+/// As everywhere: `metadata.port`, `systemPackages[1]`, `files["src/a.py"]`. Empty when it is the
+/// whole.
 fn field_of(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
-    match error.path().to_string() {
-        path if path == "." => String::new(),
-        path => path,
+    let mut field = String::new();
+    for segment in error.path() {
+        match segment {
+            Segment::Seq { index } => field.push_str(&format!("[{index}]")),
+            Segment::Map { key } if !is_word(key) => field.push_str(&format!("[{key:?}]")),
+            Segment::Map { key } | Segment::Enum { variant: key } => {
+                if !field.is_empty() {
+                    field.push('.');
+                }
+                field.push_str(key);
+            }
+            Segment::Unknown => {}
+        }
     }
+    field
+}
+
+fn is_word(key: &str) -> bool {
+    !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 #[cfg(test)]
@@ -67,6 +85,8 @@ mod tests {
         assert_eq!(invalid(r#"{"port": "x"}"#), "port");
         assert_eq!(invalid(r#"{"systemPackages": ["a", 1]}"#), "systemPackages[1]");
         assert_eq!(invalid(r#"{"colour": 1}"#), "colour");
+        assert_eq!(invalid(r#"{"environment": {"A B": 1}}"#), "environment[\"A B\"]");
+        assert_eq!(invalid("[]"), "");
         assert!(matches!(parse::<Metadata>(b"{"), Err(ApiError::Malformed(_))));
         assert!(matches!(parse::<Metadata>(b"{} {}"), Err(ApiError::Malformed(_))));
     }

@@ -8,6 +8,7 @@ use crate::store::Page;
 
 /// `?cursor&limit`.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
 pub struct PageQuery {
     /// What an earlier page gave as `nextCursor`.
     pub cursor: Option<String>,

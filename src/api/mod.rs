@@ -7,6 +7,7 @@
 
 pub mod auth;
 mod docs;
+mod extract;
 mod hosts;
 mod json;
 mod listing;
@@ -98,10 +99,12 @@ fn described(config: &Config) -> OpenApiRouter<AppState> {
 /// The same, protected ones behind the token.
 fn routes(state: &AppState) -> OpenApiRouter<AppState> {
     let require = || middleware::from_fn_with_state(state.clone(), auth::require);
-    let v1 = v1::routes().layer(middleware::from_fn_with_state(state.clone(), v1::deprecation));
+    // Outside the token's check: a caller without one is told of the newer face as well.
+    let deprecation = middleware::from_fn_with_state(state.clone(), v1::deprecation);
+    let v1 = v1::routes().route_layer(require()).layer(deprecation);
     OpenApiRouter::new()
         .nest("/api/v2", v2::routes(&state.config).route_layer(require()))
-        .nest("/api/v1", v1.route_layer(require()))
+        .nest("/api/v1", v1)
         .merge(system::routes())
 }
 
@@ -117,8 +120,9 @@ pub fn router(state: AppState) -> Router {
         .fallback(|| async { ApiError::NoRoute })
         .layer(DefaultBodyLimit::max(SMALL_BODY))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn_with_state(state.clone(), hosts::dispatch))
         .layer(middleware::from_fn(trace::trace))
+        // Outermost: what is for a preview is none of the API's business.
+        .layer(middleware::from_fn_with_state(state.clone(), hosts::dispatch))
         .with_state(state)
 }
 

@@ -162,9 +162,13 @@ impl IntoResponse for Problem {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        match error.is_busy() {
-            true => Self::Unavailable { code: "store_busy", reason: error.to_string(), retry_after: 2 },
-            false => Self::Internal(error.to_string()),
+        let reason = error.to_string();
+        match error {
+            StoreError::Cursor => {
+                Invalid::new("cursor", "expected one that an earlier page of this list gave").into()
+            }
+            error if error.is_busy() => Self::Unavailable { code: "store_busy", reason, retry_after: 2 },
+            _ => Self::Internal(reason),
         }
     }
 }

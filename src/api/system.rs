@@ -47,25 +47,25 @@ fn alive() -> Json<Alive> {
 }
 
 /// The daemon answers.
-#[utoipa::path(get, path = "/health", tag = "system", responses((status = 200, body = Alive)))]
+#[utoipa::path(get, path = "/health", operation_id = "getHealth", security(()), tag = "system", responses((status = 200, body = Alive)))]
 async fn health() -> Json<Alive> {
     alive()
 }
 
 /// The same, under another custom's name.
-#[utoipa::path(get, path = "/healthz", tag = "system", responses((status = 200, body = Alive)))]
+#[utoipa::path(get, path = "/healthz", operation_id = "getHealthz", security(()), tag = "system", responses((status = 200, body = Alive)))]
 async fn healthz() -> Json<Alive> {
     alive()
 }
 
 /// The same, for orchestrators.
-#[utoipa::path(get, path = "/liveness", tag = "system", responses((status = 200, body = Alive)))]
+#[utoipa::path(get, path = "/liveness", operation_id = "getLiveness", security(()), tag = "system", responses((status = 200, body = Alive)))]
 async fn liveness() -> Json<Alive> {
     alive()
 }
 
 /// Engine, store and base images are usable; if not, 503 says which is not.
-#[utoipa::path(get, path = "/readiness", tag = "system",
+#[utoipa::path(get, path = "/readiness", operation_id = "getReadiness", security(()), tag = "system",
     responses((status = 200, body = Readiness), (status = 503, body = Readiness)))]
 async fn readiness(State(state): State<AppState>) -> (StatusCode, Json<Readiness>) {
     let readiness = state.orchestrator.readiness().await;
@@ -73,13 +73,13 @@ async fn readiness(State(state): State<AppState>) -> (StatusCode, Json<Readiness
     (status, Json(readiness))
 }
 
-#[utoipa::path(get, path = "/version", tag = "system", responses((status = 200, body = Version)))]
+#[utoipa::path(get, path = "/version", operation_id = "getVersion", security(()), tag = "system", responses((status = 200, body = Version)))]
 async fn version() -> Json<Version> {
     Json(Version { name: "previewd".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() })
 }
 
 /// OpenMetrics text for Prometheus.
-#[utoipa::path(get, path = "/metrics", tag = "system", responses((status = 200, body = String)))]
+#[utoipa::path(get, path = "/metrics", operation_id = "getMetrics", security(()), tag = "system", responses((status = 200, body = String)))]
 async fn metrics(State(state): State<AppState>) -> Result<Response, ApiError> {
     let mut text = String::new();
     encode(&mut text, &state.metrics).map_err(|error| ApiError::Internal(error.to_string()))?;
@@ -88,7 +88,7 @@ async fn metrics(State(state): State<AppState>) -> Result<Response, ApiError> {
 }
 
 /// Readiness with the engine's facts, for operators.
-#[utoipa::path(get, path = "/health/detailed", tag = "system", responses((status = 200, body = Object)))]
+#[utoipa::path(get, path = "/health/detailed", operation_id = "v1GetDetailedHealth", tag = "system", responses((status = 200, body = Object)))]
 async fn detailed(State(state): State<AppState>, _: Caller) -> Json<Value> {
     let readiness = state.orchestrator.readiness().await;
     let engine = state.orchestrator.engine_info().await.ok();
@@ -108,7 +108,7 @@ async fn detailed(State(state): State<AppState>, _: Caller) -> Json<Value> {
 }
 
 /// Live previews by status: yours, or all for admins.
-#[utoipa::path(get, path = "/metrics/summary", tag = "system", responses((status = 200, body = Object)))]
+#[utoipa::path(get, path = "/metrics/summary", operation_id = "v1GetMetricsSummary", tag = "system", responses((status = 200, body = Object)))]
 async fn summary(State(state): State<AppState>, caller: Caller) -> Json<Value> {
     let mut by_status = std::collections::BTreeMap::<&str, u32>::new();
     let (mut requests, mut errors) = (0, 0);

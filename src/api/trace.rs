@@ -39,6 +39,7 @@ fn with_problem(mut response: Response, method: &axum::http::Method, id: &str) -
         return with_headers_of(problem.into_response(), &response);
     }
     let error = match status {
+        StatusCode::NOT_FOUND => ApiError::NoRoute,
         StatusCode::METHOD_NOT_ALLOWED => ApiError::Method(method.to_string()),
         StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLarge { limit: super::SMALL_BODY as u64 },
         _ => return response,

@@ -22,9 +22,8 @@ pub struct EventsArgs {
 #[serde(rename_all = "camelCase")]
 struct Event {
     timestamp: DateTime<Utc>,
-    #[serde(alias = "type", alias = "event")]
     event_type: String,
-    #[serde(default, alias = "eventData")]
+    #[serde(default)]
     data: Value,
 }
 

@@ -14,7 +14,7 @@ pub use reader::{ConfigError, Effective, Origin};
 
 use crate::domain::{InstanceId, ResourceLimits, TierTable};
 use crate::generation::{BaseImages, BuildInputs};
-use crate::orchestrator::{AddressPool, ImagesConfig, NetworksConfig};
+use crate::orchestrator::{AddressPool, Dial, ImagesConfig, NetworksConfig};
 use crate::{api, engine, ingress, orchestrator, store, streams};
 use parse::{duration_s, flag, in_range, one_of, optional, tier, word};
 use reader::Reader;
@@ -51,7 +51,7 @@ pub struct Overrides {
 impl Config {
     /// Reads this process's environment.
     pub fn from_env(overrides: &Overrides) -> Result<Self, Vec<ConfigError>> {
-        Self::read(std::env::vars(), overrides)
+        Self::read(reader::as_text(std::env::vars_os())?, overrides)
     }
 
     pub fn read(
@@ -183,6 +183,12 @@ fn read_orchestrator(r: &mut Reader, domain: Option<String>) -> Option<orchestra
     let timeout = r.take("PREVIEW_HEALTH_CHECK_TIMEOUT", "10", "1 to 300 seconds", duration_s(1..=300));
     let extensions = r.take("PREVIEW_MAX_EXTENSIONS", "3", "0 to 1000", in_range(0..=1000));
     let runtime = r.take("PREVIEW_RUNTIME", "", "a runtime of the engine such as runsc", optional(host_name));
+    let dial = r.take("PREVIEW_DIAL", "auto", "auto, container or published", |text| match text {
+        "auto" => Some(None),
+        "container" => Some(Some(Dial::Container)),
+        "published" => Some(Some(Dial::Published)),
+        _ => None,
+    });
     let every = r.take("PREVIEW_RECONCILE_INTERVAL", "3", "1 to 300 seconds", duration_s(1..=300));
     let networks = read_networks(r);
     let images = read_images(r);
@@ -196,6 +202,7 @@ fn read_orchestrator(r: &mut Reader, domain: Option<String>) -> Option<orchestra
         max_extensions: u32::try_from(extensions?).ok()?,
         runtime: runtime?,
         domain,
+        dial: dial?,
         networks: networks?,
         images: images?,
         reconcile_every: every?,

@@ -2,6 +2,7 @@
 //! what it took from where, and refuses what nobody asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::path::Path;
 
 /// One setting as it is in force; `previewd config` prints these.
@@ -130,6 +131,29 @@ impl Reader {
     }
 }
 
+/// The variables that are text. Others are none of ours, or a mistake.
+pub fn as_text(
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Vec<(String, String)>, Vec<ConfigError>> {
+    const OURS: [&str; 6] = ["PREVIEW_", "DATABASE_URL", "DOCKER_", "ENABLE_", "SNAPSHOT_", "CORS_ORIGINS"];
+    let mut texts = Vec::new();
+    let mut errors = Vec::new();
+    for (name, value) in environment {
+        match (name.into_string(), value.into_string()) {
+            (Ok(name), Ok(value)) => texts.push((name, value)),
+            (Ok(name), Err(_)) if OURS.iter().any(|ours| name.starts_with(ours)) => {
+                errors.push(ConfigError::Value {
+                    name,
+                    value: "(broken text)".to_owned(),
+                    expected: "text in UTF-8".to_owned(),
+                });
+            }
+            _ => {}
+        }
+    }
+    if errors.is_empty() { Ok(texts) } else { Err(errors) }
+}
+
 /// Keys are the variables' names in either case; tables and arrays are kept as JSON text.
 fn read_file(path: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
     let shown = path.display().to_string();
@@ -198,6 +222,16 @@ mod tests {
         assert_eq!(port("PREVIEW_PORT_MAX", "3100"), Some(5000));
         let taken = settings.finish().expect("all known");
         assert_eq!((taken[0].origin, taken[1].origin), (Origin::Environment, Origin::File));
+    }
+
+    #[test]
+    fn broken_text_in_the_environment_matters_only_where_it_is_ours() {
+        use std::os::unix::ffi::OsStringExt;
+        let broken = || OsString::from_vec(vec![0xff]);
+        let read = |name: &str| as_text([(OsString::from(name), broken())]);
+        assert_eq!(read("LESSKEY").expect("none of ours"), []);
+        let errors = read("DATABASE_URL").expect_err("accepted");
+        assert_eq!(errors[0].to_string(), "DATABASE_URL=\"(broken text)\": expected text in UTF-8");
     }
 
     #[test]

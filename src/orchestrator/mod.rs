@@ -41,6 +41,7 @@ pub use launch::{Launch, LaunchError, Launched};
 pub use metrics::Metrics;
 pub use networks::Config as NetworksConfig;
 pub use queue::{Ask, Denial};
+pub use reach::Dial;
 pub use subnets::AddressPool;
 pub use token::TokenKey;
 pub use visitors::Visitors;
@@ -78,6 +79,8 @@ pub struct Config {
     pub runtime: Option<String>,
     /// `PREVIEW_DOMAIN`: previews are also served as `{previewId}.{domain}`.
     pub domain: Option<String>,
+    /// `PREVIEW_DIAL`: `container` or `published`; default `auto`, found out by a probe.
+    pub dial: Option<Dial>,
     pub networks: NetworksConfig,
     pub images: ImagesConfig,
     /// How often the engine's inventory is compared with the store.
@@ -131,6 +134,7 @@ impl Orchestrator {
         let images = Images::new(engine.clone(), config.images.clone(), tasks.clone());
         let networks =
             Networks::new(engine.clone(), instance.clone(), config.networks.clone(), tasks.clone());
+        let reach = Reach::new(config.dial);
         let parts = Parts {
             instance,
             config,
@@ -142,7 +146,7 @@ impl Orchestrator {
             builds: Jobs::default(),
             networks,
             registry: Registry::default(),
-            reach: Reach::default(),
+            reach,
             cpu_clocks: CpuClocks::default(),
             endpoints: FoundEndpoints::default(),
             tokens,

@@ -7,5 +7,16 @@
 mod app;
 #[path = "../common/http.rs"]
 mod http;
+mod scene;
+mod sse;
 
+mod absent_engine;
+mod builds;
+mod crash;
 mod examples;
+mod failures;
+mod lifecycle;
+mod limits;
+mod postgres;
+mod v1;
+mod ways_in;

@@ -3,10 +3,13 @@
 //! Only plain files are taken. Links and devices are refused, because what they point at is not
 //! the sender's to say; so is every path that leaves the tree.
 
-use std::io::{Cursor, Read};
+use std::cell::Cell;
+use std::io::{self, Cursor, Read};
+use std::rc::Rc;
 
 use bytes::Bytes;
 use flate2::read::GzDecoder;
+use memchr::memmem;
 
 use crate::api::problem::ApiError;
 use crate::domain::{FilePath, FileSet, Invalid, SourceFile};
@@ -14,8 +17,14 @@ use crate::domain::{FilePath, FileSet, Invalid, SourceFile};
 /// Entries of any kind, folders too; a million empty ones end here.
 const MAX_ENTRIES: usize = 40_000;
 
+/// What may lie between the contents of two entries of a tar: padding, and headers, which the
+/// library reads into memory whole.
+const MAX_HEADERS: u64 = 1024 * 1024;
+
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZIP: &[u8] = b"PK";
+/// Begins the record of one entry in the directory of a zip.
+const ZIP_RECORD: &[u8] = b"PK\x01\x02";
 
 /// By the first bytes, whatever the content type says.
 pub fn is_archive(body: &[u8]) -> bool {
@@ -27,7 +36,6 @@ pub fn unpack(body: &[u8], max_bytes: u64) -> Result<FileSet, ApiError> {
     let files = if body.starts_with(ZIP) {
         from_zip(body, &mut budget)?
     } else if body.starts_with(GZIP) {
-        // The budget counts content; headers of a tar cannot weigh more than entries allow.
         from_tar(GzDecoder::new(body), &mut budget)?
     } else {
         from_tar(body, &mut budget)?
@@ -67,17 +75,22 @@ fn broken(error: impl std::fmt::Display) -> ApiError {
 type Files = Vec<(FilePath, SourceFile)>;
 
 fn from_tar(reader: impl Read, budget: &mut Budget) -> Result<Files, ApiError> {
-    // Long names and PAX headers are read by the library into memory: bound them as well.
     let bounded = reader.take(budget.limit.saturating_mul(2).saturating_add(64 * 1024 * 1024));
-    let mut archive = tar::Archive::new(bounded);
+    let ration = Rc::new(Cell::new(MAX_HEADERS));
+    let mut archive = tar::Archive::new(Rationed { reader: bounded, left: Rc::clone(&ration) });
+    let mut entries = archive.entries().map_err(broken)?;
     let mut files = Vec::new();
-    for entry in archive.entries().map_err(broken)? {
+    loop {
+        ration.set(MAX_HEADERS);
+        let Some(entry) = entries.next() else { break };
         let mut entry = entry.map_err(broken)?;
         budget.entry()?;
+        ration.set(budget.bytes.saturating_add(MAX_HEADERS));
         let name = String::from_utf8(entry.path_bytes().into_owned())
             .map_err(|_| Invalid::new("archive", "expected names in UTF-8"))?;
         let kind = entry.header().entry_type();
-        if kind.is_dir() {
+        // Version control writes a global header with the commit's name; it is no file.
+        if kind.is_dir() || kind.is_pax_global_extensions() {
             continue;
         }
         let path = FilePath::parse(&name)?;
@@ -94,8 +107,37 @@ fn from_tar(reader: impl Read, budget: &mut Budget) -> Result<Files, ApiError> {
     Ok(files)
 }
 
+/// Gives no more than its ration until somebody renews it.
+struct Rationed<R> {
+    reader: R,
+    left: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Read for Rationed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.left.get();
+        if left == 0 && !buffer.is_empty() {
+            return Err(io::Error::other("the headers of an entry are longer than 1 MiB"));
+        }
+        let most = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        let count = self.reader.read(&mut buffer[..most])?;
+        self.left.set(left - count as u64);
+        Ok(count)
+    }
+}
+
+/// The library reads the whole directory into memory, and of two entries with one name it keeps
+/// the later: both are seen here, from the number of records.
 fn from_zip(body: &[u8], budget: &mut Budget) -> Result<Files, ApiError> {
+    if memmem::find_iter(body, ZIP_RECORD).nth(MAX_ENTRIES).is_some() {
+        return Err(Invalid::new("archive", format!("expected at most {MAX_ENTRIES} entries")).into());
+    }
     let mut archive = zip::ZipArchive::new(Cursor::new(body)).map_err(broken)?;
+    let directory = usize::try_from(archive.central_directory_start()).unwrap_or(usize::MAX);
+    let records = body.get(directory..).map_or(0, |rest| memmem::find_iter(rest, ZIP_RECORD).count());
+    if records > archive.len() {
+        return Err(Invalid::new("archive", "two entries name the same file").into());
+    }
     let mut files = Vec::new();
     for index in 0..archive.len() {
         budget.entry()?;

@@ -1,16 +1,16 @@
 //! The file map of JSON bodies.
 
-use std::collections::BTreeMap;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use serde::Deserialize;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
+use crate::api::problem::ApiError;
 use crate::domain::{FilePath, FileSet, Invalid, SourceFile};
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected text, or an object of content, encoding (utf-8 or base64) and mode")]
 pub enum FileEntry {
     Text(String),
     Encoded(EncodedFile),
@@ -44,11 +44,41 @@ enum Mode {
     Octal(String),
 }
 
+/// The entries of the map as they came. JSON may name a file twice; a map of ours would keep one
+/// of the two and nobody would hear of the other.
+pub fn entries<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, FileEntry)>, D::Error> {
+    struct Entries;
+    impl<'de> Visitor<'de> for Entries {
+        type Value = Vec<(String, FileEntry)>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an object of files by path")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut entries = Vec::new();
+            while let Some(entry) = map.next_entry()? {
+                entries.push(entry);
+            }
+            Ok(entries)
+        }
+    }
+    deserializer.deserialize_map(Entries)
+}
+
 /// The map as a checked set of files.
-pub fn decode(files: BTreeMap<String, FileEntry>, max_bytes: u64) -> Result<FileSet, Invalid> {
-    let decoded: Result<Vec<_>, Invalid> =
-        files.into_iter().map(|(path, entry)| Ok((FilePath::parse(&path)?, file(&path, entry)?))).collect();
-    FileSet::new(decoded?, max_bytes)
+pub fn decode(files: Vec<(String, FileEntry)>, max_bytes: u64) -> Result<FileSet, ApiError> {
+    let mut decoded = Vec::with_capacity(files.len());
+    let mut total = 0;
+    for (path, entry) in files {
+        let file = file(&path, entry)?;
+        total += file.content.len() as u64;
+        if total > max_bytes {
+            return Err(ApiError::TooLarge { limit: max_bytes });
+        }
+        decoded.push((FilePath::parse(&path)?, file));
+    }
+    Ok(FileSet::new(decoded, max_bytes)?)
 }
 
 fn file(path: &str, entry: FileEntry) -> Result<SourceFile, Invalid> {

@@ -6,8 +6,6 @@
 mod archive;
 mod files;
 
-use std::collections::BTreeMap;
-
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Multipart, Request};
 use axum::http::{StatusCode, header};
@@ -32,15 +30,20 @@ pub struct PutBody {
     #[serde(default)]
     metadata: Metadata,
     /// By path: text, or `{content, encoding, mode}`.
-    files: BTreeMap<String, FileEntry>,
+    #[serde(deserialize_with = "files::entries")]
+    #[schema(value_type = std::collections::BTreeMap<String, FileEntry>)]
+    files: Vec<(String, FileEntry)>,
 }
 
 /// Where an archive may carry its metadata.
 const METADATA_FILE: &str = "preview.json";
 
+/// Old tars say nowhere in their bytes what they are.
+const TAR_TYPES: [&str; 2] = ["application/x-tar", "application/tar"];
+
 pub async fn read(request: Request, max_bytes: u64) -> Result<Upload, ApiError> {
-    let kind =
-        request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let kind = kind.unwrap_or_default().trim().to_ascii_lowercase();
     let upload = if kind.starts_with("multipart/form-data") {
         let form = Multipart::from_request(request, &()).await;
         form_upload(form.map_err(|error| ApiError::Malformed(error.body_text()))?, max_bytes).await?
@@ -50,7 +53,8 @@ pub async fn read(request: Request, max_bytes: u64) -> Result<Upload, ApiError> 
             _ => ApiError::Malformed(error.body_text()),
         })?;
         // Unpacking and decoding are computation: off the threads that serve sockets.
-        let work = move || match archive::is_archive(&body) {
+        let named = TAR_TYPES.contains(&kind.as_str());
+        let work = move || match named || archive::is_archive(&body) {
             true => archive_upload(&body, None, max_bytes),
             false => json_upload(&body, max_bytes),
         };
@@ -91,6 +95,10 @@ async fn form_upload(mut form: Multipart, max_bytes: u64) -> Result<Upload, ApiE
     };
     while let Some(field) = form.next_field().await.map_err(malformed)? {
         let name = field.name().unwrap_or_default().to_owned();
+        let is_second = if name == "metadata" { metadata.is_some() } else { body.is_some() };
+        if is_second {
+            return Err(Invalid::new(name, "expected metadata and archive once each").into());
+        }
         let bytes = field.bytes().await.map_err(malformed)?;
         match name.as_str() {
             "metadata" => metadata = Some(json::parse(&bytes).map_err(|error| in_file(error, "metadata"))?),

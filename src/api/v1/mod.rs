@@ -5,7 +5,7 @@ mod views;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -17,6 +17,7 @@ use self::views::{
     ConfigView, EndpointList, LaunchView, LogEventView, LogList, RequestAnswer, RequestBody, StatusView,
 };
 use super::auth::Caller;
+use super::extract::{Path, Query};
 use super::problem::{ApiError, Problem};
 use super::v2::{self, LogQuery};
 use super::{AppState, json, owned, sse};
@@ -56,7 +57,7 @@ pub async fn deprecation(State(state): State<AppState>, request: Request, next: 
     response
 }
 
-#[utoipa::path(post, path = "/generations/{generation_id}/preview/launch", tag = "v1",
+#[utoipa::path(post, path = "/generations/{generation_id}/preview/launch", operation_id = "v1LaunchPreview", tag = "v1",
     params(("generation_id" = String, Path)), request_body = LaunchBody,
     responses((status = 201, body = LaunchView), (status = 200, body = LaunchView), (status = 404, body = Problem)))]
 async fn launch(
@@ -85,7 +86,7 @@ async fn launch(
     Ok((status, Json(LaunchView::new(&launched.preview, launched.token))))
 }
 
-#[utoipa::path(get, path = "/generations/{generation_id}/preview/status", tag = "v1",
+#[utoipa::path(get, path = "/generations/{generation_id}/preview/status", operation_id = "v1GetPreviewStatus", tag = "v1",
     params(("generation_id" = String, Path)),
     responses((status = 200, body = StatusView), (status = 404, body = Problem)))]
 async fn status(
@@ -98,7 +99,7 @@ async fn status(
     Ok(Json(StatusView::new(&preview, usage)))
 }
 
-#[utoipa::path(delete, path = "/generations/{generation_id}/preview", tag = "v1",
+#[utoipa::path(delete, path = "/generations/{generation_id}/preview", operation_id = "v1StopPreview", tag = "v1",
     params(("generation_id" = String, Path)), responses((status = 204), (status = 404, body = Problem)))]
 async fn stop(
     State(state): State<AppState>,
@@ -110,7 +111,7 @@ async fn stop(
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[utoipa::path(get, path = "/generations/{generation_id}/preview/endpoints", tag = "v1",
+#[utoipa::path(get, path = "/generations/{generation_id}/preview/endpoints", operation_id = "v1ListEndpoints", tag = "v1",
     params(("generation_id" = String, Path)), responses((status = 200, body = EndpointList)))]
 async fn endpoints(
     State(state): State<AppState>,
@@ -122,7 +123,7 @@ async fn endpoints(
     Ok(Json(EndpointList::of(&endpoints)))
 }
 
-#[utoipa::path(post, path = "/generations/{generation_id}/preview/request", tag = "v1",
+#[utoipa::path(post, path = "/generations/{generation_id}/preview/request", operation_id = "v1SendRequest", tag = "v1",
     params(("generation_id" = String, Path), ("X-Preview-Token" = String, Header)), request_body = RequestBody,
     responses((status = 200, body = RequestAnswer), (status = 401, body = Problem), (status = 504, body = Problem)))]
 async fn request(
@@ -136,7 +137,7 @@ async fn request(
     Ok(Json(v2::forward(&state, &preview, body.into()).await?.into()))
 }
 
-#[utoipa::path(get, path = "/generations/{generation_id}/preview/config", tag = "v1",
+#[utoipa::path(get, path = "/generations/{generation_id}/preview/config", operation_id = "v1GetPreviewConfig", tag = "v1",
     params(("generation_id" = String, Path)), responses((status = 200, body = ConfigView)))]
 async fn config(
     State(state): State<AppState>,
@@ -147,7 +148,7 @@ async fn config(
     Ok(Json(ConfigView::new(&preview, &state.config)))
 }
 
-#[utoipa::path(get, path = "/generations/{generation_id}/preview/logs", tag = "v1",
+#[utoipa::path(get, path = "/generations/{generation_id}/preview/logs", operation_id = "v1GetLogs", tag = "v1",
     params(("generation_id" = String, Path), LogQuery), responses((status = 200, body = LogList)))]
 async fn logs(
     State(state): State<AppState>,
@@ -159,7 +160,7 @@ async fn logs(
     Ok(Json(v2::log_page(&state, &preview, &query)?.into()))
 }
 
-#[utoipa::path(get, path = "/generations/{generation_id}/preview/logs/stream", tag = "v1",
+#[utoipa::path(get, path = "/generations/{generation_id}/preview/logs/stream", operation_id = "v1StreamLogs", tag = "v1",
     params(("generation_id" = String, Path), LogQuery),
     responses((status = 200, content_type = "text/event-stream", body = LogEventView)))]
 async fn log_stream(

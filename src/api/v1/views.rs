@@ -97,6 +97,8 @@ pub struct RequestAnswer {
 #[schema(as = v1::LogList)]
 pub struct LogList {
     logs: Vec<LogEventView>,
+    /// Give it as `cursor` to get what came after these lines.
+    next_cursor: Option<u64>,
 }
 
 /// `source` is `subprocess` for what the app printed, `system` for the rest.
@@ -197,7 +199,7 @@ impl From<v2::RequestAnswer> for RequestAnswer {
 
 impl From<v2::LogPage> for LogList {
     fn from(page: v2::LogPage) -> Self {
-        Self { logs: page.logs.iter().map(LogEventView::from).collect() }
+        Self { logs: page.logs.iter().map(LogEventView::from).collect(), next_cursor: page.next_cursor }
     }
 }
 

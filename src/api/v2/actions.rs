@@ -1,12 +1,13 @@
 //! Restart, pause, resume, extend.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::api::auth::Caller;
+use crate::api::extract::Path;
 use crate::api::problem::{ApiError, Problem};
 use crate::api::{AppState, json, owned};
 use crate::domain::Invalid;
@@ -30,7 +31,7 @@ pub struct ExtendAnswer {
 }
 
 /// Start the app again in a fresh container. The preview token changes.
-#[utoipa::path(post, path = "/generations/{gid}/preview/restart", tag = "previews", params(("gid" = String, Path)),
+#[utoipa::path(post, path = "/generations/{gid}/preview/restart", operation_id = "restartPreview", tag = "previews", params(("gid" = String, Path)),
     responses((status = 202), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub async fn restart(
     State(state): State<AppState>,
@@ -41,7 +42,7 @@ pub async fn restart(
 }
 
 /// Freeze the app; it keeps its memory and uses no CPU.
-#[utoipa::path(post, path = "/generations/{gid}/preview/pause", tag = "previews", params(("gid" = String, Path)),
+#[utoipa::path(post, path = "/generations/{gid}/preview/pause", operation_id = "pausePreview", tag = "previews", params(("gid" = String, Path)),
     responses((status = 202), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub async fn pause(
     State(state): State<AppState>,
@@ -52,7 +53,7 @@ pub async fn pause(
 }
 
 /// Go on after a pause.
-#[utoipa::path(post, path = "/generations/{gid}/preview/resume", tag = "previews", params(("gid" = String, Path)),
+#[utoipa::path(post, path = "/generations/{gid}/preview/resume", operation_id = "resumePreview", tag = "previews", params(("gid" = String, Path)),
     responses((status = 202), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub async fn resume(
     State(state): State<AppState>,
@@ -63,7 +64,7 @@ pub async fn resume(
 }
 
 /// More time before the session ends.
-#[utoipa::path(post, path = "/generations/{gid}/preview/extend", tag = "previews", params(("gid" = String, Path)),
+#[utoipa::path(post, path = "/generations/{gid}/preview/extend", operation_id = "extendPreview", tag = "previews", params(("gid" = String, Path)),
     request_body = ExtendBody,
     responses((status = 200, body = ExtendAnswer), (status = 409, body = Problem), (status = 422, body = Problem)))]
 pub async fn extend(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
@@ -11,6 +11,7 @@ use futures_util::stream;
 use serde::Serialize;
 
 use crate::api::auth::Caller;
+use crate::api::extract::Path;
 use crate::api::problem::{ApiError, Problem};
 use crate::api::{AppState, owned, sse};
 use crate::orchestrator::{BuildJob, ImageError};
@@ -49,7 +50,7 @@ pub struct BuildFailure {
 }
 
 /// Build the image of a generation.
-#[utoipa::path(post, path = "/generations/{gid}/build", tag = "generations", params(("gid" = String, Path)),
+#[utoipa::path(post, path = "/generations/{gid}/build", operation_id = "startBuild", tag = "generations", params(("gid" = String, Path)),
     responses((status = 202, body = BuildView), (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub async fn start(
     State(state): State<AppState>,
@@ -62,7 +63,7 @@ pub async fn start(
 }
 
 /// How the newest build of a generation stands.
-#[utoipa::path(get, path = "/generations/{gid}/build", tag = "generations", params(("gid" = String, Path)),
+#[utoipa::path(get, path = "/generations/{gid}/build", operation_id = "getBuild", tag = "generations", params(("gid" = String, Path)),
     responses((status = 200, body = BuildView)))]
 pub async fn get(
     State(state): State<AppState>,
@@ -75,7 +76,7 @@ pub async fn get(
 }
 
 /// Give the build up. It stops in the engine unless a launch needs it too.
-#[utoipa::path(delete, path = "/generations/{gid}/build", tag = "generations", params(("gid" = String, Path)),
+#[utoipa::path(delete, path = "/generations/{gid}/build", operation_id = "cancelBuild", tag = "generations", params(("gid" = String, Path)),
     responses((status = 204)))]
 pub async fn cancel(
     State(state): State<AppState>,
@@ -89,7 +90,7 @@ pub async fn cancel(
 
 /// Steps and output of the build from its beginning, live, as server-sent events. The stream
 /// ends after `done`, `failed` or `cancelled`.
-#[utoipa::path(get, path = "/generations/{gid}/build/logs", tag = "generations", params(("gid" = String, Path)),
+#[utoipa::path(get, path = "/generations/{gid}/build/logs", operation_id = "streamBuildLogs", tag = "generations", params(("gid" = String, Path)),
     responses((status = 200, content_type = "text/event-stream", body = crate::domain::BuildEvent), (status = 404, body = Problem)))]
 pub async fn logs(
     State(state): State<AppState>,

@@ -1,12 +1,13 @@
 //! Generations: put, list, read, delete, and the Dockerfile of one.
 
 use axum::Json;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use crate::api::auth::{Caller, Role};
+use crate::api::extract::{Path, Query};
 use crate::api::listing::PageQuery;
 use crate::api::problem::{ApiError, Problem};
 use crate::api::{AppState, owned, upload};
@@ -38,6 +39,7 @@ pub struct GenerationList {
 }
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
 pub struct DeleteQuery {
     /// Stop its live previews first.
     #[serde(default)]
@@ -45,6 +47,7 @@ pub struct DeleteQuery {
 }
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
 pub struct DockerfileQuery {
     /// Answer with the plan: what was detected, and every decision with its reason, as JSON.
     #[serde(default)]
@@ -52,7 +55,7 @@ pub struct DockerfileQuery {
 }
 
 /// Store a generation. The identical content under the same id is 200, other content 409.
-#[utoipa::path(put, path = "/generations/{gid}", tag = "generations",
+#[utoipa::path(put, path = "/generations/{gid}", operation_id = "putGeneration", tag = "generations",
     params(("gid" = String, Path, description = "1 to 100 of A-Z a-z 0-9 . _ -")),
     request_body(content = upload::PutBody, description = "JSON, or a tar, tar.gz or zip with metadata in `preview.json`, or multipart with `metadata` and `archive`"),
     responses((status = 201, body = GenerationView), (status = 200, body = GenerationView),
@@ -80,7 +83,7 @@ pub async fn put(
 }
 
 /// Your generations, newest first; admins see all.
-#[utoipa::path(get, path = "/generations", tag = "generations", params(PageQuery),
+#[utoipa::path(get, path = "/generations", operation_id = "listGenerations", tag = "generations", params(PageQuery),
     responses((status = 200, body = GenerationList), (status = 401, body = Problem)))]
 pub async fn list(
     State(state): State<AppState>,
@@ -94,7 +97,7 @@ pub async fn list(
 }
 
 /// One generation, without its files.
-#[utoipa::path(get, path = "/generations/{gid}", tag = "generations", params(("gid" = String, Path)),
+#[utoipa::path(get, path = "/generations/{gid}", operation_id = "getGeneration", tag = "generations", params(("gid" = String, Path)),
     responses((status = 200, body = GenerationView), (status = 403, body = Problem), (status = 404, body = Problem)))]
 pub async fn get(
     State(state): State<AppState>,
@@ -105,7 +108,7 @@ pub async fn get(
 }
 
 /// Delete a generation. 409 while a preview of it is live, unless forced.
-#[utoipa::path(delete, path = "/generations/{gid}", tag = "generations",
+#[utoipa::path(delete, path = "/generations/{gid}", operation_id = "deleteGeneration", tag = "generations",
     params(("gid" = String, Path), DeleteQuery),
     responses((status = 204), (status = 409, body = Problem)))]
 pub async fn delete(
@@ -128,7 +131,7 @@ pub async fn delete(
 }
 
 /// The Dockerfile previewd writes for a generation.
-#[utoipa::path(get, path = "/generations/{gid}/dockerfile", tag = "generations",
+#[utoipa::path(get, path = "/generations/{gid}/dockerfile", operation_id = "getDockerfile", tag = "generations",
     params(("gid" = String, Path), DockerfileQuery),
     responses((status = 200, body = String, content_type = "text/plain"), (status = 422, body = Problem)))]
 pub async fn dockerfile(

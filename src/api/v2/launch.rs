@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::api::auth::Caller;
+use crate::api::extract::Path;
 use crate::api::problem::{ApiError, Problem};
 use crate::api::{AppState, json, owned};
 use crate::domain::{DatabaseType, GenerationId, Invalid, Metadata, Preview, ResourceTier, Status};
@@ -71,7 +72,7 @@ pub struct LaunchDatabase {
 const LONGEST_WAIT: Duration = Duration::from_secs(900);
 
 /// Launch a preview of a generation, or get your live one (200).
-#[utoipa::path(post, path = "/generations/{gid}/preview/launch", tag = "previews",
+#[utoipa::path(post, path = "/generations/{gid}/preview/launch", operation_id = "launchPreview", tag = "previews",
     params(("gid" = String, Path)), request_body = LaunchBody,
     responses((status = 201, body = LaunchAnswer), (status = 200, body = LaunchAnswer),
         (status = 422, body = Problem), (status = 429, body = Problem),

@@ -1,7 +1,7 @@
 //! A preview's log: the newest lines, and live.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::response::sse::Event;
@@ -10,12 +10,14 @@ use futures_util::{Stream, stream};
 use serde::{Deserialize, Serialize};
 
 use crate::api::auth::Caller;
+use crate::api::extract::{Path, Query};
 use crate::api::problem::{ApiError, Problem};
 use crate::api::{AppState, owned, sse};
 use crate::domain::{Invalid, LogLevel, LogLine, LogSource, Preview};
 use crate::streams::{LogEvent, LogFilter, Start};
 
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
 pub struct LogQuery {
     /// This level and worse.
     pub level: Option<String>,
@@ -25,7 +27,7 @@ pub struct LogQuery {
     pub search: Option<String>,
     /// Lines from this time on, RFC 3339.
     pub since: Option<DateTime<Utc>>,
-    /// Lines to give, 1 to 1000, default 100.
+    /// Lines to give, 1 to 1000, default 100; a stream may begin with 0.
     pub limit: Option<usize>,
     /// `nextCursor` of an earlier answer: lines after it.
     pub cursor: Option<u64>,
@@ -41,7 +43,7 @@ pub struct LogPage {
 }
 
 /// The newest lines that match, oldest first.
-#[utoipa::path(get, path = "/generations/{gid}/preview/logs", tag = "previews",
+#[utoipa::path(get, path = "/generations/{gid}/preview/logs", operation_id = "getLogs", tag = "previews",
     params(("gid" = String, Path), LogQuery),
     responses((status = 200, body = LogPage), (status = 404, body = Problem), (status = 422, body = Problem)))]
 pub async fn newest(
@@ -55,10 +57,7 @@ pub async fn newest(
 }
 
 pub fn page(state: &AppState, preview: &Preview, query: &LogQuery) -> Result<LogPage, ApiError> {
-    let limit = query.limit.unwrap_or(100);
-    if !(1..=1000).contains(&limit) {
-        return Err(Invalid::new("limit", "expected 1 to 1000").into());
-    }
+    let limit = query.lines(1)?;
     let logs = state.logs.query(preview.id, &query.filter()?, limit);
     let next_cursor = logs.last().map(|line| line.seq).or(query.cursor);
     Ok(LogPage { logs, next_cursor })
@@ -66,7 +65,7 @@ pub fn page(state: &AppState, preview: &Preview, query: &LogQuery) -> Result<Log
 
 /// The log live, as server-sent events. The last lines come first; `Last-Event-ID` resumes
 /// after that line. A slow reader gets a `dropped` event with the exact count.
-#[utoipa::path(get, path = "/generations/{gid}/preview/logs/stream", tag = "previews",
+#[utoipa::path(get, path = "/generations/{gid}/preview/logs/stream", operation_id = "streamLogs", tag = "previews",
     params(("gid" = String, Path), LogQuery, ("Last-Event-ID" = Option<u64>, Header)),
     responses((status = 200, content_type = "text/event-stream", body = LogLine), (status = 404, body = Problem)))]
 pub async fn stream(
@@ -97,7 +96,7 @@ where
         headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse().ok()).or(query.cursor);
     let start = match seen {
         Some(seq) => Start::After(seq),
-        None => Start::Newest(query.limit.unwrap_or(100).min(1000)),
+        None => Start::Newest(query.lines(0)?),
     };
     let subscription = state.logs.subscribe(preview.id, start);
     if !preview.status.is_live() {
@@ -121,6 +120,15 @@ where
 }
 
 impl LogQuery {
+    /// How many lines are wanted, from `least` to 1000.
+    fn lines(&self, least: usize) -> Result<usize, Invalid> {
+        let limit = self.limit.unwrap_or(100);
+        match (least..=1000).contains(&limit) {
+            true => Ok(limit),
+            false => Err(Invalid::new("limit", format!("expected {least} to 1000"))),
+        }
+    }
+
     fn filter(&self) -> Result<LogFilter, ApiError> {
         let level = self.level.as_deref().map(str::parse::<LogLevel>).transpose()?;
         let source = self.source.as_deref().map(source).transpose()?;
@@ -134,7 +142,9 @@ impl LogQuery {
     }
 }
 
+/// `subprocess` is what the first API calls the app.
 fn source(word: &str) -> Result<LogSource, Invalid> {
+    let word = if word == "subprocess" { "app" } else { word };
     serde_json::from_value(serde_json::Value::String(word.to_owned())).map_err(|_| {
         Invalid::new("source", "expected app, system, build, startup, request, database or error")
     })

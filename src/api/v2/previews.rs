@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::status::StatusView;
 use crate::api::auth::{Caller, Role};
+use crate::api::extract::{Path, Query};
 use crate::api::listing::PageQuery;
 use crate::api::problem::{ApiError, Problem};
 use crate::api::{AppState, owned};
@@ -24,6 +25,7 @@ pub struct PreviewList {
 }
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
 pub struct ListQuery {
     status: Option<Status>,
     project: Option<String>,
@@ -66,20 +68,24 @@ pub struct ConfigView {
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EventList {
-    #[schema(value_type = Vec<Object>)]
     events: Vec<EventView>,
     next_cursor: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+/// One thing that happened.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct EventView {
     timestamp: chrono::DateTime<chrono::Utc>,
-    event: &'static str,
+    /// launched, building, started, healthy, …
+    event_type: &'static str,
+    /// What belongs to it: who asked, what failed.
+    #[schema(value_type = Object)]
     data: serde_json::Value,
 }
 
 /// Your previews, newest first; admins see all.
-#[utoipa::path(get, path = "/previews", tag = "previews", params(ListQuery),
+#[utoipa::path(get, path = "/previews", operation_id = "listPreviews", tag = "previews", params(ListQuery),
     responses((status = 200, body = PreviewList), (status = 422, body = Problem)))]
 pub async fn list(
     State(state): State<AppState>,
@@ -99,7 +105,7 @@ pub async fn list(
 }
 
 /// Stop the preview. Legal in every state; nothing of it is left when the answer comes.
-#[utoipa::path(delete, path = "/generations/{gid}/preview", tag = "previews", params(("gid" = String, Path)),
+#[utoipa::path(delete, path = "/generations/{gid}/preview", operation_id = "stopPreview", tag = "previews", params(("gid" = String, Path)),
     responses((status = 204), (status = 404, body = Problem)))]
 pub async fn stop(
     State(state): State<AppState>,
@@ -112,7 +118,7 @@ pub async fn stop(
 }
 
 /// The HTTP endpoints of the app, found in its source.
-#[utoipa::path(get, path = "/generations/{gid}/preview/endpoints", tag = "previews", params(("gid" = String, Path)),
+#[utoipa::path(get, path = "/generations/{gid}/preview/endpoints", operation_id = "listEndpoints", tag = "previews", params(("gid" = String, Path)),
     responses((status = 200, body = EndpointList), (status = 404, body = Problem)))]
 pub async fn endpoints(
     State(state): State<AppState>,
@@ -125,7 +131,7 @@ pub async fn endpoints(
 }
 
 /// What the preview was given: port, times, tier, limits, network.
-#[utoipa::path(get, path = "/generations/{gid}/preview/config", tag = "previews", params(("gid" = String, Path)),
+#[utoipa::path(get, path = "/generations/{gid}/preview/config", operation_id = "getPreviewConfig", tag = "previews", params(("gid" = String, Path)),
     responses((status = 200, body = ConfigView), (status = 404, body = Problem)))]
 pub async fn config(
     State(state): State<AppState>,
@@ -151,7 +157,7 @@ pub async fn config(
 }
 
 /// The audit trail of the preview, newest first.
-#[utoipa::path(get, path = "/generations/{gid}/preview/events", tag = "previews",
+#[utoipa::path(get, path = "/generations/{gid}/preview/events", operation_id = "listPreviewEvents", tag = "previews",
     params(("gid" = String, Path), PageQuery),
     responses((status = 200, body = EventList), (status = 404, body = Problem)))]
 pub async fn events(
@@ -164,7 +170,7 @@ pub async fn events(
     let found = state.store.events(preview.id, page.page()?).await?;
     let view = |event: crate::domain::Event| EventView {
         timestamp: event.timestamp,
-        event: event.event_type.as_str(),
+        event_type: event.event_type.as_str(),
         data: event.data,
     };
     Ok(Json(EventList { events: found.items.into_iter().map(view).collect(), next_cursor: found.next }))

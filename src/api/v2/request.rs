@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::api::auth::Caller;
+use crate::api::extract::Path;
 use crate::api::problem::{ApiError, Problem};
 use crate::api::{AppState, json, owned};
 use crate::domain::{Invalid, Preview};
@@ -66,7 +67,7 @@ fn get() -> String {
 }
 
 /// Send a request to the app. Needs the preview token in `X-Preview-Token`.
-#[utoipa::path(post, path = "/generations/{gid}/preview/request", tag = "previews",
+#[utoipa::path(post, path = "/generations/{gid}/preview/request", operation_id = "sendRequest", tag = "previews",
     params(("gid" = String, Path), ("X-Preview-Token" = String, Header)), request_body = RequestBody,
     responses((status = 200, body = RequestAnswer), (status = 401, body = Problem), (status = 409, body = Problem),
         (status = 502, body = Problem), (status = 504, body = Problem)))]

@@ -1,11 +1,12 @@
 //! The whole truth about one preview.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::api::auth::Caller;
+use crate::api::extract::Path;
 use crate::api::problem::{ApiError, Problem};
 use crate::api::{AppState, owned};
 use crate::domain::{DatabaseType, Failure, HealthStatus, Preview, Status};
@@ -108,7 +109,7 @@ pub struct EndpointView {
 }
 
 /// Status, health, resources, traffic and what is left of the session.
-#[utoipa::path(get, path = "/generations/{gid}/preview/status", tag = "previews", params(("gid" = String, Path)),
+#[utoipa::path(get, path = "/generations/{gid}/preview/status", operation_id = "getPreviewStatus", tag = "previews", params(("gid" = String, Path)),
     responses((status = 200, body = StatusView), (status = 403, body = Problem), (status = 404, body = Problem)))]
 pub async fn get(
     State(state): State<AppState>,

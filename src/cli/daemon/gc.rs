@@ -41,7 +41,7 @@ pub async fn gc(globals: Globals, args: GcArgs) -> anyhow::Result<()> {
     let store = Store::open(config.store.clone()).await?;
     let Some(instance) = store.setting("instance").await? else {
         console.note("nothing was ever made here");
-        return Ok(());
+        return show(&console, globals.json, args.dry_run, &[]);
     };
     let engine = Engine::connect(config.engine(InstanceId::parse(&instance)?))?;
     let waste = find(&config, &store, &engine, alone.is_some()).await?;

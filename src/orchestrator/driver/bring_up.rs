@@ -18,6 +18,7 @@ use crate::domain::{
 };
 use crate::engine::{ContainerSpec, EngineError, Kind, Ownership};
 use crate::ingress::Upstream;
+use crate::orchestrator::Dial;
 use crate::orchestrator::images::{BuiltImage, ImageError, Recipe};
 use crate::orchestrator::retry::retry;
 
@@ -170,7 +171,7 @@ impl Life {
                 owner: Some(preview.user_id.clone()),
                 ..Ownership::of(self.parts.instance.clone(), Kind::Preview)
             },
-            publish: (!self.parts.reach.dials_containers()).then_some(preview.container_port),
+            publish: (self.parts.reach.dial() == Dial::Published).then_some(preview.container_port),
             runtime: self.parts.config.runtime.clone(),
             command: None,
             working_dir: None,

@@ -12,6 +12,7 @@ use super::{Interrupt, Life};
 use crate::domain::{Stage, Status};
 use crate::engine::{ContainerProcess, ContainerState, ListeningSocket};
 use crate::ingress::ProbeResult;
+use crate::orchestrator::Dial;
 use crate::orchestrator::health::{self, Answer};
 use crate::orchestrator::retry::retry;
 
@@ -52,9 +53,9 @@ impl Life {
     pub(super) fn locate(&self, state: &ContainerState) -> Result<Started, Interrupt> {
         let network = self.preview.network.as_deref().unwrap_or_default();
         let own = state.address_in(network);
-        let address = match (self.parts.reach.dials_containers(), own, state.published_port) {
-            (true, Some(ip), _) => SocketAddr::new(ip, self.preview.container_port),
-            (false, _, Some(port)) => SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port),
+        let address = match (self.parts.reach.dial(), own, state.published_port) {
+            (Dial::Container, Some(ip), _) => SocketAddr::new(ip, self.preview.container_port),
+            (Dial::Published, _, Some(port)) => SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port),
             _ => return Err(self.fail(Stage::Prepare, "the engine gave the container no address")),
         };
         Ok(Started { address, process: state.process.clone() })
