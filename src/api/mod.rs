@@ -121,7 +121,7 @@ pub fn router(state: AppState) -> Router {
         .layer(DefaultBodyLimit::max(SMALL_BODY))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(trace::trace))
-        // Outermost: what is for a preview is none of the API's business.
+        // Outermost: an app's own errors are the app's to word.
         .layer(middleware::from_fn_with_state(state.clone(), hosts::dispatch))
         .with_state(state)
 }
