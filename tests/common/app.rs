@@ -175,9 +175,10 @@ fn environment(data: &Path, settings: Settings) -> HashMap<String, String> {
     all
 }
 
-/// Test instances have names that say so, for the look after all tests.
+/// Test instances have names that say so, and of which run, for the look after all tests.
 async fn name_instance(config: &Config) -> InstanceId {
-    let name = format!("test{}", InstanceId::random());
+    let run = std::env::var("PREVIEW_TEST_RUN").unwrap_or_else(|_| "test".to_owned());
+    let name = format!("{run}{}", InstanceId::random());
     let store = Store::open(config.store.clone()).await.expect("a store");
     let kept = store.put_setting_if_absent("instance", &name).await.expect("written");
     store.close().await;
