@@ -128,9 +128,23 @@ impl TestApp {
 
     /// A client with a token of its own.
     pub fn client(&self, user: &str, role: Role, tier: UserTier) -> Client {
+        Client::new(self.address).bearer(self.mint(user, role, tier))
+    }
+
+    /// A token alone.
+    pub fn token(&self, user: &str) -> String {
+        self.mint(user, Role::User, UserTier::Pro)
+    }
+
+    fn mint(&self, user: &str, role: Role, tier: UserTier) -> String {
         let user = UserId::parse(user).expect("a user name");
         let request = TokenRequest { user, role, tier, ttl: Duration::from_secs(600) };
-        Client::new(self.address).bearer(self.keys.mint(&request).expect("signed"))
+        self.keys.mint(&request).expect("signed")
+    }
+
+    /// The installation's key.
+    pub const fn secret(&self) -> [u8; 32] {
+        self.keys.secret()
     }
 
     pub fn user(&self, name: &str) -> Client {
