@@ -82,6 +82,17 @@ impl Orchestrator {
             None => parts.images.recipe(generation).await?,
         };
         let preview = parts.new_preview(generation, &recipe, &launch);
+        // In a task of its own: a caller that hangs up must not leave a row without a driver.
+        let admission = Arc::clone(parts);
+        let admitted = parts.tasks.spawn(async move { admission.admit(preview).await });
+        admitted.await.map_err(|_| LaunchError::ShuttingDown)?
+    }
+}
+
+impl Parts {
+    /// Quota, row, port and driver of a new preview, or the live one that is there already.
+    async fn admit(self: Arc<Self>, preview: Preview) -> Result<Launched, LaunchError> {
+        let parts = &self;
         // From the row to its driver one launch at a time: who finds a live row finds its driver.
         let _turn = parts.launch_turn.lock().await;
         let limits = &parts.config;
@@ -115,6 +126,19 @@ impl Orchestrator {
 }
 
 impl Parts {
+    /// Takes up live rows that no driver owns: of a launch or an end that could not be written
+    /// down. Whoever launches holds the turn, so a row on its way to its driver is not meant.
+    pub(super) async fn take_up_ghosts(self: &Arc<Self>) -> Result<(), StoreError> {
+        let _turn = self.launch_turn.lock().await;
+        for preview in self.store.live_previews().await? {
+            if self.registry.get(preview.id).is_none() {
+                tracing::warn!(preview = %preview.id, "ending a live preview that nothing owns");
+                self.drive(preview, Begin::Stop);
+            }
+        }
+        Ok(())
+    }
+
     /// A live preview as its driver shows it. The driver knows more than the row: the port is
     /// written a moment after the insert. None yet while another call is launching it.
     fn found(&self, row: &Preview) -> Option<Launched> {

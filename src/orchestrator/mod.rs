@@ -168,14 +168,23 @@ impl Orchestrator {
         &self.parts.config
     }
 
-    /// Stops deciding, lets previews be, and waits for the tasks; at most `patience`.
-    pub async fn shutdown(&self, patience: Duration) {
+    /// Stops deciding and lets previews be; calls that wait for something end.
+    pub fn begin_shutdown(&self) {
         self.parts.shutdown.cancel();
         self.parts.tasks.close();
-        if tokio::time::timeout(patience, self.parts.tasks.wait()).await.is_err() {
+    }
+
+    /// Waits for the tasks and removes what is spare; at most `patience`. What is left then is
+    /// taken up by the next start.
+    pub async fn shutdown(&self, patience: Duration) {
+        self.begin_shutdown();
+        let deadline = tokio::time::Instant::now() + patience;
+        if tokio::time::timeout_at(deadline, self.parts.tasks.wait()).await.is_err() {
             tracing::warn!("some tasks did not end in time");
         }
-        self.parts.networks.close().await;
+        if tokio::time::timeout_at(deadline, self.parts.networks.close()).await.is_err() {
+            tracing::warn!("some spare networks stay behind");
+        }
     }
 }
 

@@ -24,3 +24,14 @@ async fn a_launch_with_its_state_in_postgresql_outlives_the_daemon() {
     assert_eq!(status(&ann, "kept").await["status"], "stopped");
     app.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_daemon_on_the_same_database_is_refused() {
+    let url = server::new_database().await;
+    let app = TestApp::with(vec![("DATABASE_URL", url.clone())]).await;
+    let store = previewd::store::Store::open(previewd::store::Config::new(url)).await.expect("opened");
+    let refused = store.claim().await.expect_err("two daemons on one database");
+    assert!(refused.to_string().contains("another previewd"), "{refused}");
+    store.close().await;
+    app.finish().await;
+}
