@@ -3,7 +3,11 @@
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
-use serde::de::DeserializeOwned;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_path_to_error::Segment;
 
 use super::problem::ApiError;
@@ -33,8 +37,11 @@ where
 /// Text that is no JSON is malformed (400); JSON of another shape is invalid (422) and names
 /// the place.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Err(ApiError::Malformed("it is empty".to_owned()));
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value: T = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+    let Object(value) = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let inner = error.inner();
         match inner.classify() {
             serde_json::error::Category::Data => {
@@ -45,6 +52,34 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     })?;
     reader.end().map_err(|error| ApiError::Malformed(error.to_string()))?;
     Ok(value)
+}
+
+/// For fields of a struct's type that shall be nothing but a JSON object: derived code also takes
+/// the members as an array, and no array at all for a struct of optional ones.
+pub fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Object::deserialize(deserializer).map(|Object(value)| value)
+}
+
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData)).map(Object)
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map))
+    }
 }
 
 /// As everywhere: `metadata.port`, `systemPackages[1]`, `files["src/a.py"]`. Empty when it is the
@@ -64,7 +99,13 @@ fn field_of(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
             Segment::Unknown => {}
         }
     }
-    field
+    // The place of what is missing is the object that lacks it.
+    let message = error.inner().to_string();
+    match message.strip_prefix("missing field `").and_then(|rest| rest.split_once('`')) {
+        Some((missing, _)) if field.is_empty() => missing.to_owned(),
+        Some((missing, _)) => format!("{field}.{missing}"),
+        None => field,
+    }
 }
 
 fn is_word(key: &str) -> bool {

@@ -22,7 +22,7 @@ pub enum ApiError {
     NotOwner,
     #[error("there is no {what} {name}")]
     NotFound { what: &'static str, name: String },
-    #[error("there is no such address here")]
+    #[error("there is no such address here; /docs lists those there are")]
     NoRoute,
     #[error("this address does not take {0}")]
     Method(String),
@@ -38,7 +38,7 @@ pub enum ApiError {
     Unavailable { code: &'static str, reason: String, retry_after: u32 },
     #[error("{reason}")]
     Quota { reason: String, retry_after: u32 },
-    #[error("the preview failed at {:?}: {}", .0.stage, .0.reason)]
+    #[error("the preview failed at {}: {}", .0.stage, .0.reason)]
     Failed(Failure),
     #[error("the preview was stopped before it was healthy")]
     Stopped,

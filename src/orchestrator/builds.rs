@@ -92,7 +92,8 @@ impl BuildJob {
     fn done(image: BuiltImage) -> Self {
         let log = BuildLog::default();
         log.push(BuildEvent::Done { image: image.tag.clone(), cached: true });
-        Self { finished_at: Some(Utc::now()), landing: Some(Ok(image)), ..Self::running(log) }
+        let job = Self::running(log);
+        Self { finished_at: Some(job.started_at), landing: Some(Ok(image)), ..job }
     }
 }
 

@@ -128,9 +128,23 @@ impl TestApp {
 
     /// A client with a token of its own.
     pub fn client(&self, user: &str, role: Role, tier: UserTier) -> Client {
+        Client::new(self.address).bearer(self.mint(user, role, tier))
+    }
+
+    /// A token alone.
+    pub fn token(&self, user: &str) -> String {
+        self.mint(user, Role::User, UserTier::Pro)
+    }
+
+    fn mint(&self, user: &str, role: Role, tier: UserTier) -> String {
         let user = UserId::parse(user).expect("a user name");
         let request = TokenRequest { user, role, tier, ttl: Duration::from_secs(600) };
-        Client::new(self.address).bearer(self.keys.mint(&request).expect("signed"))
+        self.keys.mint(&request).expect("signed")
+    }
+
+    /// The installation's key.
+    pub const fn secret(&self) -> [u8; 32] {
+        self.keys.secret()
     }
 
     pub fn user(&self, name: &str) -> Client {
@@ -175,9 +189,10 @@ fn environment(data: &Path, settings: Settings) -> HashMap<String, String> {
     all
 }
 
-/// Test instances have names that say so, for the look after all tests.
+/// Test instances have names that say so, and of which run, for the look after all tests.
 async fn name_instance(config: &Config) -> InstanceId {
-    let name = format!("test{}", InstanceId::random());
+    let run = std::env::var("PREVIEW_TEST_RUN").unwrap_or_else(|_| "test".to_owned());
+    let name = format!("{run}{}", InstanceId::random());
     let store = Store::open(config.store.clone()).await.expect("a store");
     let kept = store.put_setting_if_absent("instance", &name).await.expect("written");
     store.close().await;

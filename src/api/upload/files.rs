@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::api::json;
 use crate::api::problem::ApiError;
 use crate::domain::{FilePath, FileSet, Invalid, SourceFile};
 
@@ -13,7 +14,7 @@ use crate::domain::{FilePath, FileSet, Invalid, SourceFile};
 #[serde(untagged, expecting = "expected text, or an object of content, encoding (utf-8 or base64) and mode")]
 pub enum FileEntry {
     Text(String),
-    Encoded(EncodedFile),
+    Encoded(#[serde(deserialize_with = "json::object")] EncodedFile),
 }
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]

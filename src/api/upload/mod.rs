@@ -27,7 +27,7 @@ pub struct Upload {
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PutBody {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::object")]
     metadata: Metadata,
     /// By path: text, or `{content, encoding, mode}`.
     #[serde(deserialize_with = "files::entries")]

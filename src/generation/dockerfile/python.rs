@@ -39,7 +39,7 @@ pub fn write(plan: &Plan, recipe: &PythonRecipe, dialect: Dialect) -> String {
 }
 
 fn dependencies(out: &mut Writer, base: &str, recipe: &PythonRecipe, dialect: Dialect) {
-    out.stage(base, "deps");
+    out.root_stage(base, "deps");
     out.line("ENV UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1");
     out.line("COPY deps/ /deps/");
     out.line("WORKDIR /deps");

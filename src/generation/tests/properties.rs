@@ -78,7 +78,7 @@ fn files() -> impl Strategy<Value = FileSet> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
 
     #[test]
     fn no_tree_breaks_the_planner(files in files(), entry in proptest::option::of("(uvicorn|gunicorn|python|node|npm run|) ?[a-z.:/]{0,12}")) {
