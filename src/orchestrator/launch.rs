@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::Utc;
+use chrono::{SubsecRound, Utc};
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
 
@@ -147,7 +147,8 @@ impl Parts {
     }
 
     fn new_preview(&self, generation: &Generation, recipe: &Recipe, launch: &Launch) -> Preview {
-        let (id, now) = (PreviewId::new(), Utc::now());
+        // As the store keeps times: a row that is read back says the same moment.
+        let (id, now) = (PreviewId::new(), Utc::now().trunc_subsecs(3));
         let metadata = &generation.metadata;
         let mut environment = metadata.environment.clone();
         environment.extend(launch.environment.clone());

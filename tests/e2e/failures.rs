@@ -30,8 +30,9 @@ fn tail(failure: &Value) -> String {
     lines.iter().map(|line| line.as_str().expect("a line")).collect::<Vec<_>>().join("\n")
 }
 
+/// A deadline that is not waited for long, nor missed by a slow host before the app listens.
 fn quickly() -> Settings {
-    vec![("PREVIEW_STARTUP_TIMEOUT", "4".to_owned())]
+    vec![("PREVIEW_STARTUP_TIMEOUT", "12".to_owned())]
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -128,9 +129,15 @@ async fn a_container_removed_by_hand_is_noticed_within_seconds() {
     });
     let failure = failed.await["failure"].clone();
     assert_eq!((&failure["stage"], failure["logTail"][0].as_str()), (&json!("run"), Some("awake")));
-    assert!(text(&failure, "reason").contains("removed"), "{failure}");
+    // Whoever removes it kills it first; either may be seen.
+    let reason = text(&failure, "reason");
+    assert!(reason.contains("removed") || reason.contains("killed"), "{failure}");
     assert_port_closed(text(&launched, "baseUrl")).await;
     let trail = ann.get(&path("lost", "/events")).await.json();
-    assert_eq!(trail["events"].as_array().and_then(|all| all.last()).unwrap()["event"], "failed", "{trail}");
+    assert_eq!(
+        trail["events"].as_array().and_then(|all| all.last()).unwrap()["eventType"],
+        "failed",
+        "{trail}"
+    );
     app.finish().await;
 }

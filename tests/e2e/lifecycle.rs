@@ -163,7 +163,11 @@ async fn a_session_that_is_over_ends_its_preview() {
     assert!(status(&ann, "brief").await["timeRemaining"].as_u64() <= Some(4));
     once(&ann, "brief", "stopped").await;
     let trail = ann.get(&path("brief", "/events")).await.json();
-    assert_eq!(trail["events"].as_array().and_then(|all| all.last()).unwrap()["event"], "expired", "{trail}");
+    assert_eq!(
+        trail["events"].as_array().and_then(|all| all.last()).unwrap()["eventType"],
+        "expired",
+        "{trail}"
+    );
     assert_port_closed(text(&launched, "baseUrl")).await;
     assert!(app.engine.owned_containers().await.expect("a list").is_empty());
     app.finish().await;

@@ -29,10 +29,8 @@ pub fn python(program: &str) -> Value {
 
 /// A build whose one step waits for `seconds`; every one of another content.
 pub fn slow_build(seconds: u64) -> Value {
-    let dockerfile = format!(
-        "FROM previewd/static:1\nLABEL nonce={}\nRUN sleep {seconds}\nCOPY index.html /app/\n",
-        nonce()
-    );
+    let step = format!("RUN sleep {seconds} && true {}", nonce());
+    let dockerfile = format!("FROM previewd/static:1\n{step}\nCOPY index.html /app/\n");
     json!({ "files": { "Dockerfile": dockerfile, "index.html": "built at last" } })
 }
 
