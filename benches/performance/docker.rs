@@ -101,8 +101,11 @@ fn limits() -> Vec<String> {
     words.concat().into_iter().map(str::to_owned).collect()
 }
 
-fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+/// Below the range that the kernel gives to outgoing connections: a port there may be somebody's, or,
+/// asked often enough while nothing listens, connect to itself.
+pub fn free_port() -> anyhow::Result<u16> {
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    (14_001..15_000).find(is_free).context("no free port from 14001 to 14999")
 }
 
 /// The address of a container in its one network.
