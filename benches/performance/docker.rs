@@ -39,11 +39,11 @@ impl Baseline {
         Ok(Running { process, address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)) })
     }
 
-    /// `docker build`, with BuildKit and without any cache of layers.
+    /// `docker build` without any cache of layers, with whichever builder this host's command has.
     pub fn build(&self, folder: &Path, tag: &str) -> anyhow::Result<()> {
         let mut command = Command::new("docker");
-        command.env("DOCKER_BUILDKIT", "1").args(["build", "--no-cache", "--progress", "plain"]);
-        command.args(["--label", &self.label, "-t", tag]);
+        command.env("DOCKER_BUILDKIT", if has_buildkit() { "1" } else { "0" });
+        command.args(["build", "--no-cache", "--rm", "--label", &self.label, "-t", tag]);
         if let Ok(index) = std::env::var("PREVIEW_PIP_INDEX_URL") {
             command.args(["--build-arg", &format!("PIP_INDEX_URL={index}")]);
         }
@@ -79,6 +79,11 @@ impl Running {
         }
         Ok(())
     }
+}
+
+/// The command needs a plugin to build with BuildKit, and many hosts lack it.
+pub fn has_buildkit() -> bool {
+    run(Command::new("docker").args(["buildx", "version"])).is_ok()
 }
 
 /// What our containers get, so far as `docker run` can say it: all of it but the labels of the
