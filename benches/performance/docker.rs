@@ -39,11 +39,11 @@ impl Baseline {
         Ok(Running { process, address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)) })
     }
 
-    /// `docker build`, with BuildKit and without any cache of layers.
+    /// `docker build` without any cache of layers, with whichever builder this host's command has.
     pub fn build(&self, folder: &Path, tag: &str) -> anyhow::Result<()> {
         let mut command = Command::new("docker");
-        command.env("DOCKER_BUILDKIT", "1").args(["build", "--no-cache", "--progress", "plain"]);
-        command.args(["--label", &self.label, "-t", tag]);
+        command.env("DOCKER_BUILDKIT", if has_buildkit() { "1" } else { "0" });
+        command.args(["build", "--no-cache", "--rm", "--label", &self.label, "-t", tag]);
         if let Ok(index) = std::env::var("PREVIEW_PIP_INDEX_URL") {
             command.args(["--build-arg", &format!("PIP_INDEX_URL={index}")]);
         }
@@ -81,6 +81,11 @@ impl Running {
     }
 }
 
+/// The command needs a plugin to build with BuildKit, and many hosts lack it.
+pub fn has_buildkit() -> bool {
+    run(Command::new("docker").args(["buildx", "version"])).is_ok()
+}
+
 /// What our containers get, so far as `docker run` can say it: all of it but the labels of the
 /// volume and a network of its own, for the default bridge is what a plain `docker run` joins.
 fn limits() -> Vec<String> {
@@ -101,8 +106,11 @@ fn limits() -> Vec<String> {
     words.concat().into_iter().map(str::to_owned).collect()
 }
 
-fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+/// Below the range that the kernel gives to outgoing connections: a port there may be somebody's, or,
+/// asked often enough while nothing listens, connect to itself.
+pub fn free_port() -> anyhow::Result<u16> {
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    (14_001..15_000).find(is_free).context("no free port from 14001 to 14999")
 }
 
 /// The address of a container in its one network.

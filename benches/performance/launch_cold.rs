@@ -8,7 +8,7 @@ use anyhow::ensure;
 use crate::answer::first_ok;
 use crate::apps::Shop;
 use crate::daemon::Daemon;
-use crate::docker::Baseline;
+use crate::docker::{self, Baseline};
 use crate::table::{Goal, Line, Pairs};
 
 const PAIRS: usize = 5;
@@ -36,13 +36,15 @@ pub async fn measure() -> anyhow::Result<Vec<Line>> {
         pairs.push(a, b);
     }
     daemon.end().await?;
+    let builder = if docker::has_buildkit() { "BuildKit" } else { "the classic builder: no buildx here" };
     let notes = vec![
         "FastAPI, SQLAlchemy, psycopg; requirements.txt never seen before, so no layer of it is cached"
             .to_owned(),
         "ours: PUT generation, POST launch, GET / until 200; wheels may come from uv's cache mount"
             .to_owned(),
-        "baseline: docker build --no-cache (BuildKit, pip install --no-cache-dir), docker run -d -p, GET /"
-            .to_owned(),
+        format!(
+            "baseline: docker build --no-cache ({builder}, pip install --no-cache-dir), docker run -d -p, GET /"
+        ),
     ];
     Ok(vec![pairs.line("launch-cold", Goal::AtMost(0.5), notes)])
 }

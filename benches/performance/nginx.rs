@@ -1,6 +1,6 @@
 //! The proxy's baseline: nginx with one worker, tuned as a careful operator would.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::Context;
@@ -18,7 +18,7 @@ impl Nginx {
     /// `upstream` is `host:port`; returns when `/` answers and names the generation.
     pub async fn start(upstream: &str, generation: &str) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let port = docker::free_port()?;
         let at = folder.path().display().to_string();
         let text = CONFIGURATION.replace("{at}", &at).replace("{port}", &port.to_string());
         let file = folder.path().join("nginx.conf");

@@ -19,7 +19,7 @@ pub fn burst(url: &str, connections: u32, seconds: u32) -> anyhow::Result<Burst>
     let threads = if connections > 100 { 2 } else { 1 };
     let mut command = Command::new("wrk");
     command.args([format!("-t{threads}"), format!("-c{connections}"), format!("-d{seconds}s")]);
-    let said = docker::run(command.args(["--latency", url]))?;
+    let said = docker::run(command.args(["--latency", "--timeout", "30s", url]))?;
     ensure!(!said.contains("Non-2xx") && !said.contains("Socket errors"), "bad answers from {url}: {said}");
     let after = |name: &str| -> anyhow::Result<String> {
         let line = said.lines().find(|line| line.trim_start().starts_with(name));

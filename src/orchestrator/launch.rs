@@ -107,7 +107,7 @@ impl Parts {
         let preview = parts.open_port(preview).await?;
         parts.record_launch(&preview).await;
         let token = parts.token(&preview);
-        parts.drive(preview.clone(), Begin::Launch);
+        parts.drive(preview.clone(), Begin::Launch, Some(recipe));
         Ok(Launched { preview, token, is_new: true })
     }
 }
@@ -236,14 +236,15 @@ impl Parts {
         }
     }
 
-    /// Gives a preview its owning task.
-    pub(super) fn drive(self: &Arc<Self>, preview: Preview, begin: Begin) {
+    /// Gives a preview its owning task, with the recipe of its image where that was just made out.
+    pub(super) fn drive(self: &Arc<Self>, preview: Preview, begin: Begin, recipe: Option<Arc<Recipe>>) {
         let (outbox, inbox) = mpsc::channel(INBOX);
         let (view, seen) = watch::channel(preview.clone());
         self.registry.insert(preview.id, Entry { inbox: outbox.clone(), view: seen });
         let upstream = Upstream::Waiting { what: "being prepared".to_owned() };
         self.ingress.set_upstream(preview.id, upstream);
-        let life = Life::new(Arc::clone(self), preview, Arc::new(view), outbox);
+        let mut life = Life::new(Arc::clone(self), preview, Arc::new(view), outbox);
+        life.recipe = recipe;
         self.tasks.spawn(Driver { life, inbox }.run(begin));
     }
 }

@@ -43,13 +43,13 @@ impl Parts {
                 Err(error) => {
                     tracing::error!(%error, preview = %preview.id, "no port for a preview of an earlier run: stopping it");
                     preview.status = Status::Stopping;
-                    self.drive(preview, Begin::Stop);
+                    self.drive(preview, Begin::Stop, None);
                     return Ok(());
                 }
             }
             self.store.update_preview(&preview).await?;
         }
-        self.drive(preview, begin);
+        self.drive(preview, begin, None);
         Ok(())
     }
 

@@ -105,6 +105,11 @@ impl Life {
 
     /// What to build. The files are read only when this content was not planned before.
     async fn recipe(&self) -> Result<(Arc<Recipe>, Option<Arc<Generation>>), Interrupt> {
+        if self.is_fresh
+            && let Some(recipe) = &self.recipe
+        {
+            return Ok((Arc::clone(recipe), None));
+        }
         let head = self.parts.store.generation_head(&self.preview.generation_id).await;
         if let Ok(Some(head)) = head
             && let Ok(Some(recipe)) = patiently(|| self.parts.images.known(&head.content_hash)).await
