@@ -101,6 +101,24 @@ fn equal_arguments_give_equal_bytes() {
     assert_eq!(one, two);
 }
 
+/// What is mounted into the dependency step must not follow the app, or each new start command
+/// would install everything again.
+#[test]
+fn the_dependency_step_sees_the_same_for_every_app_of_a_host() {
+    let mounted = |metadata: &Metadata, main: &str| {
+        let files = tree(&[("main.py", main), ("requirements.txt", "fastapi\n")]);
+        let mut listed = entries(&bytes(metadata, &files, &inputs()));
+        listed.retain(|name, _| name.starts_with("previewd/") || name.starts_with("deps/"));
+        listed
+    };
+    let one = mounted(&Metadata::default(), FASTAPI);
+    let other = metadata(|m| {
+        m.port = Some(1234);
+        m.entry_point = Some("uvicorn main:other".into());
+    });
+    assert_eq!(one, mounted(&other, "from fastapi import FastAPI\nother = FastAPI()\n"));
+}
+
 #[test]
 fn programs_stay_programs() {
     let program = SourceFile { content: Bytes::from_static(b"#!/bin/sh"), executable: true };
