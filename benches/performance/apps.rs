@@ -35,14 +35,43 @@ impl Shop {
     }
 }
 
-/// A site of two files, small and large.
+/// A site of two files, small and large, behind an nginx that writes no line for each request: what
+/// a line costs is another question than what the way in costs.
 pub fn site(generation: &str) -> Value {
-    let page = format!("<!doctype html><title>{generation}</title>\n");
-    json!({ "metadata": { "port": SITE_PORT }, "files": { "index.html": page, "large.bin": large() } })
+    json!({ "metadata": { "port": SITE_PORT }, "files": {
+        "Dockerfile": SITE_DOCKERFILE,
+        "nginx.conf": SITE_CONFIGURATION.replace("{port}", &SITE_PORT.to_string()),
+        "index.html": format!("<!doctype html><title>{generation}</title>\n"),
+        "large.bin": large(),
+    }})
 }
 
 /// Where the site's container listens.
 pub const SITE_PORT: u16 = 8080;
+
+const SITE_DOCKERFILE: &str = r#"FROM previewd/static:1
+COPY nginx.conf /etc/bench/nginx.conf
+COPY index.html large.bin /srv/bench/
+CMD ["nginx", "-e", "stderr", "-c", "/etc/bench/nginx.conf"]
+"#;
+
+const SITE_CONFIGURATION: &str = "worker_processes 1;
+daemon off;
+pid /tmp/nginx.pid;
+error_log stderr notice;
+events { worker_connections 512; }
+http {
+    access_log off;
+    client_body_temp_path /tmp/nginx-body;
+    proxy_temp_path /tmp/nginx-proxy;
+    fastcgi_temp_path /tmp/nginx-fastcgi;
+    uwsgi_temp_path /tmp/nginx-uwsgi;
+    scgi_temp_path /tmp/nginx-scgi;
+    sendfile on;
+    keepalive_requests 1000000;
+    server { listen {port}; root /srv/bench; }
+}
+";
 
 /// One MiB of letters that look random.
 pub fn large() -> String {

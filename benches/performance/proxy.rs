@@ -53,7 +53,7 @@ pub async fn measure() -> anyhow::Result<Vec<Line>> {
     scene.same_answers().await?;
     if let Some(last) = lines.last_mut() {
         last.notes.push(format!(
-            "wrk, {PAIRS} bursts of {SECONDS} s each in turn, keep-alive; one worker each; upstream: a preview's nginx"
+            "wrk, {PAIRS} bursts of {SECONDS} s each in turn, keep-alive; one worker each; upstream: a preview's nginx that logs nothing"
         ));
     }
     scene.daemon.stop(GENERATION).await?;
