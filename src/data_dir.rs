@@ -23,7 +23,7 @@ impl DataDir {
     pub fn open(path: &Path) -> Result<Self, DataDirError> {
         let shown = path.display().to_string();
         let failed = |source| DataDirError::Open { path: shown.clone(), source };
-        make(path).map_err(failed)?;
+        make(path)?;
         let lock = File::options().create(true).truncate(false).write(true).open(path.join("lock"));
         let lock = lock.map_err(failed)?;
         match lock.try_lock() {
@@ -35,8 +35,9 @@ impl DataDir {
 }
 
 /// The directory and those above it; an existing one keeps its mode.
-pub fn make(path: &Path) -> io::Result<()> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+pub fn make(path: &Path) -> Result<(), DataDirError> {
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|source| DataDirError::Open { path: path.display().to_string(), source })
 }
 
 #[cfg(test)]

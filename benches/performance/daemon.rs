@@ -1,5 +1,6 @@
 //! The daemon that is measured: the release binary in a process of its own.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
@@ -30,7 +31,7 @@ impl Daemon {
     pub async fn start(settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         let data = tempfile::tempdir()?;
         let instance = name_instance(&data).await?;
-        let mut process = Command::new(env!("CARGO_BIN_EXE_previewd"))
+        let mut process = Command::new(binary())
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(data.path())
             // Clear of a daemon in use on this host, and of the tests.
@@ -147,6 +148,11 @@ impl Drop for Daemon {
             eprintln!("left behind by daemon {} in {}: {error:#}", self.instance, self.data.path().display());
         }
     }
+}
+
+/// `PREVIEWD_BENCH_BINARY` names another build of the daemon, to compare two of them.
+fn binary() -> OsString {
+    std::env::var_os("PREVIEWD_BENCH_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_previewd").into())
 }
 
 /// Instances of benches have names that say so.

@@ -1,6 +1,7 @@
 //! The API's description, and a page to read it.
 
 use axum::Router;
+use axum::http::StatusCode;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -52,8 +53,11 @@ fn with_problems(mut api: OpenApiDocument) -> OpenApiDocument {
     for item in api.paths.paths.values_mut() {
         for operation in operations(item) {
             let responses = &mut operation.responses.responses;
-            for response in responses.values_mut() {
-                name_problems(response, &problem().into());
+            for (status, response) in responses.iter_mut() {
+                if let RefOr::T(response) = response {
+                    describe(status, response);
+                    name_problems(response, &problem().into());
+                }
             }
             let content = ContentBuilder::new().schema(Some(problem())).build();
             let any = ResponseBuilder::new().description("Any error").content(PROBLEM_JSON, content).build();
@@ -67,9 +71,18 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch].into_iter().flatten()
 }
 
-fn name_problems(response: &mut RefOr<Response>, problem: &RefOr<Schema>) {
-    if let RefOr::T(response) = response
-        && let Some(RefOr::T(content)) = response.content.get("application/json")
+/// The specification wants a description of every response; the status's own words will do.
+fn describe(status: &str, response: &mut Response) {
+    let known = status.parse().ok().and_then(|code: u16| StatusCode::from_u16(code).ok());
+    if response.description.is_empty()
+        && let Some(reason) = known.and_then(|status| status.canonical_reason())
+    {
+        response.description = reason.to_owned();
+    }
+}
+
+fn name_problems(response: &mut Response, problem: &RefOr<Schema>) {
+    if let Some(RefOr::T(content)) = response.content.get("application/json")
         && content.schema.as_ref() == Some(problem)
         && let Some(content) = response.content.shift_remove("application/json")
     {

@@ -54,7 +54,11 @@ fn wrong_query(rejection: &QueryRejection) -> Invalid {
     let mut cause: Option<&(dyn Error + 'static)> = Some(rejection);
     while let Some(error) = cause {
         if let Some(at) = error.downcast_ref::<At>() {
-            return Invalid::new(at.path().to_string(), at.inner().to_string());
+            let message = at.inner().to_string();
+            // A parameter that is given twice has its name in the message alone.
+            let twice = message.strip_prefix("duplicate field `").and_then(|rest| rest.split_once('`'));
+            let field = twice.map_or_else(|| at.path().to_string(), |(name, _)| name.to_owned());
+            return Invalid::new(field, message);
         }
         cause = error.source();
     }

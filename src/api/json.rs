@@ -128,6 +128,8 @@ mod tests {
         assert_eq!(invalid(r#"{"colour": 1}"#), "colour");
         assert_eq!(invalid(r#"{"environment": {"A B": 1}}"#), "environment[\"A B\"]");
         assert_eq!(invalid("[]"), "");
+        let missing = parse::<crate::api::upload::PutBody>(b"{}");
+        assert!(matches!(missing, Err(ApiError::Invalid(invalid)) if invalid.field == "files"));
         assert!(matches!(parse::<Metadata>(b"{"), Err(ApiError::Malformed(_))));
         assert!(matches!(parse::<Metadata>(b"{} {}"), Err(ApiError::Malformed(_))));
     }

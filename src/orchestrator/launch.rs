@@ -84,14 +84,14 @@ impl Orchestrator {
         let preview = parts.new_preview(generation, &recipe, &launch);
         // In a task of its own: a caller that hangs up must not leave a row without a driver.
         let admission = Arc::clone(parts);
-        let admitted = parts.tasks.spawn(async move { admission.admit(preview).await });
+        let admitted = parts.tasks.spawn(async move { admission.admit(preview, recipe).await });
         admitted.await.map_err(|_| LaunchError::ShuttingDown)?
     }
 }
 
 impl Parts {
     /// Quota, row, port and driver of a new preview, or the live one that is there already.
-    async fn admit(self: Arc<Self>, preview: Preview) -> Result<Launched, LaunchError> {
+    async fn admit(self: Arc<Self>, preview: Preview, recipe: Arc<Recipe>) -> Result<Launched, LaunchError> {
         let parts = &self;
         // From the row to its driver one launch at a time: who finds a live row finds its driver.
         let _turn = parts.launch_turn.lock().await;
@@ -133,7 +133,7 @@ impl Parts {
         for preview in self.store.live_previews().await? {
             if self.registry.get(preview.id).is_none() {
                 tracing::warn!(preview = %preview.id, "ending a live preview that nothing owns");
-                self.drive(preview, Begin::Stop);
+                self.drive(preview, Begin::Stop, None);
             }
         }
         Ok(())

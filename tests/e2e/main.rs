@@ -2,6 +2,8 @@
 //! left when it ends. Each test has a daemon of its own.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
+// Each test program uses its part of what all share.
+#![allow(dead_code)]
 
 #[path = "../common/app.rs"]
 mod app;

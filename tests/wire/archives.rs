@@ -171,11 +171,14 @@ async fn entries_that_leave_the_tree_or_are_no_plain_files_are_refused() {
             assert_eq!(invalid(&put(&ann, "bad", body).await), format!("files[{name:?}]"), "{kind:?}");
         }
     }
-    for (name, mode) in [("../evil", 0o644), ("/evil", 0o644), ("a/../../evil", 0o644), ("link", 0o120_777)] {
-        let answer =
-            put(&ann, "bad", zip_of(&[("index.html", b"x", 0o644), (name, b"/etc/passwd", mode)])).await;
-        assert_eq!(invalid(&answer), format!("files[{name:?}]"), "{mode:o}");
+    for name in ["../evil", "/evil", "a/../../evil"] {
+        let answer = put(&ann, "bad", zip_of(&[("index.html", b"x", 0o644), (name, b"x", 0o644)])).await;
+        assert_eq!(invalid(&answer), format!("files[{name:?}]"));
     }
+    let mut linked = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    linked.add_symlink("link", "/etc/passwd", zip::write::SimpleFileOptions::default()).expect("an entry");
+    let linked = linked.finish().expect("an archive").into_inner();
+    assert_eq!(invalid(&put(&ann, "bad", linked).await), "files[\"link\"]");
     let twice = tar_of(&[("a", Regular, b"1"), ("./a", Regular, b"2")]);
     assert_eq!(invalid(&put(&ann, "bad", twice).await), "files[\"a\"]");
     let twice = zip_of(&[("aa", b"1", 0o644), ("ab", b"2", 0o644)]);
@@ -222,7 +225,7 @@ async fn bombs_end_at_the_limit_and_memory_stays_flat() {
     const MIB: usize = 1024 * 1024;
     let app = TestApp::with(vec![("PREVIEW_MAX_GENERATION_MB", "4".to_owned())]).await;
     let ann = app.user("ann");
-    let zeros = vec![0_u8; 64 * MIB];
+    let zeros = vec![0_u8; 16 * MIB];
     let content = gzip(&tar_of(&[("big", EntryType::Regular, &zeros)]));
     assert!(content.len() < zeros.len() / 900, "it is a bomb: {}", content.len());
     let zipped = zip_of(&[("big", &zeros, 0o644)]);
@@ -252,15 +255,14 @@ async fn bombs_end_at_the_limit_and_memory_stays_flat() {
     app.finish().await;
 }
 
-/// One header again and again.
+/// One header again and again, as one compressed piece again and again.
 fn many_entries(count: usize) -> Vec<u8> {
+    const EACH: usize = 10_000;
     let one = tar_of(&[("a", EntryType::Regular, b"")]);
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    for _ in 0..count {
-        encoder.write_all(&one[..512]).expect("written");
-    }
-    encoder.write_all(&[0; 1024]).expect("written");
-    encoder.finish().expect("gzip")
+    let piece = gzip(&one[..512].repeat(EACH));
+    let mut all = piece.repeat(count / EACH);
+    all.extend(gzip(&[0; 1024]));
+    all
 }
 
 fn zip_of_many(count: usize) -> Vec<u8> {

@@ -8,7 +8,7 @@ use std::io::{self, Cursor, Read};
 use std::rc::Rc;
 
 use bytes::Bytes;
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 use memchr::memmem;
 
 use crate::api::problem::ApiError;
@@ -36,7 +36,7 @@ pub fn unpack(body: &[u8], max_bytes: u64) -> Result<FileSet, ApiError> {
     let files = if body.starts_with(ZIP) {
         from_zip(body, &mut budget)?
     } else if body.starts_with(GZIP) {
-        from_tar(GzDecoder::new(body), &mut budget)?
+        from_tar(MultiGzDecoder::new(body), &mut budget)?
     } else {
         from_tar(body, &mut budget)?
     };

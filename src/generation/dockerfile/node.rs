@@ -2,6 +2,7 @@
 
 use super::Dialect;
 use super::writer::{USER, Writer};
+use crate::generation::OUR_CACHES;
 use crate::generation::plan::Plan;
 use crate::generation::quoting::run_word;
 use crate::generation::recipe::{NodeRecipe, PackageManager};
@@ -69,7 +70,7 @@ fn install(out: &mut Writer, recipe: &NodeRecipe, folder: &str) {
     out.settings();
     let shared = shares_cache(recipe);
     let cache = if shared { CACHE } else { "/tmp/npm" };
-    let caches = [format!("target={CACHE}")];
+    let caches = [format!("id={OUR_CACHES}-npm,target={CACHE}")];
     let caches: Vec<&str> = caches.iter().filter(|_| shared).map(String::as_str).collect();
     let mut commands = vec![format!("export npm_config_cache={cache} npm_config_update_notifier=false")];
     commands.extend(install_commands(recipe));

@@ -2,6 +2,7 @@
 
 use super::Dialect;
 use super::writer::{USER, Writer};
+use crate::generation::OUR_CACHES;
 use crate::generation::plan::Plan;
 use crate::generation::quoting::run_word;
 use crate::generation::recipe::PythonRecipe;
@@ -45,7 +46,7 @@ fn dependencies(out: &mut Writer, base: &str, recipe: &PythonRecipe, dialect: Di
     out.line("WORKDIR /deps");
     out.settings();
     let what = arguments(recipe);
-    let cache = format!("target={CACHE}");
+    let cache = format!("id={OUR_CACHES}-uv,target={CACHE}");
     let mut first = vec!["uv venv -q /opt/venv".to_owned()];
     if dialect == Dialect::BuildKit {
         first.insert(0, format!("export UV_CACHE_DIR={CACHE}"));
