@@ -155,7 +155,8 @@ tell() {
   The app          $url
                    $url/docs
   previewd's API   $PREVIEW_URL/docs
-  Its commands     $previewd ps --data-dir $data_dir   (with PREVIEW_URL=$PREVIEW_URL)
+  Its commands     export PREVIEW_URL=$PREVIEW_URL PREVIEW_DATA_DIR=$data_dir
+                   $previewd ps
   To stop          Ctrl-C here
 
 TEXT

@@ -38,15 +38,24 @@ pub struct Problem {
     pub more: Map<String, Value>,
 }
 
+/// How the origin of a token begins when there is none to send.
+const NO_TOKEN: &str = "no token";
+
 impl Problem {
     /// One sentence or a few lines, for people. `token` names the token that was sent.
     pub fn sentence(&self, token: &str) -> String {
         let what = self.what();
         match self.status {
-            401 => format!(
-                "the daemon did not accept {token} ({what})\n\
-                 mint one with `previewd token --user NAME` where the daemon runs, and put it into PREVIEW_TOKEN"
-            ),
+            401 => {
+                let why = match token.starts_with(NO_TOKEN) {
+                    true => token.to_owned(),
+                    false => format!("the daemon did not accept {token} ({what})"),
+                };
+                format!(
+                    "{why}\n\
+                     mint one with `previewd token --user NAME` where the daemon runs, and put it into PREVIEW_TOKEN"
+                )
+            }
             429 | 503 => format!("{what}{}", self.when_again()),
             500.. => match (&self.trace_id, &self.stage) {
                 (Some(trace), None) => format!("{what} (trace {trace})"),
@@ -115,6 +124,9 @@ mod tests {
             problem(json!({"status": 401, "detail": "the token has expired"})).sentence("the token in X");
         assert!(text.contains("the token in X (the token has expired)"), "{text}");
         assert!(text.contains("previewd token --user"), "{text}");
+        let missing =
+            problem(json!({"status": 401, "detail": "send a token"})).sentence("no token: none is set");
+        assert!(missing.starts_with("no token: none is set\n"), "{missing}");
     }
 
     #[test]

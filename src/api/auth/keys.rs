@@ -128,16 +128,16 @@ impl std::fmt::Debug for Keys {
 
 /// Why a token is refused, for whoever sent it.
 fn in_words(error: &jsonwebtoken::errors::Error) -> String {
-    let text = match error.kind() {
+    let why = match error.kind() {
         ErrorKind::InvalidSignature => "it was signed with another key, or is cut short",
         ErrorKind::ExpiredSignature => "it has expired",
         ErrorKind::ImmatureSignature => "its time has not come yet",
         ErrorKind::InvalidAudience => "it is meant for another service",
-        ErrorKind::MissingRequiredClaim(claim) => return format!("it has no {claim}"),
+        ErrorKind::MissingRequiredClaim(claim) => return format!("it names no {claim}"),
         ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => "it is not signed with HS256",
         _ => "it is not a whole JSON Web Token",
     };
-    format!("{text}; `previewd token` makes a new one")
+    why.to_owned()
 }
 
 /// Writes a new file that only its owner may read; never follows or overwrites what is there.
