@@ -50,11 +50,11 @@ impl Metrics {
         // Counters are there from the start: what appears only with its first event looks, to
         // whoever computes rates, as if that event had never happened.
         for result in ["success", "failure"] {
-            inner.launches.get_or_create(&ResultLabel { result });
+            drop(inner.launches.get_or_create(&ResultLabel { result }));
         }
         for stage in [Stage::Plan, Stage::Build, Stage::Prepare, Stage::Database, Stage::Startup, Stage::Run]
         {
-            inner.errors.get_or_create(&TypeLabel { r#type: stage.error_type() });
+            drop(inner.errors.get_or_create(&TypeLabel { r#type: stage.error_type() }));
         }
         registry.register("preview_launches", "Launches by result", inner.launches.clone());
         registry.register("preview_errors", "Failures by type", inner.errors.clone());

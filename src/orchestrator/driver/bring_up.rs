@@ -38,6 +38,7 @@ impl Life {
         go_on(interrupt)?;
         let created = Instant::now();
         let started = self.start().await?;
+        self.record(event, self.place()).await;
         self.await_answer(interrupt, &started).await?;
         self.parts.metrics.started(created.elapsed());
         self.parts.metrics.launched(begun.elapsed());
@@ -46,7 +47,7 @@ impl Life {
         self.preview.consecutive_failures = 0;
         self.preview.last_health_check = Some(Utc::now());
         self.keep().await;
-        self.record(event, self.place()).await;
+        self.record(EventType::Healthy, json!({})).await;
         Ok(())
     }
 
