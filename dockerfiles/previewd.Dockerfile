@@ -4,12 +4,13 @@
 #   infra/base-images.sh
 #   docker run -d --name previewd --network host --pid host \
 #       -v /var/run/docker.sock:/var/run/docker.sock --group-add "$(stat -c %g /var/run/docker.sock)" \
+#       -v /sys/fs/cgroup:/sys/fs/cgroup:ro --cgroupns host \
 #       -v previewd-data:/var/lib/previewd previewd
 #
 # --network host: previews publish no port, so the daemon dials their addresses on their own bridge networks, which only
 #   the host can reach; and the ports that it listens on for them (3001-3100) are the host's.
-# --pid host: it finds the control group of a container through its process, to read samples without asking the engine.
-#   It works without, more slowly.
+# --pid host, /sys/fs/cgroup, --cgroupns host: it reads what a preview uses, and where it listens, from the kernel's files
+#   of the preview's process. Without them previews work; status says nothing about memory and CPU.
 # The mounted socket is as good as root on the host; so is whoever controls this container.
 #
 # BUILD_IMAGE needs a Rust toolchain with a C compiler, RUN_IMAGE the same or a newer C library.
@@ -23,7 +24,8 @@ RUN cargo build --release --locked --bin previewd \
     && install -D target/release/previewd /out/previewd
 
 FROM ${RUN_IMAGE}
-RUN useradd --uid 10000 --home-dir /var/lib/previewd --create-home previewd
+RUN useradd --uid 10000 --home-dir /var/lib/previewd --no-create-home previewd \
+    && install -d -m 700 -o previewd -g previewd /var/lib/previewd
 COPY --from=build /out/previewd /usr/local/bin/previewd
 USER previewd
 ENV PREVIEW_DATA_DIR=/var/lib/previewd

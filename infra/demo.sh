@@ -68,7 +68,7 @@ is_ready() {
 
 start_daemon() {
     local waited=0
-    mkdir -p "$data_dir"
+    install -d -m 700 "$data_dir"
     # A session of its own: Ctrl-C reaches this script alone, which stops the preview first.
     setsid "$previewd" serve --data-dir "$data_dir" --listen "$address" </dev/null >"$log" 2>&1 &
     daemon=$!
@@ -117,6 +117,7 @@ sweep() {
 }
 
 instance_of_preview() {
+    [ -n "$generation" ] || return 0
     docker ps -a --filter "label=previewd.generation=$generation" --format '{{.Label "previewd.instance"}}' | head -n 1
 }
 
@@ -125,9 +126,12 @@ stop_all() {
     say "stopping the demo"
     if [ -n "$generation" ]; then
         instance=$(instance_of_preview)
-        "$previewd" stop "$generation" --data-dir "$data_dir" >/dev/null 2>&1 || say "could not stop the preview; see $log"
+        # There is none yet while its image is built; that build ends with the daemon.
+        "$previewd" stop "$generation" --data-dir "$data_dir" >/dev/null 2>&1 || [ -z "$instance" ] ||
+            say "could not stop the preview; see $log"
     fi
     end_daemon
+    [ -n "$instance" ] || instance=$(instance_of_preview)
     [ -z "$instance" ] || sweep "$instance"
     say "stopped; no container and no network of it is left"
 }

@@ -11,13 +11,15 @@ join_engine_group infra/test.sh
 threads=${TEST_THREADS:-4}
 leftover_seconds=20
 
-# Containers, networks and volumes of test daemons, whose instance ids begin with "test".
-test_things() {
+# The tests' daemons begin their instance ids with this, so that runs side by side are told apart.
+export PREVIEW_TEST_RUN=test$$x
+
+left_over() {
     {
         docker ps -a --filter label=previewd.instance --format '{{.Label "previewd.instance"}} container {{.Names}}'
         docker network ls --filter label=previewd.instance --format '{{.Label "previewd.instance"}} network {{.Name}}'
         docker volume ls --filter label=previewd.instance --format '{{.Label "previewd.instance"}} volume {{.Name}}'
-    } | grep '^test' | sort || true
+    } | grep "^$PREVIEW_TEST_RUN" || true
 }
 
 run_tests() {
@@ -30,8 +32,8 @@ run_tests() {
 }
 
 nothing_left_over() {
-    local before=$1 left waited=0
-    while left=$(comm -13 <(printf '%s\n' "$before") <(test_things)); [ -n "$left" ]; do
+    local left waited=0
+    while left=$(left_over) && [ -n "$left" ]; do
         if [ "$waited" -ge "$leftover_seconds" ]; then
             say "the tests left this on the engine (instance, kind, name):"
             printf '%s\n' "$left" >&2
@@ -42,8 +44,7 @@ nothing_left_over() {
     done
 }
 
-before=$(test_things)
 status=0
 run_tests || status=$?
-nothing_left_over "$before" || status=1
+nothing_left_over || status=1
 exit "$status"

@@ -18,7 +18,7 @@ use crate::domain::InstanceId;
 use crate::engine::Engine;
 use crate::ingress::{Hooks, Ingress};
 use crate::orchestrator::{Metrics, Needs, Orchestrator, TokenKey, Visitors};
-use crate::store::Store;
+use crate::store::{Claim, Store};
 use crate::streams::LogHub;
 
 /// Everything of one daemon, made but not yet serving.
@@ -26,14 +26,16 @@ pub struct App {
     router: Router,
     orchestrator: Orchestrator,
     store: Store,
+    ingress: Ingress,
     /// Tells streams that never end by themselves.
     shutdown: CancellationToken,
+    claim: Claim,
     /// Held for as long as the daemon lives.
     _lock: DataDir,
 }
 
 /// How long a shutdown waits for requests and tasks under way.
-const DRAIN: Duration = Duration::from_secs(20);
+const DRAIN: Duration = Duration::from_secs(12);
 
 impl App {
     /// Opens the data directory and the store, and connects the parts. Needs no engine.
@@ -41,6 +43,7 @@ impl App {
         let lock = DataDir::open(&config.data_dir)?;
         let keys = Keys::open(&config.data_dir)?;
         let store = Store::open(config.store.clone()).await?;
+        let claim = store.claim().await?;
         let fresh = InstanceId::random();
         let named = store.put_setting_if_absent("instance", fresh.as_str()).await?;
         let instance = InstanceId::parse(&named).context("the store's instance id")?;
@@ -67,13 +70,13 @@ impl App {
             config: Arc::new(config.api),
             orchestrator: orchestrator.clone(),
             store: store.clone(),
-            ingress,
+            ingress: ingress.clone(),
             logs,
             keys,
             metrics: Arc::new(registry),
             shutdown: shutdown.clone(),
         };
-        Ok(Self { router: api::router(state), orchestrator, store, shutdown, _lock: lock })
+        Ok(Self { router: api::router(state), orchestrator, store, ingress, shutdown, claim, _lock: lock })
     }
 
     pub const fn orchestrator(&self) -> &Orchestrator {
@@ -88,9 +91,11 @@ impl App {
     ) -> anyhow::Result<()> {
         self.orchestrator.start().await?;
         let begun = self.shutdown.clone();
+        let deciding = self.orchestrator.clone();
         let signal = async move {
             shutdown.await;
             begun.cancel();
+            deciding.begin_shutdown();
         };
         let service = self.router.into_make_service_with_connect_info::<SocketAddr>();
         let serve = axum::serve(listener, service).with_graceful_shutdown(signal);
@@ -105,6 +110,9 @@ impl App {
             () = deadline => tracing::warn!("some requests did not end in time"),
         }
         orchestrator.shutdown(DRAIN).await;
+        // After the drivers, so that none of them opens a port again.
+        self.ingress.close_all().await;
+        self.claim.release().await;
         self.store.close().await;
         Ok(())
     }

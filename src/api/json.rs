@@ -37,6 +37,9 @@ where
 /// Text that is no JSON is malformed (400); JSON of another shape is invalid (422) and names
 /// the place.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Err(ApiError::Malformed("it is empty".to_owned()));
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let Object(value) = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let inner = error.inner();

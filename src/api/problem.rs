@@ -22,7 +22,7 @@ pub enum ApiError {
     NotOwner,
     #[error("there is no {what} {name}")]
     NotFound { what: &'static str, name: String },
-    #[error("there is no such address here")]
+    #[error("there is no such address here; /docs lists those there are")]
     NoRoute,
     #[error("this address does not take {0}")]
     Method(String),
@@ -38,7 +38,7 @@ pub enum ApiError {
     Unavailable { code: &'static str, reason: String, retry_after: u32 },
     #[error("{reason}")]
     Quota { reason: String, retry_after: u32 },
-    #[error("the preview failed at {:?}: {}", .0.stage, .0.reason)]
+    #[error("the preview failed at {}: {}", .0.stage, .0.reason)]
     Failed(Failure),
     #[error("the preview was stopped before it was healthy")]
     Stopped,
@@ -203,6 +203,7 @@ impl From<LaunchError> for ApiError {
             LaunchError::Engine { .. } => {
                 Self::Unavailable { code: "engine_unreachable", reason, retry_after: 5 }
             }
+            LaunchError::Elsewhere => Self::Conflict(reason),
             LaunchError::ShuttingDown => Self::Unavailable { code: "shutting_down", reason, retry_after: 5 },
             LaunchError::Image(error) => error.into(),
             LaunchError::Store(error) => error.into(),

@@ -83,7 +83,7 @@ impl<'a> BuildView<'a> {
             return;
         }
         let text = match ahead {
-            0 => "waiting for a free build slot".to_owned(),
+            0 => "queued".to_owned(),
             _ => format!("waiting for a free build slot, {} ahead", count(ahead, "build")),
         };
         match &self.waiting {

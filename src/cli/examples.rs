@@ -16,7 +16,7 @@ Examples:
 pub const LAUNCH: &str = "\
 Examples:
   previewd launch ./my-app
-  previewd launch ./my-app --db postgresql --env LOG_LEVEL=debug --follow
+  previewd launch ./my-app --env LOG_LEVEL=debug --follow
   previewd launch ./my-app --id shop-v2 --metadata shop.json --tier pro --json
 
 What .gitignore and .dockerignore leave out is not uploaded. Without --metadata, DIR/preview.json

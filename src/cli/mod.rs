@@ -68,7 +68,7 @@ pub enum Command {
     /// Restart previews with the image they have
     #[command(after_help = examples::RESTART)]
     Restart(preview::Targets),
-    /// Freeze previews; the next request or `resume` wakes them
+    /// Freeze previews until `resume`; they keep their memory and use no CPU
     #[command(after_help = examples::PAUSE)]
     Pause(preview::Targets),
     /// Wake paused previews

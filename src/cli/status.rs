@@ -34,9 +34,9 @@ fn lines(status: &Value) -> Vec<(&'static str, String)> {
         ("up", seconds_at(status, "/uptime")),
         ("expires", expiry(status)),
         ("health", health(status)),
-        ("memory", resource(status, "memory")),
-        ("cpu", resource(status, "cpu")),
-        ("storage", resource(status, "storage")),
+        ("memory", resource(status, "memory", "MiB")),
+        ("cpu", resource(status, "cpu", "cores")),
+        ("storage", resource(status, "storage", "MiB")),
         ("requests", traffic(status)),
         ("database", database(status)),
     ];
@@ -50,8 +50,8 @@ fn text_at(status: &Value, pointer: &str) -> Option<String> {
         Value::Null => None,
         Value::String(text) => Some(clean(text).into_owned()),
         Value::Number(number) => Some(match number.as_f64() {
-            Some(number) if number.fract() != 0.0 => format!("{number:.2}"),
-            _ => number.to_string(),
+            Some(number) => rounded(number),
+            None => number.to_string(),
         }),
         other => Some(other.to_string()),
     }
@@ -90,14 +90,20 @@ fn health(status: &Value) -> Option<String> {
     Some(text)
 }
 
-fn resource(status: &Value, name: &str) -> Option<String> {
-    let at = |part: &str| text_at(status, &format!("/resources/{name}/{part}"));
-    let allocated = at("allocated")?;
-    let percent = at("percent").map(|percent| format!(" ({percent} %)")).unwrap_or_default();
+fn resource(status: &Value, name: &str, unit: &str) -> Option<String> {
+    let at = |part: &str| status.pointer(&format!("/resources/{name}/{part}"))?.as_f64();
+    let allocated = rounded(at("allocated")?);
+    let percent = at("percent").map(|percent| format!(" ({} %)", rounded(percent))).unwrap_or_default();
     match at("used") {
-        Some(used) => Some(format!("{used} of {allocated}{percent}")),
-        None => Some(format!("of {allocated}{percent}")),
+        Some(used) => Some(format!("{} of {allocated} {unit}{percent}", rounded(used))),
+        None => Some(format!("up to {allocated} {unit}{percent}")),
     }
+}
+
+/// Two decimals at the most: `512`, `0.5`, `33.18`.
+fn rounded(number: f64) -> String {
+    let text = format!("{number:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 fn traffic(status: &Value) -> Option<String> {
@@ -144,8 +150,8 @@ mod tests {
             "previewInstanceId": "id-1", "status": "healthy", "containerStatus": "running",
             "baseUrl": "http://127.0.0.1:3001", "uptime": 3700,
             "health": {"status": "healthy", "checks": [{"name": "http", "status": "healthy"}]},
-            "resources": {"memory": {"allocated": "512MB", "used": "48MB", "percent": 9.375},
-                          "cpu": {"allocated": "1 core", "used": null, "percent": 2}},
+            "resources": {"memory": {"allocated": 512.0, "used": 48.0, "percent": 9.375},
+                          "cpu": {"allocated": 0.5, "used": null, "percent": null}},
             "performance": {"requestCount": 12, "errorCount": 1, "errorRate": 0.08, "avgResponseTime": 4.5},
             "database": {"type": "none"}, "timeRemaining": 90, "extensionsRemaining": 3
         });
@@ -153,8 +159,8 @@ mod tests {
             text(&status),
             "status=healthy\nurl=http://127.0.0.1:3001\npreview=id-1\ncontainer=running\nup=1h 1m\n\
              expires=in 1m 30s, 3 extensions left\nhealth=healthy (http healthy)\n\
-             memory=48MB of 512MB (9.38 %)\ncpu=of 1 core (2 %)\n\
-             requests=12, 1 errors, 4.50 ms on average\n"
+             memory=48 of 512 MiB (9.38 %)\ncpu=up to 0.5 cores\n\
+             requests=12, 1 errors, 4.5 ms on average\n"
         );
     }
 

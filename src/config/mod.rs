@@ -14,7 +14,7 @@ pub use reader::{ConfigError, Effective, Origin};
 
 use crate::domain::{InstanceId, ResourceLimits, TierTable};
 use crate::generation::{BaseImages, BuildInputs};
-use crate::orchestrator::{AddressPool, ImagesConfig, NetworksConfig};
+use crate::orchestrator::{AddressPool, Dial, ImagesConfig, NetworksConfig};
 use crate::{api, engine, ingress, orchestrator, store, streams};
 use parse::{duration_s, flag, in_range, one_of, optional, tier, word};
 use reader::Reader;
@@ -29,6 +29,8 @@ pub struct Config {
     /// `DOCKER_HOST`, default unix:///var/run/docker.sock.
     pub docker_host: String,
     pub builder: engine::Builder,
+    /// `PREVIEW_ENGINE_TIMEOUT`, seconds, default 30: one call of the engine.
+    pub engine_timeout: Duration,
     pub store: store::Config,
     pub ingress: ingress::Config,
     pub streams: streams::Config,
@@ -73,6 +75,7 @@ impl Config {
         engine::Config {
             docker_host: self.docker_host.clone(),
             builder: self.builder,
+            call_timeout: self.engine_timeout,
             build_timeout: self.orchestrator.images.timeout,
             ..engine::Config::new(instance)
         }
@@ -113,6 +116,7 @@ fn read_parts(r: &mut Reader) -> Option<Config> {
         "classic" => Some(engine::Builder::Classic),
         _ => None,
     });
+    let engine_timeout = r.take("PREVIEW_ENGINE_TIMEOUT", "30", "1 to 600 seconds", duration_s(1..=600));
     let domain = r.take("PREVIEW_DOMAIN", "", "a domain such as preview.example.org", optional(host_name))?;
     let store = read_store(r, &data_dir);
     let ingress = read_ingress(r, domain.clone());
@@ -127,6 +131,7 @@ fn read_parts(r: &mut Reader) -> Option<Config> {
         data_dir,
         docker_host: docker_host?,
         builder: builder?,
+        engine_timeout: engine_timeout?,
         store: store?,
         ingress: ingress?,
         streams: streams?,
@@ -153,7 +158,18 @@ fn read_ingress(r: &mut Reader, domain: Option<String>) -> Option<ingress::Confi
     let min = r.take("PREVIEW_PORT_MIN", "3001", port, in_range(1..=65535));
     let max = r.take("PREVIEW_PORT_MAX", "3100", port, in_range(1..=65535));
     let bind = r.take("PREVIEW_BIND", "127.0.0.1", "an IP address", word);
-    let timeout = r.take("PREVIEW_REQUEST_TIMEOUT", "60", "1 to 3600 seconds", duration_s(1..=3600));
+    let mut seconds = |name, default| r.take(name, default, "1 to 3600 seconds", duration_s(1..=3600));
+    let request = seconds("PREVIEW_REQUEST_TIMEOUT", "60");
+    let connect = seconds("PREVIEW_CONNECT_TIMEOUT", "5");
+    let wake = seconds("PREVIEW_WAKE_TIMEOUT", "10");
+    let header = seconds("PREVIEW_HEADER_TIMEOUT", "15");
+    let body = seconds("PREVIEW_BODY_TIMEOUT", "60");
+    let send = seconds("PREVIEW_SEND_TIMEOUT", "60");
+    let keep_alive = seconds("PREVIEW_KEEP_ALIVE_TIMEOUT", "75");
+    let idle = seconds("PREVIEW_UPSTREAM_IDLE_TIMEOUT", "4");
+    let drain = seconds("PREVIEW_DRAIN_TIMEOUT", "1");
+    let connections = r.take("PREVIEW_MAX_CONNECTIONS", "1024", "1 to 1000000", in_range(1..=1_000_000));
+    let kept = r.take("PREVIEW_UPSTREAM_IDLE", "256", "0 to 100000", in_range(0..=100_000));
     let (min, max) = (u16::try_from(min?).ok()?, u16::try_from(max?).ok()?);
     if min > max {
         r.contradiction("PREVIEW_PORT_MIN", "PREVIEW_PORT_MAX", format!("{min} is above {max}"));
@@ -163,8 +179,17 @@ fn read_ingress(r: &mut Reader, domain: Option<String>) -> Option<ingress::Confi
         port_max: max,
         bind: bind?,
         domain,
-        request_timeout: timeout?,
-        ..ingress::Config::default()
+        request_timeout: request?,
+        connect_timeout: connect?,
+        wake_timeout: wake?,
+        header_timeout: header?,
+        body_timeout: body?,
+        send_timeout: send?,
+        keep_alive_timeout: keep_alive?,
+        max_connections: connections?,
+        max_idle: usize::try_from(kept?).ok()?,
+        idle_timeout: idle?,
+        drain_timeout: drain?,
     })
 }
 
@@ -183,6 +208,12 @@ fn read_orchestrator(r: &mut Reader, domain: Option<String>) -> Option<orchestra
     let timeout = r.take("PREVIEW_HEALTH_CHECK_TIMEOUT", "10", "1 to 300 seconds", duration_s(1..=300));
     let extensions = r.take("PREVIEW_MAX_EXTENSIONS", "3", "0 to 1000", in_range(0..=1000));
     let runtime = r.take("PREVIEW_RUNTIME", "", "a runtime of the engine such as runsc", optional(host_name));
+    let dial = r.take("PREVIEW_DIAL", "auto", "auto, container or published", |text| match text {
+        "auto" => Some(None),
+        "container" => Some(Some(Dial::Container)),
+        "published" => Some(Some(Dial::Published)),
+        _ => None,
+    });
     let every = r.take("PREVIEW_RECONCILE_INTERVAL", "3", "1 to 300 seconds", duration_s(1..=300));
     let networks = read_networks(r);
     let images = read_images(r);
@@ -196,6 +227,7 @@ fn read_orchestrator(r: &mut Reader, domain: Option<String>) -> Option<orchestra
         max_extensions: u32::try_from(extensions?).ok()?,
         runtime: runtime?,
         domain,
+        dial: dial?,
         networks: networks?,
         images: images?,
         reconcile_every: every?,

@@ -40,6 +40,20 @@ impl Failure {
     }
 }
 
+impl std::fmt::Display for Stage {
+    /// The word that is used in JSON too.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Plan => "plan",
+            Self::Build => "build",
+            Self::Prepare => "prepare",
+            Self::Database => "database",
+            Self::Startup => "startup",
+            Self::Run => "run",
+        })
+    }
+}
+
 impl Stage {
     /// The `type` label of `preview_errors_total`.
     pub const fn error_type(self) -> &'static str {

@@ -75,12 +75,13 @@ impl FilePath {
 }
 
 impl FileSet {
+    pub const MAX_FILES: usize = 20_000;
+
     /// Keeps the rules of the type, and the limits `max_bytes` in all and 20,000 files.
     pub fn new(
         files: impl IntoIterator<Item = (FilePath, SourceFile)>,
         max_bytes: u64,
     ) -> Result<Self, Invalid> {
-        const MAX_FILES: usize = 20_000;
         let mut set = BTreeMap::new();
         let mut total = 0_u64;
         for (path, file) in files {
@@ -88,8 +89,8 @@ impl FileSet {
             if total > max_bytes {
                 return Err(Invalid::new("files", format!("expected at most {max_bytes} bytes in all")));
             }
-            if set.len() == MAX_FILES {
-                return Err(Invalid::new("files", format!("expected at most {MAX_FILES} files")));
+            if set.len() == Self::MAX_FILES {
+                return Err(Invalid::new("files", format!("expected at most {} files", Self::MAX_FILES)));
             }
             if let Some(_twice) = set.insert(path.clone(), file) {
                 return Err(Invalid::new(format!("files[{:?}]", path.0), "two entries name this file"));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{GenerationId, Invalid};
+use super::{GenerationId, Invalid, bounded};
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -57,13 +57,13 @@ pub struct Metadata {
     pub generated_dockerfile: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub docker_image_name: Option<String>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "bounded::map")]
     pub environment: BTreeMap<String, String>,
     /// Names of environment variables whose values are secret.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "bounded::list")]
     pub secrets: Vec<String>,
     /// Distribution packages the app needs at run time.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "bounded::list")]
     pub system_packages: Vec<String>,
 }
 

@@ -1,5 +1,6 @@
 //! Plain types and pure rules. No I/O, and nothing of ours is imported from here.
 
+mod bounded;
 mod event;
 mod failure;
 mod generation;

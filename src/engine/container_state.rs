@@ -9,6 +9,7 @@ use bollard::models::{
 };
 use chrono::{DateTime, Datelike, Utc};
 
+use super::ownership::of_container;
 use super::{ContainerProcess, Ownership};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -84,7 +85,7 @@ impl ContainerState {
             name: plain_name(answer.name.as_deref()),
             image: config.image.unwrap_or_default(),
             image_id: answer.image.unwrap_or_default(),
-            ownership: Ownership::from_labels(&config.labels.unwrap_or_default()),
+            ownership: of_container(&config.labels.unwrap_or_default()),
             status,
             running,
             paused: state.paused.unwrap_or(false),
@@ -108,7 +109,7 @@ impl OwnedContainer {
             id: summary.id?,
             name: plain_name(name.as_deref()),
             image: summary.image.unwrap_or_default(),
-            ownership: Ownership::from_labels(&summary.labels?)?,
+            ownership: of_container(&summary.labels?)?,
             status: summary.state.map_or(ContainerStatus::Unknown, ContainerStatus::from),
             created_at: summary.created.and_then(|seconds| DateTime::from_timestamp(seconds, 0)),
         })

@@ -59,7 +59,7 @@ pub struct Config {
     /// `PREVIEW_ENGINE_TIMEOUT`, seconds, default 30: deadline of one call, and the longest
     /// silence of a transfer.
     pub call_timeout: Duration,
-    /// `PREVIEW_BUILD_TIMEOUT`, seconds, default 900: deadline of a build whose request names none.
+    /// `PREVIEW_BUILD_TIMEOUT`, seconds, default 600: deadline of a build whose request names none.
     pub build_timeout: Duration,
     /// `PREVIEW_BUILDER`: `auto` (default), `buildkit` or `classic`.
     pub builder: Builder,
@@ -74,7 +74,7 @@ impl Config {
             docker_host: Self::DEFAULT_HOST.to_owned(),
             instance,
             call_timeout: Duration::from_secs(30),
-            build_timeout: Duration::from_secs(900),
+            build_timeout: Duration::from_secs(600),
             builder: Builder::Auto,
         }
     }

@@ -92,6 +92,13 @@ impl Ownership {
     }
 }
 
+/// The owner of a container. A container carries the labels of its image too, so one that
+/// somebody ran from an image of ours by hand says `image`: that one is not ours.
+pub(super) fn of_container(labels: &HashMap<String, String>) -> Option<Ownership> {
+    let found = Ownership::from_labels(labels)?;
+    matches!(found.kind, Kind::Preview | Kind::Task).then_some(found)
+}
+
 /// The engine's list filter for everything of one instance.
 pub(super) fn instance_filter(instance: &InstanceId) -> HashMap<String, Vec<String>> {
     HashMap::from([("label".to_owned(), vec![format!("{INSTANCE}={instance}")])])
@@ -121,6 +128,12 @@ mod tests {
         for ownership in [full(), Ownership::of(full().instance, Kind::Image)] {
             assert_eq!(Ownership::from_labels(&ownership.to_labels()), Some(ownership));
         }
+    }
+
+    #[test]
+    fn a_container_with_no_labels_but_its_images_is_nobody_of_ours() {
+        assert_eq!(of_container(&full().to_labels()), Some(full()));
+        assert_eq!(of_container(&full().with_kind(Kind::Image).to_labels()), None);
     }
 
     #[test]

@@ -38,6 +38,11 @@ impl ContainerProcess {
         self.pid
     }
 
+    /// False once it has ended, and where the engine's processes are not visible here.
+    pub fn is_there(&self) -> bool {
+        self.read("comm").is_some()
+    }
+
     pub(super) fn cgroup_root(&self) -> &Path {
         &self.roots.cgroup
     }

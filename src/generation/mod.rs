@@ -34,6 +34,10 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+/// Begins the id of every build cache of our recipes, which all apps share; an own Dockerfile may
+/// not name a cache with it.
+const OUR_CACHES: &str = "previewd";
+
 pub use bases::{BaseImages, Resolved, Runtime};
 pub use context::{BuildInputs, CLASSIC_DOCKERFILE, DOCKERFILE, build_args, context};
 pub use dockerfile::{Dialect, dockerfile};

@@ -9,7 +9,7 @@ use super::frameworks::{ALL, Finding, Framework, Outline, Strength};
 use super::own_dockerfile;
 use super::plan::{EnvRead, Language, Notes, Place, Plan, Source};
 use super::project::Project;
-use super::python::Interface;
+use super::python::{self, Interface};
 use super::recipe::{OwnDockerfile, Recipe};
 use super::{context, dotenv};
 use crate::domain::{FileSet, Metadata};
@@ -166,14 +166,13 @@ fn by_entry(
     let found = |language| findings.iter().find(|(f, _)| f.language() == language).map(|(f, _)| *f);
     match project.entry.as_ref()? {
         EntryPoint::PythonServer { server, target, .. } => {
-            let file =
-                target.as_ref().and_then(|target| super::python::locate_module(project, &target.module));
-            let file = file.and_then(|location| project.python_file(&location.path));
-            let app = file.and_then(|file| {
-                file.apps.iter().find(|app| Some(&app.name) == target.as_ref().map(|t| &t.attribute))
+            let location = target.as_ref().and_then(|target| python::locate_module(project, &target.module));
+            let app = python::apps_of(project.python()).into_iter().find(|(file, app)| {
+                Some(&file.path) == location.as_ref().map(|location| &location.path)
+                    && Some(&app.name) == target.as_ref().map(|target| &target.attribute)
             });
             let asgi = match app {
-                Some(app) => app.interface == Interface::Asgi,
+                Some((_, app)) => app.interface == Interface::Asgi,
                 None => server.is_none_or(|server| server.asgi),
             };
             named(if asgi { "fastapi" } else { "flask" })

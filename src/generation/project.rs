@@ -91,7 +91,9 @@ impl<'a> Project<'a> {
     /// The JavaScript and TypeScript of the app, without its tests; each file read once.
     pub fn node(&self) -> &[JsFile] {
         self.node.get_or_init(|| {
-            self.sources(is_javascript).map(|(path, text)| super::node::scan(path, text)).collect()
+            self.sources(is_javascript)
+                .map(|(path, text)| super::node::scan(path, text, self.package().is_none()))
+                .collect()
         })
     }
 

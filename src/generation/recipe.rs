@@ -60,6 +60,8 @@ pub struct NodeRecipe {
 pub struct StaticRecipe {
     /// The folder of the tree that is served; empty for the top.
     pub folder: String,
+    /// The site has a 404.html of its own.
+    pub not_found_page: bool,
 }
 
 /// A Dockerfile that came with the generation.

@@ -1,7 +1,7 @@
 //! A request and its answer, start to end. This is the hot path.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -35,7 +35,7 @@ pub(super) async fn forward(
     limit: Duration,
 ) -> Result<Response<Body>, Fault> {
     let mut record = Record::begin(visit, &request);
-    match pass(visit, request, seen, limit).await {
+    match pass(visit, request, seen, record.started(), limit).await {
         Ok((response, lease)) => Ok(deliver(response, lease, record)),
         Err(fault) => {
             if fault.is_the_apps() {
@@ -50,17 +50,18 @@ async fn pass(
     visit: &Arc<Visit>,
     request: Request<Outbound>,
     seen: &Seen,
+    started: Instant,
     limit: Duration,
 ) -> Result<(Response<Incoming>, Option<Lease>), Fault> {
     let (mut head, body) = request.into_parts();
     let upgrade = headers::inward(&mut head, seen, visit)?;
     let client = head.extensions.remove::<OnUpgrade>();
     head.extensions.clear();
-    let patience = Patience::new(limit, &body);
+    let patience = Patience::new(started, limit, &body);
     if let (Some(protocol), Some(client), true) = (upgrade, client, body.is_empty()) {
         tunnel::ask(&mut head, protocol);
         let (mut response, lease) =
-            exchange_afresh(&visit.gate, Request::from_parts(head, body), &patience).await?;
+            Box::pin(exchange_afresh(&visit.gate, Request::from_parts(head, body), &patience)).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             tunnel::dig(visit, client, &mut response);
             return Ok((response, None));

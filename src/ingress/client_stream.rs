@@ -147,7 +147,11 @@ impl AsyncWrite for ClientStream {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let outcome = Pin::new(&mut self.socket).poll_write_vectored(cx, slices);
+        // A single piece is cheaper to send as what it is.
+        let outcome = match slices {
+            [piece] => Pin::new(&mut self.socket).poll_write(cx, piece),
+            _ => Pin::new(&mut self.socket).poll_write_vectored(cx, slices),
+        };
         self.sent(cx, outcome)
     }
 

@@ -20,7 +20,7 @@ type Exchanged = Result<(Response<Incoming>, Lease), Fault>;
 /// request is sent once more, over a new connection, if none of it had left, or if it has no body and
 /// means the same when done twice (RFC 9110, 9.2.2).
 pub(super) async fn exchange(gate: &Gate, mut request: Request<Outbound>, patience: &Patience) -> Exchanged {
-    let (address, kept) = gate.checkout().await?;
+    let (address, kept) = gate.checkout(patience.started).await?;
     if let Some(mut connection) = kept
         && connection.is_usable().await
     {
@@ -32,7 +32,7 @@ pub(super) async fn exchange(gate: &Gate, mut request: Request<Outbound>, patien
             Err(failure) => return Err(fault(failure, patience)),
         }
     }
-    send_afresh(gate, address, request, patience).await
+    Box::pin(send_afresh(gate, address, request, patience)).await
 }
 
 /// Sends the request over a connection of its own, for what may not be tried twice.
@@ -41,7 +41,7 @@ pub(super) async fn exchange_afresh(
     request: Request<Outbound>,
     patience: &Patience,
 ) -> Exchanged {
-    let (address, _) = gate.checkout().await?;
+    let (address, _) = gate.checkout(patience.started).await?;
     send_afresh(gate, address, request, patience).await
 }
 

@@ -74,9 +74,9 @@ impl Gate {
     }
 
     /// The address to ask, with a kept connection if there is one; wakes a paused preview first.
-    pub(super) async fn checkout(&self) -> Result<(SocketAddr, Option<Connection>), Fault> {
-        match self.upstreams.take(&self.shared.config) {
-            Err(Fault::Paused) => self.wake().await,
+    pub(super) async fn checkout(&self, now: Instant) -> Result<(SocketAddr, Option<Connection>), Fault> {
+        match self.upstreams.take(now, &self.shared.config) {
+            Err(Fault::Paused) => Box::pin(self.wake()).await,
             route => route,
         }
     }
@@ -87,7 +87,7 @@ impl Gate {
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
             changed.as_mut().enable();
-            match self.upstreams.take(&self.shared.config) {
+            match self.upstreams.take(Instant::now(), &self.shared.config) {
                 Err(Fault::Paused) => wake(self.preview),
                 route => return route,
             }

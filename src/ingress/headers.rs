@@ -190,6 +190,12 @@ fn forward_identity(headers: &mut HeaderMap, visit: &Visit) {
 
 fn remove_named_by_connection(headers: &mut HeaderMap) {
     let Entry::Occupied(entry) = headers.entry(header::CONNECTION) else { return };
+    let is_plain = entry.get() == "keep-alive" || entry.get() == "close";
+    // What nearly everybody sends names nothing.
+    if is_plain && entry.iter().count() == 1 {
+        entry.remove();
+        return;
+    }
     let (_, values) = entry.remove_entry_mult();
     let values: Vec<HeaderValue> = values.collect();
     for token in values.iter().flat_map(tokens) {

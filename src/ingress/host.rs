@@ -11,15 +11,15 @@ use super::Config;
 pub(super) fn is_ours(host: &[u8], config: &Config) -> bool {
     let Ok(host) = std::str::from_utf8(host) else { return false };
     let Some(name) = without_port(host) else { return false };
-    match name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name).parse::<IpAddr>() {
-        Ok(address) => is_our_address(address, config.bind),
-        Err(_) => is_our_name(name, config.domain.as_deref()),
-    }
+    // Tried first, because nearly everybody says localhost.
+    is_our_name(name, config.domain.as_deref()) || is_our_address(name, config.bind)
 }
 
 /// An address cannot be rebound to another; any will do when listening on all of them.
-fn is_our_address(address: IpAddr, bind: IpAddr) -> bool {
-    address.is_loopback() || address == bind || bind.is_unspecified()
+fn is_our_address(name: &str, bind: IpAddr) -> bool {
+    let bare = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
+    let ours = |address: IpAddr| address.is_loopback() || address == bind || bind.is_unspecified();
+    bare.parse().is_ok_and(ours)
 }
 
 fn is_our_name(name: &str, domain: Option<&str>) -> bool {

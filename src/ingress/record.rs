@@ -16,6 +16,8 @@ pub(super) struct Record {
     visit: Arc<Visit>,
     started: Instant,
     answer: Option<(StatusCode, Duration)>,
+    /// When the answer was last heard of.
+    latest: Instant,
     bytes_out: u64,
     /// The connection the answer comes over, until it is free again.
     lease: Option<Lease>,
@@ -41,29 +43,40 @@ impl Record {
                 meter: request.body().meter(),
             })
         });
+        let started = Instant::now();
         Box::new(Self {
             visit: visit.clone(),
-            started: Instant::now(),
+            started,
             answer: None,
+            latest: started,
             bytes_out: 0,
             lease: None,
             seen,
         })
     }
 
+    pub(super) fn started(&self) -> Instant {
+        self.started
+    }
+
     /// The app's answer, or a page in its place, begins.
     pub(super) fn answered(&mut self, status: StatusCode, lease: Option<Lease>) {
-        let now = Instant::now();
-        self.visit.gate.tally.answered(self.started, now, status.is_server_error());
-        self.answer = Some((status, now - self.started));
+        self.latest = Instant::now();
+        self.visit.gate.tally.answered(self.started, self.latest, status.is_server_error());
+        self.answer = Some((status, self.latest - self.started));
         self.lease = lease;
     }
 
     pub(super) fn sent(&mut self, bytes: usize) {
-        if bytes > 0 {
-            self.bytes_out += bytes as u64;
-            self.visit.gate.tally.sent(bytes as u64, Instant::now());
+        if bytes == 0 {
+            return;
         }
+        // The first piece usually comes with the head; asking the clock again would tell nothing new.
+        if self.bytes_out > 0 {
+            self.latest = Instant::now();
+        }
+        self.bytes_out += bytes as u64;
+        self.visit.gate.tally.sent(bytes as u64, self.latest);
     }
 
     /// The app's answer broke off before its end.
@@ -77,7 +90,7 @@ impl Record {
     /// The answer is complete: its connection can carry another.
     pub(super) fn end(&mut self) {
         if let Some(lease) = self.lease.take() {
-            self.visit.gate.upstreams.give_back(lease, &self.visit.gate.shared.config);
+            self.visit.gate.upstreams.give_back(lease, self.latest, &self.visit.gate.shared.config);
         }
     }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use hyper::{Request, Response, StatusCode};
 use tokio::net::TcpListener;
 
@@ -84,6 +85,12 @@ impl Ingress {
             gates.open.remove(&preview);
             gates.ports.give_back(gate.port);
         }
+    }
+
+    /// Closes every port at once, as [`Ingress::close`] does: the daemon goes, its previews stay.
+    pub async fn close_all(&self) {
+        let open: Vec<PreviewId> = self.gates().open.keys().copied().collect();
+        join_all(open.into_iter().map(|preview| self.close(preview))).await;
     }
 
     /// The port of an open preview.

@@ -81,7 +81,7 @@ pub(super) enum Failure {
 
 /// How long to wait for an answer: the limit starts anew with each piece of the request's body.
 pub(super) struct Patience {
-    started: Instant,
+    pub(super) started: Instant,
     limit: Duration,
     pub(super) meter: Option<Arc<Meter>>,
 }
@@ -104,7 +104,11 @@ impl Upstreams {
     }
 
     /// The address to ask, and a kept connection to it if there is one.
-    pub(super) fn take(&self, config: &Config) -> Result<(SocketAddr, Option<Connection>), Fault> {
+    pub(super) fn take(
+        &self,
+        now: Instant,
+        config: &Config,
+    ) -> Result<(SocketAddr, Option<Connection>), Fault> {
         let mut state = self.lock();
         let address = match &state.upstream {
             Upstream::At { address } => *address,
@@ -113,7 +117,7 @@ impl Upstreams {
             Upstream::Down { reason } => return Err(Fault::Down(reason.clone())),
         };
         while let Some(idle) = state.idle.pop() {
-            if idle.since.elapsed() >= config.idle_timeout {
+            if now.saturating_duration_since(idle.since) >= config.idle_timeout {
                 state.idle.clear();
             } else if !idle.connection.sender.is_closed() {
                 return Ok((address, Some(idle.connection)));
@@ -123,7 +127,7 @@ impl Upstreams {
     }
 
     /// Keeps the connection for another request, unless it is of no more use.
-    pub(super) fn give_back(&self, lease: Lease, config: &Config) {
+    pub(super) fn give_back(&self, lease: Lease, now: Instant, config: &Config) {
         let sent_to_its_end = lease.meter.as_ref().is_none_or(|meter| meter.has_ended());
         if !sent_to_its_end || lease.connection.sender.is_closed() {
             return;
@@ -131,7 +135,7 @@ impl Upstreams {
         let mut state = self.lock();
         let is_current = matches!(state.upstream, Upstream::At { address } if address == lease.address);
         if is_current && state.idle.len() < config.max_idle {
-            state.idle.push(Idle { connection: lease.connection, since: Instant::now() });
+            state.idle.push(Idle { connection: lease.connection, since: now });
         }
     }
 
@@ -201,8 +205,8 @@ impl Connection {
 }
 
 impl Patience {
-    pub(super) fn new(limit: Duration, body: &Outbound) -> Self {
-        Self { started: Instant::now(), limit, meter: body.meter() }
+    pub(super) fn new(started: Instant, limit: Duration, body: &Outbound) -> Self {
+        Self { started, limit, meter: body.meter() }
     }
 
     /// A later end, if the request was still being sent not long ago.

@@ -84,7 +84,10 @@ impl Orchestrator {
             return stored.ok().flatten().unwrap_or(preview);
         };
         let is_settled = |preview: &Preview| !matches!(preview.status, Status::Launching | Status::Stopping);
-        let _ = tokio::time::timeout(patience, entry.view.wait_for(is_settled)).await;
+        tokio::select! {
+            _ = tokio::time::timeout(patience, entry.view.wait_for(is_settled)) => {}
+            () = self.parts.shutdown.cancelled() => {}
+        }
         entry.view.borrow().clone()
     }
 

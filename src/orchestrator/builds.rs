@@ -8,11 +8,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::Orchestrator;
 use super::images::{Booking, BuildLog, BuiltImage, ImageError, Landing, Seat};
-use crate::domain::{BuildEvent, Generation, GenerationId};
+use crate::domain::{BuildEvent, ContentHash, Generation, GenerationId};
 
 /// Where a build stands.
 #[derive(Debug, Clone)]
 pub struct BuildJob {
+    /// Of the generation as it was then: an id may be deleted and used again.
+    content: ContentHash,
     pub started_at: DateTime<Utc>,
     pub finished_at: Option<DateTime<Utc>>,
     /// `None` while it runs.
@@ -33,7 +35,7 @@ const KEPT: usize = 256;
 impl Orchestrator {
     /// Starts the build of a generation unless it runs or its image is there.
     pub async fn build_ahead(&self, generation: &Arc<Generation>) -> Result<BuildJob, ImageError> {
-        if let Some(job) = self.parts.builds.get(&generation.id)
+        if let Some(job) = self.build_of(&generation.id, &generation.content_hash)
             && job.landing.is_none()
         {
             return Ok(job);
@@ -43,14 +45,23 @@ impl Orchestrator {
             None => self.parts.images.recipe(generation).await?,
         };
         match self.parts.images.book(generation, &recipe).await? {
-            Booking::Ready(image) => Ok(self.parts.builds.insert(&generation.id, BuildJob::done(image))),
-            Booking::Flying(seat) => Ok(self.watch_build(&generation.id, seat)),
+            Booking::Ready(image) => {
+                let job = BuildJob::done(image, &generation.content_hash);
+                Ok(self.parts.builds.begin(&generation.id, job).0)
+            }
+            Booking::Flying(seat) => Ok(self.watch_build(generation, seat)),
         }
     }
 
     /// The newest build of a generation that this daemon remembers.
-    pub fn build_of(&self, generation: &GenerationId) -> Option<BuildJob> {
-        self.parts.builds.get(generation)
+    pub fn build_of(&self, generation: &GenerationId, content: &ContentHash) -> Option<BuildJob> {
+        self.parts.builds.get(generation).filter(|job| job.content == *content)
+    }
+
+    /// Gives the build up and forgets what it said: the generation is deleted.
+    pub fn forget_build(&self, generation: &GenerationId) {
+        self.cancel_build(generation);
+        self.parts.builds.remove(generation);
     }
 
     /// Gives the build up. It stops in the engine unless a launch waits for it too.
@@ -60,10 +71,15 @@ impl Orchestrator {
         }
     }
 
-    fn watch_build(&self, generation: &GenerationId, seat: Seat) -> BuildJob {
-        let job = BuildJob::running(seat.flight().log.clone());
-        let (parts, id, cancel) = (Arc::clone(&self.parts), generation.clone(), job.cancel.clone());
-        let shown = self.parts.builds.insert(generation, job);
+    fn watch_build(&self, generation: &Generation, seat: Seat) -> BuildJob {
+        let job = BuildJob::running(seat.flight().log.clone(), &generation.content_hash);
+        let (shown, is_ours) = self.parts.builds.begin(&generation.id, job);
+        if !is_ours {
+            // Somebody else asked at the same moment; their seat keeps the build going.
+            return shown;
+        }
+        let (parts, id, cancel) = (Arc::clone(&self.parts), generation.id.clone(), shown.cancel.clone());
+        let log = shown.log.clone();
         self.parts.tasks.spawn(async move {
             let shutdown = parts.shutdown.clone();
             let landing = tokio::select! {
@@ -72,15 +88,16 @@ impl Orchestrator {
                 () = shutdown.cancelled() => Err(ImageError::Cancelled),
             };
             drop(seat);
-            parts.builds.finish(&id, landing);
+            parts.builds.finish(&id, &log, landing);
         });
         shown
     }
 }
 
 impl BuildJob {
-    fn running(log: BuildLog) -> Self {
+    fn running(log: BuildLog, content: &ContentHash) -> Self {
         Self {
+            content: content.clone(),
             started_at: Utc::now(),
             finished_at: None,
             landing: None,
@@ -89,10 +106,11 @@ impl BuildJob {
         }
     }
 
-    fn done(image: BuiltImage) -> Self {
+    fn done(image: BuiltImage, content: &ContentHash) -> Self {
         let log = BuildLog::default();
         log.push(BuildEvent::Done { image: image.tag.clone(), cached: true });
-        Self { finished_at: Some(Utc::now()), landing: Some(Ok(image)), ..Self::running(log) }
+        let job = Self::running(log, content);
+        Self { finished_at: Some(job.started_at), landing: Some(Ok(image)), ..job }
     }
 }
 
@@ -101,17 +119,30 @@ impl Jobs {
         self.jobs().get(generation).cloned()
     }
 
-    fn insert(&self, generation: &GenerationId, job: BuildJob) -> BuildJob {
+    fn remove(&self, generation: &GenerationId) {
+        self.jobs().remove(generation);
+    }
+
+    /// The job that is now the generation's, and whether it is this one: a job of the same
+    /// content that still runs stays.
+    fn begin(&self, generation: &GenerationId, job: BuildJob) -> (BuildJob, bool) {
         let mut jobs = self.jobs();
+        if let Some(other) = jobs.get(generation)
+            && other.landing.is_none()
+            && other.content == job.content
+        {
+            return (other.clone(), false);
+        }
         if jobs.len() >= KEPT {
             jobs.retain(|_, job| job.landing.is_none());
         }
         jobs.insert(generation.clone(), job.clone());
-        job
+        (job, true)
     }
 
-    fn finish(&self, generation: &GenerationId, landing: Landing) {
-        if let Some(job) = self.jobs().get_mut(generation) {
+    /// A later job under the same id is not the one that ended.
+    fn finish(&self, generation: &GenerationId, log: &BuildLog, landing: Landing) {
+        if let Some(job) = self.jobs().get_mut(generation).filter(|job| job.log.is_same(log)) {
             job.finished_at = Some(Utc::now());
             job.landing = Some(landing);
         }

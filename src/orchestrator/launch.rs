@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::Utc;
+use chrono::{SubsecRound, Utc};
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
 
@@ -52,6 +52,8 @@ pub enum LaunchError {
     Port(IngressError),
     #[error("the Docker engine does not answer: {reason}")]
     Engine { reason: String },
+    #[error("another daemon that shares this store runs this preview")]
+    Elsewhere,
     #[error("the daemon is shutting down")]
     ShuttingDown,
     #[error(transparent)]
@@ -68,8 +70,10 @@ impl Orchestrator {
         if parts.shutdown.is_cancelled() {
             return Err(LaunchError::ShuttingDown);
         }
-        if let Some(preview) = self.live_one(generation, &launch.user).await? {
-            return Ok(parts.found(preview));
+        if let Some(preview) = self.live_one(generation, &launch.user).await?
+            && let Some(found) = parts.found(&preview)
+        {
+            return Ok(found);
         }
         let reached = parts.reach.find_out(&parts.engine).await;
         reached.map_err(|error| LaunchError::Engine { reason: error.to_string() })?;
@@ -78,17 +82,32 @@ impl Orchestrator {
             None => parts.images.recipe(generation).await?,
         };
         let preview = parts.new_preview(generation, &recipe, &launch);
+        // In a task of its own: a caller that hangs up must not leave a row without a driver.
+        let admission = Arc::clone(parts);
+        let admitted = parts.tasks.spawn(async move { admission.admit(preview, recipe).await });
+        admitted.await.map_err(|_| LaunchError::ShuttingDown)?
+    }
+}
+
+impl Parts {
+    /// Quota, row, port and driver of a new preview, or the live one that is there already.
+    async fn admit(self: Arc<Self>, preview: Preview, recipe: Arc<Recipe>) -> Result<Launched, LaunchError> {
+        let parts = &self;
+        // From the row to its driver one launch at a time: who finds a live row finds its driver.
+        let _turn = parts.launch_turn.lock().await;
         let limits = &parts.config;
         match parts.store.insert_preview(&preview, Some(limits.max_per_user), Some(limits.max_live)).await? {
             Insert::Inserted => {}
-            Insert::Live(preview) => return Ok(parts.found(*preview)),
+            Insert::Live(preview) => {
+                return parts.found(&preview).ok_or(LaunchError::Elsewhere);
+            }
             Insert::UserFull { live } => return Err(LaunchError::UserFull { live }),
             Insert::HostFull { live } => return Err(LaunchError::HostFull { live }),
         }
         let preview = parts.open_port(preview).await?;
         parts.record_launch(&preview).await;
         let token = parts.token(&preview);
-        parts.drive(preview.clone(), Begin::Launch);
+        parts.drive(preview.clone(), Begin::Launch, Some(recipe));
         Ok(Launched { preview, token, is_new: true })
     }
 }
@@ -107,14 +126,29 @@ impl Orchestrator {
 }
 
 impl Parts {
-    fn found(&self, preview: Preview) -> Launched {
-        // The driver knows more than the row: the port is written a moment after the insert.
-        let preview = self.registry.get(preview.id).map_or(preview, |entry| entry.view.borrow().clone());
-        Launched { token: self.token(&preview), preview, is_new: false }
+    /// Takes up live rows that no driver owns: of a launch or an end that could not be written
+    /// down. Whoever launches holds the turn, so a row on its way to its driver is not meant.
+    pub(super) async fn take_up_ghosts(self: &Arc<Self>) -> Result<(), StoreError> {
+        let _turn = self.launch_turn.lock().await;
+        for preview in self.store.live_previews().await? {
+            if self.registry.get(preview.id).is_none() {
+                tracing::warn!(preview = %preview.id, "ending a live preview that nothing owns");
+                self.drive(preview, Begin::Stop, None);
+            }
+        }
+        Ok(())
+    }
+
+    /// A live preview as its driver shows it. The driver knows more than the row: the port is
+    /// written a moment after the insert. None yet while another call is launching it.
+    fn found(&self, row: &Preview) -> Option<Launched> {
+        let preview = self.registry.get(row.id)?.view.borrow().clone();
+        Some(Launched { token: self.token(&preview), preview, is_new: false })
     }
 
     fn new_preview(&self, generation: &Generation, recipe: &Recipe, launch: &Launch) -> Preview {
-        let (id, now) = (PreviewId::new(), Utc::now());
+        // As the store keeps times: a row that is read back says the same moment.
+        let (id, now) = (PreviewId::new(), Utc::now().trunc_subsecs(3));
         let metadata = &generation.metadata;
         let mut environment = metadata.environment.clone();
         environment.extend(launch.environment.clone());
@@ -202,14 +236,15 @@ impl Parts {
         }
     }
 
-    /// Gives a preview its owning task.
-    pub(super) fn drive(self: &Arc<Self>, preview: Preview, begin: Begin) {
+    /// Gives a preview its owning task, with the recipe of its image where that was just made out.
+    pub(super) fn drive(self: &Arc<Self>, preview: Preview, begin: Begin, recipe: Option<Arc<Recipe>>) {
         let (outbox, inbox) = mpsc::channel(INBOX);
         let (view, seen) = watch::channel(preview.clone());
         self.registry.insert(preview.id, Entry { inbox: outbox.clone(), view: seen });
         let upstream = Upstream::Waiting { what: "being prepared".to_owned() };
         self.ingress.set_upstream(preview.id, upstream);
-        let life = Life::new(Arc::clone(self), preview, Arc::new(view), outbox);
+        let mut life = Life::new(Arc::clone(self), preview, Arc::new(view), outbox);
+        life.recipe = recipe;
         self.tasks.spawn(Driver { life, inbox }.run(begin));
     }
 }

@@ -41,6 +41,7 @@ pub use launch::{Launch, LaunchError, Launched};
 pub use metrics::Metrics;
 pub use networks::Config as NetworksConfig;
 pub use queue::{Ask, Denial};
+pub use reach::Dial;
 pub use subnets::AddressPool;
 pub use token::TokenKey;
 pub use visitors::Visitors;
@@ -78,6 +79,8 @@ pub struct Config {
     pub runtime: Option<String>,
     /// `PREVIEW_DOMAIN`: previews are also served as `{previewId}.{domain}`.
     pub domain: Option<String>,
+    /// `PREVIEW_DIAL`: `container` or `published`; default `auto`, found out by a probe.
+    pub dial: Option<Dial>,
     pub networks: NetworksConfig,
     pub images: ImagesConfig,
     /// How often the engine's inventory is compared with the store.
@@ -102,6 +105,8 @@ struct Parts {
     builds: Jobs,
     networks: Networks,
     registry: Registry,
+    /// Held by the launch that is between its row and its driver.
+    launch_turn: tokio::sync::Mutex<()>,
     reach: Reach,
     cpu_clocks: CpuClocks,
     endpoints: FoundEndpoints,
@@ -131,6 +136,7 @@ impl Orchestrator {
         let images = Images::new(engine.clone(), config.images.clone(), tasks.clone());
         let networks =
             Networks::new(engine.clone(), instance.clone(), config.networks.clone(), tasks.clone());
+        let reach = Reach::new(config.dial);
         let parts = Parts {
             instance,
             config,
@@ -142,7 +148,8 @@ impl Orchestrator {
             builds: Jobs::default(),
             networks,
             registry: Registry::default(),
-            reach: Reach::default(),
+            launch_turn: tokio::sync::Mutex::default(),
+            reach,
             cpu_clocks: CpuClocks::default(),
             endpoints: FoundEndpoints::default(),
             tokens,
@@ -161,14 +168,23 @@ impl Orchestrator {
         &self.parts.config
     }
 
-    /// Stops deciding, lets previews be, and waits for the tasks; at most `patience`.
-    pub async fn shutdown(&self, patience: Duration) {
+    /// Stops deciding and lets previews be; calls that wait for something end.
+    pub fn begin_shutdown(&self) {
         self.parts.shutdown.cancel();
         self.parts.tasks.close();
-        if tokio::time::timeout(patience, self.parts.tasks.wait()).await.is_err() {
+    }
+
+    /// Waits for the tasks and removes what is spare; at most `patience`. What is left then is
+    /// taken up by the next start.
+    pub async fn shutdown(&self, patience: Duration) {
+        self.begin_shutdown();
+        let deadline = tokio::time::Instant::now() + patience;
+        if tokio::time::timeout_at(deadline, self.parts.tasks.wait()).await.is_err() {
             tracing::warn!("some tasks did not end in time");
         }
-        self.parts.networks.close().await;
+        if tokio::time::timeout_at(deadline, self.parts.networks.close()).await.is_err() {
+            tracing::warn!("some spare networks stay behind");
+        }
     }
 }
 

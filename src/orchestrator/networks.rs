@@ -4,9 +4,8 @@
 //! and an emptied one becomes a spare again. A spare has no container in it and no preview's
 //! name on it; which preview holds which network is said by the preview's row.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
@@ -28,8 +27,6 @@ pub struct Config {
 pub enum NetworkError {
     #[error("all {capacity} networks of {pool} are in use")]
     PoolEmpty { pool: AddressPool, capacity: usize },
-    #[error("the engine did not tell in time which networks there are")]
-    NotAdopted,
     #[error(transparent)]
     Engine(#[from] EngineError),
 }
@@ -50,16 +47,13 @@ struct Inner {
     adopted: watch::Sender<bool>,
 }
 
-/// How long a lease waits for it: the engine may just be starting.
-const ADOPTION: Duration = Duration::from_secs(30);
-
 /// Never locked across an await.
 #[derive(Default)]
 struct Held {
     /// Blocks of networks that exist or are being made, by network name.
     ours: HashMap<String, Block>,
     /// Names of those no preview uses.
-    spare: Vec<String>,
+    spare: VecDeque<String>,
     /// Blocks that others on this host use.
     foreign: Vec<Block>,
     /// A spare is being made.
@@ -83,8 +77,8 @@ impl Networks {
 
     /// A network for one preview: a spare when there is one.
     pub async fn lease(&self) -> Result<String, NetworkError> {
-        self.adopted().await?;
-        let spare = self.inner.held().spare.pop();
+        // The one that has rested longest, so that an address is not used again at once.
+        let spare = self.inner.held().spare.pop_front();
         let name = match spare {
             Some(name) => name,
             None => self.inner.make().await?,
@@ -103,22 +97,15 @@ impl Networks {
                 return Ok(());
             }
             if is_ours && !held.closed && held.spare.len() < self.inner.config.spares {
-                held.spare.push(name.to_owned());
+                held.spare.push_back(name.to_owned());
                 return Ok(());
             }
         }
         self.inner.remove(name).await
     }
 
-    /// Until it is known what an earlier run left, no block is known to be free.
-    async fn adopted(&self) -> Result<(), NetworkError> {
-        let mut known = self.inner.adopted.subscribe();
-        let waited = tokio::time::timeout(ADOPTION, known.wait_for(|adopted| *adopted)).await;
-        waited.map(|_| ()).map_err(|_| NetworkError::NotAdopted)
-    }
-
     /// Learns what an earlier run left: networks of live previews are theirs, others become
-    /// spares or go. Leases wait for it.
+    /// spares or go. Leases wait for it; see also [`Networks::known_again`].
     pub async fn adopt(&self, in_use: &[String]) -> Result<(), EngineError> {
         let owned = self.inner.engine.owned_networks().await?;
         let mut idle = Vec::new();
@@ -141,6 +128,13 @@ impl Networks {
         Ok(())
     }
 
+    /// Waits until it is known what an earlier run left. A network leased before might be one of
+    /// those, and end as the spare of another preview.
+    pub async fn known_again(&self) {
+        // The sender lives as long as we do.
+        let _ = self.inner.adopted.subscribe().wait_for(|adopted| *adopted).await;
+    }
+
     /// Removes the spares; leased networks stay with their previews.
     pub async fn close(&self) {
         let spares = {
@@ -158,6 +152,22 @@ impl Networks {
     /// Names of all networks that exist for a reason: leased, spare, or being made.
     pub fn known(&self) -> HashSet<String> {
         self.inner.held().ours.keys().cloned().collect()
+    }
+
+    /// Names of those that wait for a preview.
+    pub fn spares(&self) -> Vec<String> {
+        self.inner.held().spare.iter().cloned().collect()
+    }
+
+    /// Spares that somebody removed from the engine are spares no more.
+    pub fn forget_spares(&self, gone: &[String]) {
+        let mut held = self.inner.held();
+        for name in gone {
+            if let Some(at) = held.spare.iter().position(|spare| spare == name) {
+                held.spare.remove(at);
+                held.ours.remove(name);
+            }
+        }
     }
 
     /// Makes spares in the background until there are enough.
@@ -184,7 +194,7 @@ impl Inner {
             let made = self.make().await;
             let mut held = self.held();
             match made {
-                Ok(name) => held.spare.push(name),
+                Ok(name) => held.spare.push_back(name),
                 // The next lease tries again, and reports what is wrong.
                 Err(error) => {
                     tracing::warn!(%error, "no spare network could be made");

@@ -4,35 +4,45 @@
 //! remote engine, or inside a container of its own it cannot; there a port published on
 //! loopback is the way in.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::OnceLock;
 
 use crate::engine::{Engine, EngineError};
 
-#[derive(Debug, Default)]
-pub struct Reach(AtomicU8);
+/// How previews are dialled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dial {
+    /// At the container's own address.
+    Container,
+    /// At a port the engine publishes on loopback.
+    Published,
+}
 
-const UNKNOWN: u8 = 0;
-const CONTAINERS: u8 = 1;
-const PUBLISHED: u8 = 2;
+/// Found out once, or set by the operator.
+#[derive(Debug, Default)]
+pub struct Reach(OnceLock<Dial>);
 
 impl Reach {
+    /// `PREVIEW_DIAL` when it says, else to be found out.
+    pub fn new(set: Option<Dial>) -> Self {
+        Self(set.map(OnceLock::from).unwrap_or_default())
+    }
+
     /// Asks the engine once; later calls know.
-    pub async fn find_out(&self, engine: &Engine) -> Result<(), EngineError> {
-        if self.0.load(Ordering::Acquire) != UNKNOWN {
-            return Ok(());
+    pub async fn find_out(&self, engine: &Engine) -> Result<Dial, EngineError> {
+        if let Some(known) = self.0.get() {
+            return Ok(*known);
         }
-        let found = if engine.addresses_reachable().await? { CONTAINERS } else { PUBLISHED };
-        if found == PUBLISHED {
+        let found = if engine.addresses_reachable().await? { Dial::Container } else { Dial::Published };
+        if found == Dial::Published {
             tracing::warn!(
                 "container addresses cannot be dialled from here: previews use loopback-published ports"
             );
         }
-        self.0.store(found, Ordering::Release);
-        Ok(())
+        Ok(*self.0.get_or_init(|| found))
     }
 
     /// The common case until found otherwise.
-    pub fn dials_containers(&self) -> bool {
-        self.0.load(Ordering::Acquire) != PUBLISHED
+    pub fn dial(&self) -> Dial {
+        self.0.get().copied().unwrap_or(Dial::Container)
     }
 }

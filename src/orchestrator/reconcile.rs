@@ -16,7 +16,7 @@ pub enum Repair {
     /// Its preview has ended, or never was.
     RemoveContainer { id: String, name: String },
     /// No preview holds it, and it is no spare.
-    RemoveNetwork { name: String },
+    RemoveNetwork { id: String, name: String },
     /// The container of this preview is not as its row says.
     Look(PreviewId),
 }
@@ -36,7 +36,9 @@ pub fn repairs(
         .map(|container| Repair::RemoveContainer { id: container.id.clone(), name: container.name.clone() })
         .collect();
     let idle = networks.iter().filter(|network| !known_networks.contains(&network.name));
-    list.extend(idle.map(|network| Repair::RemoveNetwork { name: network.name.clone() }));
+    list.extend(
+        idle.map(|network| Repair::RemoveNetwork { id: network.id.clone(), name: network.name.clone() }),
+    );
     let states: HashMap<&str, ContainerStatus> =
         containers.iter().map(|container| (container.id.as_str(), container.status)).collect();
     let changed = live.iter().filter(|preview| {
@@ -55,8 +57,12 @@ impl Parts {
     /// One round: list, compare, repair. Fails as a whole when the engine does not answer; the
     /// next round tries again.
     pub(super) async fn reconcile(&self) -> Result<(), EngineError> {
+        let spares = self.networks.spares();
         // Networks first: one that is leased between the two listings is then known.
         let networks = self.engine.owned_networks().await?;
+        let is_gone = |name: &String| networks.iter().all(|network| network.name != *name);
+        self.networks.forget_spares(&spares.into_iter().filter(is_gone).collect::<Vec<_>>());
+        self.networks.refill();
         let containers = self.engine.owned_containers().await?;
         let known = self.networks.known();
         let live = self.registry.previews();
@@ -72,9 +78,11 @@ impl Parts {
                 tracing::info!(container = name, "removing a container whose preview has ended");
                 self.engine.remove(id).await
             }
-            Repair::RemoveNetwork { name } => {
+            // Made anew under the same name since it was listed; the id is of the old one.
+            Repair::RemoveNetwork { name, .. } if self.networks.known().contains(name) => Ok(()),
+            Repair::RemoveNetwork { id, name } => {
                 tracing::info!(network = name, "removing a network that no preview holds");
-                self.engine.remove_network(name).await
+                self.engine.remove_network(id).await
             }
             Repair::Look(preview) => {
                 self.tell_to_look(*preview);

@@ -43,30 +43,39 @@ impl Parts {
                 Err(error) => {
                     tracing::error!(%error, preview = %preview.id, "no port for a preview of an earlier run: stopping it");
                     preview.status = Status::Stopping;
-                    self.drive(preview, Begin::Stop);
+                    self.drive(preview, Begin::Stop, None);
                     return Ok(());
                 }
             }
             self.store.update_preview(&preview).await?;
         }
-        self.drive(preview, begin);
+        self.drive(preview, begin, None);
         Ok(())
     }
 
     /// Finds out about the engine when it comes, then compares and repairs until the end.
-    async fn watch_over(&self, networks_in_use: Vec<String>) {
+    async fn watch_over(self: &Arc<Self>, networks_in_use: Vec<String>) {
         let mut settled = false;
         while !self.shutdown.is_cancelled() {
             if !settled {
                 settled = self.settle_in(&networks_in_use).await;
-            } else if let Err(error) = self.reconcile().await {
-                tracing::warn!(%error, "the engine's inventory could not be compared");
+            } else {
+                self.compare().await;
             }
             let pause = if settled { self.config.reconcile_every } else { Duration::from_millis(500) };
             tokio::select! {
                 () = self.shutdown.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}
             }
+        }
+    }
+
+    async fn compare(self: &Arc<Self>) {
+        if let Err(error) = self.take_up_ghosts().await {
+            tracing::warn!(%error, "the store's live previews could not be compared");
+        }
+        if let Err(error) = self.reconcile().await {
+            tracing::warn!(%error, "the engine's inventory could not be compared");
         }
     }
 

@@ -65,9 +65,10 @@ impl AddressPool {
         1 << (PREVIEW_PREFIX - self.whole.prefix)
     }
 
-    /// Whether any of these subnets lies in the pool, or the pool in it.
-    pub fn overlaps_any(&self, subnets: &[String]) -> bool {
-        subnets.iter().filter_map(|text| Block::parse(text)).any(|block| block.overlaps(self.whole))
+    /// Whether one more network fits beside these subnets.
+    pub fn has_room(&self, subnets: &[String]) -> bool {
+        let taken: Vec<Block> = subnets.iter().filter_map(|text| Block::parse(text)).collect();
+        self.free(&taken).is_some()
     }
 
     /// The first block that touches nothing of `taken`.

@@ -15,6 +15,8 @@ pub enum StoreError {
     Address(String),
     #[error("opening the store {place}: {fault}")]
     Open { place: String, fault: Fault },
+    #[error("another previewd works on this database; give each daemon its own")]
+    Claimed,
     #[error("migrating the store: {0}")]
     Migrate(Fault),
     #[error("the store does not answer: {0}")]
@@ -85,7 +87,7 @@ impl StoreError {
     /// What lies below the operation.
     pub fn fault(&self) -> Option<&Fault> {
         match self {
-            Self::Address(_) | Self::Cursor => None,
+            Self::Address(_) | Self::Claimed | Self::Cursor => None,
             Self::Open { fault, .. }
             | Self::Migrate(fault)
             | Self::Check(fault)

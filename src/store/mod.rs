@@ -9,6 +9,7 @@
 //! get between.
 
 mod archive;
+mod claim;
 mod config;
 mod db;
 mod error;
@@ -22,6 +23,7 @@ mod settings;
 
 use std::time::Duration;
 
+pub use claim::Claim;
 pub use config::Config;
 pub use error::{Fault, StoreError};
 pub use generations::{GenerationHead, Put};

@@ -26,8 +26,9 @@ pub type Settings = Vec<(&'static str, String)>;
 pub struct TestApp {
     pub address: SocketAddr,
     pub data: tempfile::TempDir,
-    pub instance: InstanceId,
     pub engine: Engine,
+    /// The settings as environment variables, for a daemon in a process of its own.
+    pub environment: HashMap<String, String>,
     config: Config,
     keys: Keys,
     running: Option<(oneshot::Sender<()>, JoinHandle<anyhow::Result<()>>)>,
@@ -43,15 +44,27 @@ impl TestApp {
     }
 
     pub async fn with(settings: Settings) -> Self {
-        let data = tempfile::tempdir().expect("a directory");
-        let config = config(data.path(), settings);
-        let instance = name_instance(&config).await;
-        let engine = Engine::connect(config.engine(instance.clone())).expect("an engine's address");
-        let keys = Keys::open(&config.data_dir).expect("a key");
-        let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut app = Self { address, data, instance, engine, config, keys, running: None };
+        Self::tuned(settings, |_| {}).await
+    }
+
+    /// With values that no setting may have, such as a session of a second.
+    pub async fn tuned(settings: Settings, tune: impl FnOnce(&mut Config)) -> Self {
+        let mut app = Self::prepared(settings).await;
+        tune(&mut app.config);
         app.boot().await;
         app
+    }
+
+    /// Everything but the daemon, which the caller starts elsewhere and whose `address` it sets.
+    pub async fn prepared(settings: Settings) -> Self {
+        let data = tempfile::tempdir().expect("a directory");
+        let environment = environment(data.path(), settings);
+        let config = Config::read(environment.clone(), &Overrides::default()).expect("valid settings");
+        let instance = name_instance(&config).await;
+        let engine = Engine::connect(config.engine(instance)).expect("an engine's address");
+        let keys = Keys::open(&config.data_dir).expect("a key");
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self { address, data, engine, environment, config, keys, running: None }
     }
 
     /// Starts the daemon, again after [`TestApp::shutdown`]; on another port each time.
@@ -72,11 +85,24 @@ impl TestApp {
         }
     }
 
-    /// Stops every preview, ends the daemon and looks that nothing is left.
+    /// Stops every preview, ends the daemon, if it runs, and looks that nothing is left.
     pub async fn finish(mut self) {
-        self.stop_all().await;
+        if self.running.is_some() {
+            self.stop_all().await;
+        }
         self.shutdown().await;
+        self.remove_fresh_images().await;
         self.assert_nothing_left().await;
+    }
+
+    /// Images of generations whose ids begin with `fresh` have content that comes only once.
+    pub async fn remove_fresh_images(&self) {
+        for image in self.engine.owned_images().await.expect("a list") {
+            let generation = image.ownership.generation.as_ref().map(|id| id.as_str());
+            if generation.is_some_and(|id| id.starts_with("fresh")) {
+                self.engine.remove_image(&image.id).await.expect("nothing uses it any more");
+            }
+        }
     }
 
     pub async fn stop_all(&self) {
@@ -139,8 +165,8 @@ impl TestApp {
     }
 }
 
-/// The settings of this process for the builds, and test ports, pool and ids.
-fn config(data: &Path, settings: Settings) -> Config {
+/// The settings of this process for the builds, and test ports, pool and times.
+fn environment(data: &Path, settings: Settings) -> HashMap<String, String> {
     let slot = NEXT_PORT.fetch_add(1, Ordering::Relaxed);
     // Processes of one test run start at different places of the range.
     let start = 20_000 + (std::process::id() as u16 % 250) * 160;
@@ -160,12 +186,13 @@ fn config(data: &Path, settings: Settings) -> Config {
         }
     }
     all.extend(settings.into_iter().map(|(name, value)| (name.to_owned(), value)));
-    Config::read(all, &Overrides::default()).expect("valid settings")
+    all
 }
 
-/// Test instances have names that say so, for the look after all tests.
+/// Test instances have names that say so, and of which run, for the look after all tests.
 async fn name_instance(config: &Config) -> InstanceId {
-    let name = format!("test{}", InstanceId::random());
+    let run = std::env::var("PREVIEW_TEST_RUN").unwrap_or_else(|_| "test".to_owned());
+    let name = format!("{run}{}", InstanceId::random());
     let store = Store::open(config.store.clone()).await.expect("a store");
     let kept = store.put_setting_if_absent("instance", &name).await.expect("written");
     store.close().await;

@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 #[derive(Debug, Clone)]
 pub struct Client {
     address: SocketAddr,
+    host: Option<String>,
     headers: Vec<(String, String)>,
 }
 
@@ -25,7 +26,7 @@ pub struct Answer {
 
 impl Client {
     pub const fn new(address: SocketAddr) -> Self {
-        Self { address, headers: Vec::new() }
+        Self { address, host: None, headers: Vec::new() }
     }
 
     /// For a preview's own port, from its `baseUrl`.
@@ -36,6 +37,12 @@ impl Client {
 
     pub fn bearer(self, token: impl AsRef<str>) -> Self {
         self.header("authorization", format!("Bearer {}", token.as_ref()))
+    }
+
+    /// Another `Host` than the address.
+    pub fn host(mut self, name: &str) -> Self {
+        self.host = Some(name.to_owned());
+        self
     }
 
     pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
@@ -85,8 +92,8 @@ impl Client {
         let stream = TcpStream::connect(self.address).await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
-        let mut request =
-            Request::builder().method(method).uri(path).header("host", self.address.to_string());
+        let host = self.host.clone().unwrap_or_else(|| self.address.to_string());
+        let mut request = Request::builder().method(method).uri(path).header("host", host);
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }

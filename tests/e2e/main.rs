@@ -2,10 +2,23 @@
 //! left when it ends. Each test has a daemon of its own.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
+// Each test program uses its part of what all share.
+#![allow(dead_code)]
 
 #[path = "../common/app.rs"]
 mod app;
 #[path = "../common/http.rs"]
 mod http;
+mod scene;
+mod sse;
 
+mod absent_engine;
+mod builds;
+mod crash;
 mod examples;
+mod failures;
+mod lifecycle;
+mod limits;
+mod postgres;
+mod v1;
+mod ways_in;

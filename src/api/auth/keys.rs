@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 
@@ -53,7 +54,7 @@ pub enum KeyError {
     Malformed { path: String },
     #[error("the token could not be signed: {0}")]
     Sign(jsonwebtoken::errors::Error),
-    #[error("{0}")]
+    #[error("{}", in_words(.0))]
     Invalid(jsonwebtoken::errors::Error),
     #[error("the token's sub is not a user name: {0}")]
     Subject(crate::domain::Invalid),
@@ -125,6 +126,20 @@ impl std::fmt::Debug for Keys {
     }
 }
 
+/// Why a token is refused, for whoever sent it.
+fn in_words(error: &jsonwebtoken::errors::Error) -> String {
+    let text = match error.kind() {
+        ErrorKind::InvalidSignature => "it was signed with another key, or is cut short",
+        ErrorKind::ExpiredSignature => "it has expired",
+        ErrorKind::ImmatureSignature => "its time has not come yet",
+        ErrorKind::InvalidAudience => "it is meant for another service",
+        ErrorKind::MissingRequiredClaim(claim) => return format!("it has no {claim}"),
+        ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => "it is not signed with HS256",
+        _ => "it is not a whole JSON Web Token",
+    };
+    format!("{text}; `previewd token` makes a new one")
+}
+
 /// Writes a new file that only its owner may read; never follows or overwrites what is there.
 pub fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
@@ -161,7 +176,9 @@ mod tests {
         let token = keys.mint(&request(60)).expect("signed");
         let caller = keys.verify(&token).expect("valid");
         assert_eq!((caller.user.as_str(), caller.tier), ("alice", UserTier::Pro));
-        assert!(Keys::new([2; 32]).verify(&token).is_err());
+        let said = |keys: Keys, token: &str| keys.verify(token).expect_err("refused").to_string();
+        assert!(said(Keys::new([2; 32]), &token).contains("another key"));
+        assert!(said(keys, "abc").contains("not a whole JSON Web Token"));
     }
 
     #[test]

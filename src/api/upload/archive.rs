@@ -104,7 +104,6 @@ fn from_tar(reader: impl Read, budget: &mut Budget) -> Result<Files, ApiError> {
         let executable = entry.header().mode().is_ok_and(|mode| mode & 0o111 != 0);
         files.push((path, SourceFile { content: budget.read(&mut entry)?, executable }));
     }
-    drop(entries);
     // To the very end: a compressed archive that was cut short says so only there.
     io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(broken)?;
     Ok(files)

@@ -3,7 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use serde::de::{MapAccess, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::api::json;
@@ -38,11 +39,67 @@ pub enum Encoding {
     Base64,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[derive(Debug)]
 enum Mode {
     Number(u32),
     Octal(String),
+}
+
+/// A [`FileEntry`] (whose own derived reading is only its schema) read without keeping what does not fit: derived code would hold any JSON in
+/// memory first, at many times its size, to try one shape after the other.
+struct Entry(FileEntry);
+
+impl<'de> Deserialize<'de> for Entry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(EntryVisitor).map(Self)
+    }
+}
+
+struct EntryVisitor;
+
+impl<'de> Visitor<'de> for EntryVisitor {
+    type Value = FileEntry;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("text, or an object of content, encoding (utf-8 or base64) and mode")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<FileEntry, E> {
+        Ok(FileEntry::Text(text.to_owned()))
+    }
+
+    fn visit_string<E: Error>(self, text: String) -> Result<FileEntry, E> {
+        Ok(FileEntry::Text(text))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<FileEntry, A::Error> {
+        EncodedFile::deserialize(MapAccessDeserializer::new(map)).map(FileEntry::Encoded)
+    }
+}
+
+/// As for [`Entry`].
+impl<'de> Deserialize<'de> for Mode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ModeVisitor;
+        impl Visitor<'_> for ModeVisitor {
+            type Value = Mode;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("octal digits such as \"755\", or a number")
+            }
+
+            fn visit_u64<E: Error>(self, bits: u64) -> Result<Mode, E> {
+                u32::try_from(bits)
+                    .map(Mode::Number)
+                    .map_err(|_| E::custom("expected a mode of at most 32 bits"))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Mode, E> {
+                Ok(Mode::Octal(text.to_owned()))
+            }
+        }
+        deserializer.deserialize_any(ModeVisitor)
+    }
 }
 
 /// The entries of the map as they came. JSON may name a file twice; a map of ours would keep one
@@ -58,8 +115,13 @@ pub fn entries<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String
 
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
             let mut entries = Vec::new();
-            while let Some(entry) = map.next_entry()? {
-                entries.push(entry);
+            while let Some(path) = map.next_key()? {
+                // While reading: the rest may be millions.
+                if entries.len() == FileSet::MAX_FILES {
+                    let message = format_args!("expected at most {} files", FileSet::MAX_FILES);
+                    return Err(A::Error::custom(message));
+                }
+                entries.push((path, map.next_value::<Entry>()?.0));
             }
             Ok(entries)
         }
@@ -102,4 +164,70 @@ fn file(path: &str, entry: FileEntry) -> Result<SourceFile, Invalid> {
         }
     };
     Ok(SourceFile { content, executable: bits & 0o111 != 0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    struct Body {
+        #[serde(default, deserialize_with = "json::object")]
+        metadata: crate::domain::Metadata,
+        #[serde(default, deserialize_with = "entries")]
+        files: Vec<(String, FileEntry)>,
+    }
+
+    fn refused(body: &str) -> Invalid {
+        match json::parse::<Body>(body.as_bytes()) {
+            Err(ApiError::Invalid(invalid)) => invalid,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn listed(count: usize, entry: impl Fn(usize) -> String) -> String {
+        (0..count).map(entry).collect::<Vec<_>>().join(",")
+    }
+
+    #[test]
+    fn every_shape_of_an_entry_is_read() {
+        let body = r#"{"files": {"a": "x", "b": {"content": "eA==", "encoding": "base64", "mode": "755"},
+            "c": {"content": "x", "mode": 493}, "d": {"content": "\u0041", "mode": null}}}"#;
+        let body: Body = json::parse(body.as_bytes()).expect("read");
+        assert_eq!(body.metadata, crate::domain::Metadata::default());
+        let files = decode(body.files, 100).expect("decoded");
+        let of = |path| files.get(path).map(|file| (file.content.to_vec(), file.executable));
+        assert_eq!(of("a"), Some((b"x".to_vec(), false)));
+        assert_eq!(of("b"), Some((b"x".to_vec(), true)));
+        assert_eq!(of("c"), Some((b"x".to_vec(), true)));
+        assert_eq!(of("d"), Some((b"A".to_vec(), false)));
+    }
+
+    #[test]
+    fn reading_stops_at_the_limit() {
+        // What follows the limit is no JSON at all, and nobody gets so far as to see it.
+        let files = listed(FileSet::MAX_FILES + 1, |n| format!("\"{n}\":\"\""));
+        let invalid = refused(&format!("{{\"files\": {{{files},,,"));
+        assert_eq!(invalid.field, "files");
+        assert!(invalid.to_string().contains("at most 20000 files"), "{invalid}");
+        let text = listed(1001, |_| "\"a\"".to_owned());
+        for field in ["secrets", "systemPackages"] {
+            let invalid = refused(&format!("{{\"metadata\": {{\"{field}\": [{text},,,"));
+            assert_eq!(invalid.field, format!("metadata.{field}"));
+        }
+        let pairs = listed(1001, |n| format!("\"A{n}\":\"\""));
+        let invalid = refused(&format!("{{\"metadata\": {{\"environment\": {{{pairs},,,"));
+        assert_eq!(invalid.field, "metadata.environment");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_where_it_begins() {
+        for body in [
+            r#"{"files": {"a.py": [0,,,"#,
+            r#"{"files": {"a.py": {"content": "", "mode": [0,,,"#,
+            r#"{"files": {"a.py": {"colour": [0,,,"#,
+        ] {
+            assert!(refused(body).field.starts_with("files[\"a.py\"]"), "{body}");
+        }
+    }
 }

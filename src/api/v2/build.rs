@@ -71,7 +71,10 @@ pub async fn get(
     Path(gid): Path<String>,
 ) -> Result<Json<BuildView>, ApiError> {
     let head = owned::head(&state, &caller, &gid).await?;
-    let view = state.orchestrator.build_of(&head.id).map_or_else(BuildView::none, BuildView::from);
+    let view = state
+        .orchestrator
+        .build_of(&head.id, &head.content_hash)
+        .map_or_else(BuildView::none, BuildView::from);
     Ok(Json(view))
 }
 
@@ -98,7 +101,7 @@ pub async fn logs(
     Path(gid): Path<String>,
 ) -> Result<Response, ApiError> {
     let head = owned::head(&state, &caller, &gid).await?;
-    let job = state.orchestrator.build_of(&head.id);
+    let job = state.orchestrator.build_of(&head.id, &head.content_hash);
     let job = job.ok_or_else(|| ApiError::not_found("build of generation", &head.id))?;
     let events = stream::unfold(job.log.follow(), |mut follower| async move {
         let (number, event) = follower.next().await?;

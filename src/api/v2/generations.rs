@@ -125,7 +125,7 @@ pub async fn delete(
     for preview in live.iter().filter(|preview| preview.status != Status::Stopping) {
         state.orchestrator.ask(preview, Ask::Stop).await?;
     }
-    state.orchestrator.cancel_build(&head.id);
+    state.orchestrator.forget_build(&head.id);
     state.store.delete_generation(&head.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

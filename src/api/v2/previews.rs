@@ -48,11 +48,14 @@ pub struct ConfigView {
     base_url: String,
     /// Seconds a session lives from its launch.
     session_timeout: u64,
+    /// Seconds it may live with all its extensions.
+    max_uptime: u64,
+    memory_limit_mb: u64,
     /// Seconds one extension may add at the most.
     extension: u64,
     max_extensions: u32,
     /// Seconds.
-    startup_timeout: u32,
+    timeout_seconds: u32,
     /// Seconds.
     health_check_interval: u32,
     health_check_endpoint: String,
@@ -139,13 +142,16 @@ pub async fn config(
     Path(gid): Path<String>,
 ) -> Result<Json<ConfigView>, ApiError> {
     let preview = owned::preview(&state, &caller, &gid).await?;
+    let extensions = u64::from(preview.extensions_allowed) * state.config.extension.as_secs();
     Ok(Json(ConfigView {
         port: preview.port,
         base_url: preview.base_url.clone(),
         session_timeout: state.config.session.as_secs(),
+        max_uptime: state.config.session.as_secs() + extensions,
+        memory_limit_mb: preview.limits.memory_mb,
         extension: state.config.extension.as_secs(),
         max_extensions: preview.extensions_allowed,
-        startup_timeout: preview.startup_timeout_s,
+        timeout_seconds: preview.startup_timeout_s,
         health_check_interval: preview.health_interval_s,
         health_check_endpoint: preview.health_path.clone(),
         tier: preview.user_tier,
@@ -156,7 +162,7 @@ pub async fn config(
     }))
 }
 
-/// The audit trail of the preview, newest first.
+/// The audit trail of the preview, in the order in which it happened.
 #[utoipa::path(get, path = "/generations/{gid}/preview/events", operation_id = "listPreviewEvents", tag = "previews",
     params(("gid" = String, Path), PageQuery),
     responses((status = 200, body = EventList), (status = 404, body = Problem)))]

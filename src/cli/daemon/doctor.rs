@@ -140,12 +140,14 @@ async fn base_images(config: &Config, engine: &Engine) -> Finding {
 async fn networks(config: &Config, engine: &Engine) -> Finding {
     let pool = config.orchestrator.networks.pool;
     match engine.all_subnets().await {
-        Ok(subnets) if pool.overlaps_any(&subnets) => Finding::warning(
+        Ok(subnets) if pool.has_room(&subnets) => {
+            Finding::ok("networks", format!("{pool}, {} in all", pool.capacity()))
+        }
+        Ok(_) => Finding::failed(
             "networks",
-            format!("{pool} has room for {}, some of it used", pool.capacity()),
-            "fine when the networks in it are previewd's; else set PREVIEW_NETWORK_POOL",
+            format!("nothing is free in {pool}"),
+            "set PREVIEW_NETWORK_POOL to a block that no other network uses",
         ),
-        Ok(_) => Finding::ok("networks", format!("{pool} has room for {}", pool.capacity())),
         Err(error) => Finding::warning("networks", error.to_string(), "try again"),
     }
 }

@@ -60,7 +60,7 @@ pub struct DockerfileArgs {
 
 #[derive(Debug, Clone, Args)]
 pub struct TokenArgs {
-    /// The `sub` of the token
+    /// Whom it stands for: previews belong to their user
     #[arg(long, value_name = "U")]
     pub user: UserId,
     /// An admin sees and controls the previews of all users

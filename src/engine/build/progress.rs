@@ -59,7 +59,9 @@ impl<'a> Progress<'a> {
 
     /// Only the first call for a step counts.
     pub async fn start(&mut self, id: &str, name: &str, shown: bool, at: DateTime<Utc>) {
-        let step = BuildStep { id: id.to_owned(), name: cut(name) };
+        // Continued lines of a Dockerfile come with their indentation.
+        let words: Vec<&str> = name.split_whitespace().collect();
+        let step = BuildStep { id: id.to_owned(), name: cut(&words.join(" ")) };
         let entry = self.steps.entry(id.to_owned()).or_insert_with(|| Step::new(step.clone(), shown));
         if entry.started.is_none() {
             entry.started = Some(at);

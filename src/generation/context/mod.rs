@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! Dockerfile
+//! Dockerfile.classic  the same for the classic builder
 //! app/…               the source (without what .dockerignore leaves out, .git and .env files)
 //! deps/…              what the dependency layer depends on
 //! nginx.conf          static sites
@@ -55,8 +56,9 @@ pub fn holds_secrets(path: &str) -> bool {
 
 /// Where the Dockerfile lies in the context.
 pub const DOCKERFILE: &str = "Dockerfile";
-/// The same image for the classic builder, where the Dockerfile is of our writing.
-pub const CLASSIC_DOCKERFILE: &str = "previewd/Dockerfile.classic";
+/// The same image for the classic builder, where the Dockerfile is of our writing. Not under
+/// `previewd/`: what is mounted into a step is part of what its cached result depends on.
+pub const CLASSIC_DOCKERFILE: &str = "Dockerfile.classic";
 
 /// Writes the context of a build as a tar: sorted, owned by root, dated 1970. Equal arguments
 /// give equal bytes.
@@ -99,7 +101,7 @@ pub fn content(plan: &Plan, files: &FileSet) -> BTreeMap<String, Entry> {
     }
     match &plan.recipe {
         Recipe::Static(recipe) => {
-            let content = nginx::configuration(&recipe.folder, plan.port).into();
+            let content = nginx::configuration(recipe, plan.port).into();
             entries.insert("nginx.conf".to_owned(), Entry::File { content, executable: false });
         }
         Recipe::Node(recipe) if recipe.install && !recipe.in_place => link_packages(plan, &mut entries),

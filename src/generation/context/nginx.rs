@@ -1,9 +1,13 @@
 //! nginx's configuration for a static site: any user, read-only root, one folder.
 
-/// `folder` is one of the fixed names a site may lie in.
-pub fn configuration(folder: &str, port: u16) -> String {
-    let root = if folder.is_empty() { "/app".to_owned() } else { format!("/app/{folder}") };
-    TEMPLATE.replace("{root}", &root).replace("{port}", &port.to_string())
+use crate::generation::recipe::StaticRecipe;
+
+/// The folder is one of the fixed names a site may lie in.
+pub fn configuration(site: &StaticRecipe, port: u16) -> String {
+    let root = if site.folder.is_empty() { "/app".to_owned() } else { format!("/app/{}", site.folder) };
+    let not_found = if site.not_found_page { "error_page 404 /404.html;" } else { "" };
+    let template = TEMPLATE.replace("{root}", &root).replace("{not_found}", not_found);
+    template.replace("{port}", &port.to_string())
 }
 
 const TEMPLATE: &str = r#"worker_processes 1;
@@ -33,8 +37,9 @@ http {
         listen [::]:{port};
         root {root};
         index index.html;
+        {not_found}
         location / {
-            try_files $uri $uri/ =404;
+            try_files $uri $uri/ $uri.html =404;
             add_header Cache-Control no-cache;
         }
         location ~ /\.(?!well-known/) {

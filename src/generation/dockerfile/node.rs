@@ -2,6 +2,7 @@
 
 use super::Dialect;
 use super::writer::{USER, Writer};
+use crate::generation::OUR_CACHES;
 use crate::generation::plan::Plan;
 use crate::generation::quoting::run_word;
 use crate::generation::recipe::{NodeRecipe, PackageManager};
@@ -15,7 +16,7 @@ pub fn write(plan: &Plan, recipe: &NodeRecipe, dialect: Dialect) -> String {
         return in_place(plan, recipe, out, &base);
     }
     if recipe.install {
-        out.stage(&base, "deps");
+        out.root_stage(&base, "deps");
         out.line("COPY deps/ /opt/node/");
         out.line("WORKDIR /opt/node");
         install(&mut out, recipe, "/opt/node");
@@ -52,7 +53,7 @@ pub fn write(plan: &Plan, recipe: &NodeRecipe, dialect: Dialect) -> String {
 
 /// Packages that lie among the source: everything in one stage.
 fn in_place(plan: &Plan, recipe: &NodeRecipe, mut out: Writer, base: &str) -> String {
-    out.stage(base, "build");
+    out.root_stage(base, "build");
     out.line(&format!("COPY --chown={USER} app/ /app/"));
     out.line(&format!("WORKDIR {}", plan.working_dir));
     install(&mut out, recipe, &plan.working_dir);
@@ -67,11 +68,15 @@ fn in_place(plan: &Plan, recipe: &NodeRecipe, mut out: Writer, base: &str) -> St
 
 fn install(out: &mut Writer, recipe: &NodeRecipe, folder: &str) {
     out.settings();
-    let mut commands = vec![format!("export npm_config_cache={CACHE} npm_config_update_notifier=false")];
+    let shared = shares_cache(recipe);
+    let cache = if shared { CACHE } else { "/tmp/npm" };
+    let caches = [format!("id={OUR_CACHES}-npm,target={CACHE}")];
+    let caches: Vec<&str> = caches.iter().filter(|_| shared).map(String::as_str).collect();
+    let mut commands = vec![format!("export npm_config_cache={cache} npm_config_update_notifier=false")];
     commands.extend(install_commands(recipe));
     commands.push(format!("mkdir -p {folder}/node_modules"));
     commands.push(format!("chown -R {USER} {folder}"));
-    out.run_outside(&[&format!("target={CACHE}")], &commands);
+    out.run_outside(&caches, &commands);
     out.line(&format!("USER {USER}"));
     if recipe.install_scripts {
         let rebuild = match &recipe.manager {
@@ -84,7 +89,14 @@ fn install(out: &mut Writer, recipe: &NodeRecipe, folder: &str) {
     }
 }
 
-/// Nothing of the packages is run: the cache is shared by all builds.
+/// The cache is shared by all builds, so only installations that run nothing of the generation
+/// may write to it. npm's do; other managers, and those among the whole source, can be told by
+/// files of the generation to load code.
+fn shares_cache(recipe: &NodeRecipe) -> bool {
+    !recipe.in_place && matches!(recipe.manager, PackageManager::Npm | PackageManager::NpmLocked)
+}
+
+/// Nothing of the packages is run yet.
 fn install_commands(recipe: &NodeRecipe) -> Vec<String> {
     let quiet = "--ignore-scripts --no-audit --no-fund";
     let dev = recipe.dev_dependencies;
@@ -96,7 +108,7 @@ fn install_commands(recipe: &NodeRecipe) -> Vec<String> {
         PackageManager::Pnpm(version) => {
             let pnpm = run_word(&format!("pnpm@{version}"));
             let only = if dev { "" } else { " --prod" };
-            let store = format!("--store-dir {CACHE}/pnpm --package-import-method copy");
+            let store = "--store-dir /tmp/pnpm --package-import-method copy";
             vec![format!(
                 "CI=1 npx --yes {pnpm} install --frozen-lockfile --ignore-scripts --ignore-pnpmfile {store}{only}"
             )]
@@ -105,13 +117,13 @@ fn install_commands(recipe: &NodeRecipe) -> Vec<String> {
             let yarn = run_word(&format!("yarn@{version}"));
             let only = if dev { "--production=false" } else { "--production=true" };
             vec![format!(
-                "npx --yes {yarn} install --frozen-lockfile --ignore-scripts --non-interactive --cache-folder {CACHE}/yarn {only}"
+                "npx --yes {yarn} install --frozen-lockfile --ignore-scripts --non-interactive --cache-folder /tmp/yarn {only}"
             )]
         }
         PackageManager::Yarn(version) => {
             let yarn = run_word(&format!("@yarnpkg/cli-dist@{version}"));
             let settings = "YARN_NODE_LINKER=node-modules YARN_ENABLE_SCRIPTS=false YARN_ENABLE_TELEMETRY=0";
-            vec![format!("{settings} YARN_GLOBAL_FOLDER={CACHE}/berry npx --yes {yarn} install --immutable")]
+            vec![format!("{settings} YARN_GLOBAL_FOLDER=/tmp/berry npx --yes {yarn} install --immutable")]
         }
     };
     if !packages.is_empty() {

@@ -2,6 +2,7 @@
 
 use super::Dialect;
 use super::writer::{USER, Writer};
+use crate::generation::OUR_CACHES;
 use crate::generation::plan::Plan;
 use crate::generation::quoting::run_word;
 use crate::generation::recipe::PythonRecipe;
@@ -39,13 +40,13 @@ pub fn write(plan: &Plan, recipe: &PythonRecipe, dialect: Dialect) -> String {
 }
 
 fn dependencies(out: &mut Writer, base: &str, recipe: &PythonRecipe, dialect: Dialect) {
-    out.stage(base, "deps");
+    out.root_stage(base, "deps");
     out.line("ENV UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1");
     out.line("COPY deps/ /deps/");
     out.line("WORKDIR /deps");
     out.settings();
     let what = arguments(recipe);
-    let cache = format!("target={CACHE}");
+    let cache = format!("id={OUR_CACHES}-uv,target={CACHE}");
     let mut first = vec!["uv venv -q /opt/venv".to_owned()];
     if dialect == Dialect::BuildKit {
         first.insert(0, format!("export UV_CACHE_DIR={CACHE}"));

@@ -37,6 +37,12 @@ impl Writer {
         }
     }
 
+    /// A stage whose steps need root, whoever the base image starts as.
+    pub fn root_stage(&mut self, from: &str, name: &str) {
+        self.stage(from, name);
+        self.line("USER root");
+    }
+
     /// A step that needs nothing from outside.
     pub fn run(&mut self, commands: &[String]) {
         self.line(&format!("RUN {}", commands.join(" \\\n && ")));
@@ -44,15 +50,13 @@ impl Writer {
 
     /// A step that reaches out: it sees this host's settings, and the caches given.
     pub fn run_outside(&mut self, caches: &[&str], commands: &[String]) {
-        let mut words = vec!["RUN".to_owned()];
+        let mut mounts = Vec::new();
         if self.dialect == Dialect::BuildKit {
-            words.push("--mount=type=bind,source=previewd,target=/run/previewd".to_owned());
-            words.extend(caches.iter().map(|cache| format!("--mount=type=cache,{cache}")));
+            mounts.push("--mount=type=bind,source=previewd,target=/run/previewd \\\n    ".to_owned());
+            mounts.extend(caches.iter().map(|cache| format!("--mount=type=cache,{cache} \\\n    ")));
         }
-        let mounts = words.join(" \\\n    ");
-        let separator = if words.len() > 1 { " \\\n    " } else { " " };
-        let commands = commands.join(" \\\n && ");
-        self.line(&format!("{mounts}{separator}. /run/previewd/env \\\n && {commands}"));
+        let (mounts, commands) = (mounts.concat(), commands.join(" \\\n && "));
+        self.line(&format!("RUN {mounts}. /run/previewd/env \\\n && {commands}"));
     }
 
     /// What `run_outside` reads, in dialects that cannot mount it. Only for stages that are
@@ -76,12 +80,12 @@ impl Writer {
         );
         match self.dialect {
             Dialect::BuildKit => {
-                self.stage(&plan.base_image, "base");
+                self.root_stage(&plan.base_image, "base");
                 let caches = ["target=/var/cache/apt,sharing=locked", "target=/var/lib/apt,sharing=locked"];
                 self.run_outside(&caches, &[update, install]);
             }
             Dialect::Classic => {
-                self.stage(&plan.base_image, "packages");
+                self.root_stage(&plan.base_image, "packages");
                 self.settings();
                 let clean =
                     "rm -rf /run/previewd /var/lib/apt/lists/* /var/cache/apt/archives/*.deb".to_owned();

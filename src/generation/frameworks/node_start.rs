@@ -26,7 +26,7 @@ pub fn outline(project: &Project<'_>, framework: &str, notes: &mut Notes) -> Res
     let version = node::choose_version(project, &folder, notes)?;
     let mut start = start(project, &folder, notes)?;
     start.needs.build_script = build_script(project, notes);
-    add_module_flag(project, &mut start, notes);
+    add_module_flag(project, &version, &mut start, notes);
     let port = port(project, start.file.as_deref(), notes);
     let recipe = node::recipe(project, start.needs, notes);
     let environment = match project.mode() {
@@ -238,14 +238,25 @@ fn build_script(project: &Project<'_>, notes: &mut Notes) -> Option<String> {
     Some("build".to_owned())
 }
 
-/// `import` in a `.js` file whose package.json does not say `"type": "module"`.
-fn add_module_flag(project: &Project<'_>, start: &mut Start, notes: &mut Notes) {
+/// `import` in a `.js` file whose package.json does not say `"type": "module"`. From 22 on Node
+/// sees by itself which it is; 20 does when told to.
+fn add_module_flag(project: &Project<'_>, version: &str, start: &mut Start, notes: &mut Notes) {
     let says_so = project.package().is_some_and(|package| package.is_module);
     let Some(file) = start.file.as_deref().and_then(|path| project.node_file(path)) else { return };
-    if start.argv[0] == "node" && !says_so && file.is_module && file.path.ends_with(".js") {
-        start.argv.insert(1, "--experimental-default-type=module".to_owned());
-        let reason = "the file uses import, and package.json does not say \"type\": \"module\"";
-        notes.decide("modules", "ES modules", Source::Detected, reason, Place::file(&file.path));
+    if says_so || start.argv[0] != "node" || !file.is_module || !file.path.ends_with(".js") {
+        return;
+    }
+    match version.parse::<u32>() {
+        Ok(20 | 21) => {
+            start.argv.insert(1, "--experimental-detect-module".to_owned());
+            let reason = "the file uses import, and package.json does not say \"type\": \"module\"";
+            notes.decide("modules", "ES modules", Source::Detected, reason, Place::file(&file.path));
+        }
+        Ok(..20) => {
+            let message = "uses import, for which package.json has to say \"type\": \"module\"";
+            notes.warn(message, Place::file(&file.path));
+        }
+        _ => {}
     }
 }
 

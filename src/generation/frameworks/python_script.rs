@@ -27,9 +27,7 @@ impl Framework for PythonScript {
 
     fn detect(&self, project: &Project<'_>) -> Option<Finding> {
         let file = best(project)?;
-        let serves = !file.runs.is_empty()
-            || file.names.contains("HTTPServer")
-            || file.names.contains("serve_forever");
+        let serves = !file.runs.is_empty() || file.serves;
         let strength = if serves { Strength::Server } else { Strength::Guess };
         let reason = if serves { "it runs a server" } else { "it can be run by itself" };
         Some(Finding { strength, name: None, reason: reason.to_owned(), place: Place::file(&file.path) })

@@ -86,9 +86,9 @@ pub fn environment(location: &Location) -> BTreeMap<String, String> {
 }
 
 /// The app object most likely meant: by file name, by depth, by variable name.
-fn best<'p>(project: &'p Project<'_>, interface: Interface) -> Option<(&'p PyFile, &'p AppObject)> {
-    let all = project.python().iter().flat_map(|file| file.apps.iter().map(move |app| (file, app)));
-    all.filter(|(_, app)| app.interface == interface).min_by_key(|(file, app)| rank(&file.path, app))
+fn best<'p>(project: &'p Project<'_>, interface: Interface) -> Option<(&'p PyFile, AppObject)> {
+    let apps = python::apps_of(project.python()).into_iter();
+    apps.filter(|(_, app)| app.interface == interface).min_by_key(|(file, app)| rank(&file.path, app))
 }
 
 fn rank(path: &str, app: &AppObject) -> (bool, usize, usize, usize, usize) {
@@ -123,7 +123,8 @@ fn app_of(project: &Project<'_>, target: &Target, label: &'static str) -> Result
         let message = format!("{path}.py is not among the files, so {} cannot be imported", target.module);
         PlanError::EntryPoint { message }
     })?;
-    let apps = project.python_file(&location.path).map_or(&[][..], |file| &file.apps);
+    let apps = python::apps_of(project.python()).into_iter().filter(|(file, _)| file.path == location.path);
+    let apps: Vec<AppObject> = apps.map(|(_, app)| app).collect();
     let named = apps.iter().find(|app| app.name == target.attribute).or(apps.first());
     let factory = named.is_some_and(|app| app.factory && app.name == target.attribute);
     let framework = named.map_or(label, |app| app.framework);

@@ -43,6 +43,7 @@ impl Framework for StaticSite {
             looked_for: self.looks_for().to_owned(),
         })?;
         let folder = page.strip_suffix("index.html").unwrap_or_default().trim_end_matches('/').to_owned();
+        let not_found_page = project.contains(&join(&folder, "404.html"));
         let shown = if folder.is_empty() { "the top of the tree" } else { &folder };
         notes.decide("served folder", shown, Source::Detected, "index.html lies there", Place::file(&page));
         if let Some(package) = project.package().filter(|package| package.scripts.contains_key("build")) {
@@ -65,7 +66,7 @@ impl Framework for StaticSite {
             port,
             bind: "0.0.0.0 and ::, by the server's configuration".to_owned(),
             environment: BTreeMap::new(),
-            recipe: Recipe::Static(StaticRecipe { folder }),
+            recipe: Recipe::Static(StaticRecipe { folder, not_found_page }),
         })
     }
 }

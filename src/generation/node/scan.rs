@@ -6,9 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use tree_sitter::Node;
 
 use crate::generation::plan::EnvRead;
-use crate::generation::python::string_value;
 use crate::generation::quoting::is_env_name;
-use crate::generation::syntax::{children, each_node, line_of, parse, text_of};
+use crate::generation::syntax::{children, each_node, line_of, parse, string_value, text_of};
 
 #[derive(Debug, Clone, Default)]
 pub struct JsFile {
@@ -36,10 +35,22 @@ pub struct PortSource {
     pub literal: Option<u16>,
 }
 
-/// Reads one file. Broken syntax, and the types of TypeScript, are read around.
-pub fn scan(path: &str, text: &str) -> JsFile {
-    let mut file = JsFile { path: path.to_owned(), ..JsFile::default() };
-    let Some(tree) = parse(&tree_sitter_javascript::LANGUAGE.into(), text) else { return file };
+/// Reads one file. Broken syntax is read as far as it can be.
+///
+/// Without `all_imports`, files that neither listen nor ask for variables are not parsed.
+pub fn scan(path: &str, text: &str, all_imports: bool) -> JsFile {
+    let is_module =
+        text.lines().any(|line| ["import ", "import{", "export "].iter().any(|s| line.starts_with(s)));
+    let mut file = JsFile { path: path.to_owned(), is_module, ..JsFile::default() };
+    let telling = ["listen", "serve", "process.env", "express"];
+    let imports = all_imports && (is_module || text.contains("require") || text.contains("import("));
+    if !imports && !telling.iter().any(|mark| text.contains(mark)) {
+        return file;
+    }
+    let typed = [".ts", ".mts", ".cts"].iter().any(|end| path.ends_with(end));
+    let language =
+        if typed { tree_sitter_typescript::LANGUAGE_TYPESCRIPT } else { tree_sitter_javascript::LANGUAGE };
+    let Some(tree) = parse(&language.into(), text) else { return file };
     let mut scan = Scan { text, file: &mut file, values: BTreeMap::new(), defaulted: BTreeSet::new() };
     each_node(&tree, |node| scan.visit(node));
     file
@@ -63,11 +74,7 @@ impl<'s> Scan<'s> {
 
     fn visit(&mut self, node: Node<'s>) {
         match node.kind() {
-            "import_statement" => {
-                self.file.is_module = true;
-                self.import(node.child_by_field_name("source"));
-            }
-            "export_statement" => self.file.is_module = true,
+            "import_statement" => self.import(node.child_by_field_name("source")),
             "call_expression" => self.call(node),
             "variable_declarator" => self.declared(node),
             "binary_expression" => self.with_default(node),
@@ -250,7 +257,8 @@ mod tests {
     use super::*;
 
     fn listen(text: &str) -> (bool, Option<u16>, Option<String>) {
-        let file = scan("a.js", text);
+        let name = if text.contains(": number") { "a.ts" } else { "a.js" };
+        let file = scan(name, text, true);
         let listen = file.listens.first().unwrap_or_else(|| panic!("{text}"));
         (listen.port.from_env, listen.port.literal, listen.host.clone())
     }
@@ -281,7 +289,7 @@ mod tests {
             (true, Some(4004), None)
         );
         assert_eq!(listen("serve({ fetch: app.fetch, port: 8787 })"), (false, Some(8787), None));
-        assert!(scan("a.js", "events.listen('message', f)").listens.is_empty());
+        assert!(scan("a.js", "events.listen('message', f)", true).listens.is_empty());
     }
 
     #[test]
@@ -289,6 +297,7 @@ mod tests {
         let file = scan(
             "a.mjs",
             "import express from 'express';\nconst x = require(\"pg\");\nprocess.env.KEY;\nprocess.env.URL || 'x'; const { A, B = 1 } = process.env",
+            true,
         );
         assert_eq!(file.imports, [("express".to_owned(), 1), ("pg".to_owned(), 2)]);
         assert!(file.is_module);
@@ -299,10 +308,10 @@ mod tests {
     #[test]
     fn any_source_ends_soon() {
         for text in ["", "((((", "import {", "\u{0}"] {
-            scan("a.js", text);
+            scan("a.js", text, true);
         }
-        scan("a.js", &"(".repeat(200_000));
-        scan("a.js", &"a?b:{".repeat(40_000));
-        scan("a.js", &"`${".repeat(60_000));
+        scan("a.js", &format!("listen{}", "(".repeat(60_000)), true);
+        scan("a.js", &format!("listen;{}", "a?b:{".repeat(12_000)), true);
+        scan("a.ts", &format!("listen;{}", "`${".repeat(20_000)), true);
     }
 }

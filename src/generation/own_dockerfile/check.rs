@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::parse::{Instruction, parse, syntax_line};
+use crate::generation::OUR_CACHES;
 use crate::generation::bases::{BaseImages, Resolved};
 use crate::generation::error::PlanError;
 use crate::generation::plan::{Notes, Place, Source};
@@ -44,6 +45,26 @@ pub fn check(
     bases: &BaseImages,
     notes: &mut Notes,
 ) -> Result<Checked, PlanError> {
+    let checked = rewrite(text, field, file, bases, notes)?;
+    // What will be built is itself checked: a name may have been replaced in the wrong place, as
+    // in a comment between continued lines, and the real one be left.
+    let mut known = bases.clone();
+    known.allowed.extend(checked.bases.iter().cloned());
+    let again = rewrite(&checked.text, field, file, &known, &mut Notes::default())?;
+    if again.text != checked.text {
+        let message = "an image's name could not be replaced by ours; write ours".to_owned();
+        return Err(PlanError::Dockerfile { field: field.to_owned(), line: 1, message });
+    }
+    Ok(checked)
+}
+
+fn rewrite(
+    text: &str,
+    field: &str,
+    file: Option<&str>,
+    bases: &BaseImages,
+    notes: &mut Notes,
+) -> Result<Checked, PlanError> {
     let refuse = |line, message: &str| PlanError::Dockerfile {
         field: field.to_owned(),
         line,
@@ -66,8 +87,9 @@ pub fn check(
         images: Vec::new(),
         exposes: None,
     };
-    for instruction in parse(text) {
-        check.instruction(&instruction)?;
+    let instructions = parse(text).map_err(|ambiguous| refuse(ambiguous.line, ambiguous.message))?;
+    for instruction in &instructions {
+        check.instruction(instruction)?;
     }
     let Some((_, base)) = check.stages.last().cloned() else {
         return Err(refuse(1, "expected a FROM instruction"));
@@ -91,6 +113,12 @@ impl Check<'_> {
             "EXPOSE" => {
                 self.expose(instruction);
                 Ok(())
+            }
+            // Engines before 23 read the lines of a here-document as instructions, later ones do
+            // not: in one of the two readings an image could hide.
+            "COPY" | "ADD" | "RUN" | "ONBUILD" if instruction.rest.contains("<<") => {
+                let message = "here-documents, and << in general, are not accepted in RUN, COPY, ADD and ONBUILD: copy a file or use printf";
+                Err(self.refuse(instruction, message))
             }
             "COPY" | "ADD" | "RUN" => self.flags(instruction, &instruction.rest),
             "ONBUILD" => {
@@ -121,11 +149,13 @@ impl Check<'_> {
             let message = "the image's name depends on an ARG without a default";
             return Err(self.refuse(instruction, message));
         };
-        let base = match self.stage(&image) {
-            Some(base) => base,
-            None => self.image(instruction, &image)?,
+        let (base, written) = match self.stage_named(&image) {
+            Some(base) => (base, image),
+            None => {
+                let base = self.image(instruction, &image)?;
+                (base.clone(), base)
+            }
         };
-        let written = if self.stage(&image).is_some() { image } else { base.clone() };
         if written != named {
             let mut line: Vec<&str> = vec!["FROM"];
             line.extend(&words[..flags]);
@@ -147,18 +177,39 @@ impl Check<'_> {
                 return Err(self.refuse(instruction, "quotes and escapes in flags are not accepted"));
             }
             let (name, value) = flag.split_once('=').unwrap_or((flag, ""));
-            let from = match name.to_ascii_lowercase().as_str() {
-                "--from" => Some(value),
-                "--mount" => value.split(',').find_map(|part| {
-                    part.split_once('=')
-                        .filter(|(key, _)| key.eq_ignore_ascii_case("from"))
-                        .map(|(_, value)| value)
-                }),
-                _ => None,
+            if name.eq_ignore_ascii_case("--mount") {
+                self.cache(instruction, value)?;
+            }
+            // Of a key given twice the engine takes the last, so each is looked at.
+            let images: Vec<&str> = match name.to_ascii_lowercase().as_str() {
+                "--from" => vec![value],
+                "--mount" => mount_options(value, &["from"]).collect(),
+                _ => Vec::new(),
             };
-            if let Some(from) = from.filter(|from| !from.is_empty()) {
+            for from in images.into_iter().filter(|from| !from.is_empty()) {
                 self.copied_from(instruction, from)?;
             }
+        }
+        Ok(())
+    }
+
+    /// The caches of our own recipes are shared by all apps: no Dockerfile of a stranger may name
+    /// one, by its id or by the target an id defaults to. Nor by a variable, which is not known
+    /// here; the type may be one too.
+    fn cache(&self, instruction: &Instruction, mount: &str) -> Result<(), PlanError> {
+        let mut types = mount_options(mount, &["type"]);
+        if !types.any(|r#type| r#type.eq_ignore_ascii_case("cache") || r#type.contains('$')) {
+            return Ok(());
+        }
+        let mut names = mount_options(mount, &["type", "id", "target", "dst", "destination"]);
+        if names.any(|name| name.contains('$')) {
+            return Err(self.refuse(instruction, "variables in a cache mount are not accepted"));
+        }
+        // Cleaning a path drops whole names but never makes one, so looking for ours is enough.
+        let mut ids = mount_options(mount, &["id", "target", "dst", "destination"]);
+        if ids.any(|id| id.to_ascii_lowercase().contains(OUR_CACHES)) {
+            let message = format!("ids and targets of caches that hold {OUR_CACHES:?} are not accepted");
+            return Err(self.refuse(instruction, &message));
         }
         Ok(())
     }
@@ -167,7 +218,7 @@ impl Check<'_> {
         if from.contains('$') {
             return Err(self.refuse(instruction, "expected the name of a stage or image, not a variable"));
         }
-        if self.stage(from).is_some() {
+        if self.is_stage(from) {
             return Ok(());
         }
         let image = self.image(instruction, from)?;
@@ -218,12 +269,17 @@ impl Check<'_> {
         Ok(resolved)
     }
 
-    /// What the stage of that name or number builds on in the end.
-    fn stage(&self, name: &str) -> Option<String> {
+    /// What the stage of that name builds on in the end. FROM knows stages by name only.
+    fn stage_named(&self, name: &str) -> Option<String> {
         let lower = name.to_ascii_lowercase();
-        let by_name = self.stages.iter().rev().find(|(stage, _)| stage.as_deref() == Some(lower.as_str()));
-        let by_number = || self.stages.get(name.parse::<usize>().ok()?);
-        by_name.or_else(by_number).map(|(_, base)| base.clone())
+        let mut stages = self.stages.iter().rev();
+        stages.find(|(stage, _)| stage.as_deref() == Some(lower.as_str())).map(|(_, base)| base.clone())
+    }
+
+    /// There is a stage of that name or number.
+    fn is_stage(&self, name: &str) -> bool {
+        let numbered = || name.parse::<usize>().is_ok_and(|number| number < self.stages.len());
+        self.stage_named(name).is_some() || numbered()
     }
 
     /// `A=b C="d"` of ARG and ENV; only simple values matter.
@@ -272,6 +328,12 @@ impl Check<'_> {
         let (field, message) = (self.field.to_owned(), message.to_owned());
         PlanError::Dockerfile { field, line: instruction.line, message }
     }
+}
+
+/// The values of these keys of a `--mount`.
+fn mount_options<'a>(mount: &'a str, keys: &'a [&str]) -> impl Iterator<Item = &'a str> {
+    let pairs = mount.split(',').filter_map(|part| part.split_once('='));
+    pairs.filter(|(key, _)| keys.iter().any(|k| key.eq_ignore_ascii_case(k))).map(|(_, value)| value)
 }
 
 /// Replaces `$A`, `${A}` and `${A:-b}`. `None` when a variable is not known, or a form is not.
@@ -350,11 +412,40 @@ mod tests {
             ("RUN x", 1),
             ("#syntax=evil/frontend\nFROM previewd/python:3.11", 1),
             ("", 1),
+            ("FROM previewd/python:3.11\nFROM 0", 2),
+            ("FROM previewd/python:3.11 AS a\nRUN --mount=from=a,from=evil,target=/x true", 2),
+            ("FROM previewd/python:3.11\nRUN a \\\u{a0}\nFROM evil", 3),
+            ("FROM previewd/python:3.11\nRUN a \\\\\nFROM evil", 2),
+            ("FROM previewd/python:3.11\nRUN <<EOF\nFROM previewd/python:3.11 AS evil\nEOF", 2),
+            ("FROM previewd/python:3.11\nRUN cat <\\\n<E > x\nE\nRUN x", 2),
+            ("FROM previewd/python:3.11\nCOPY \\\n# from=python:3.11\n --from=python:3.11 /a /b", 1),
         ] {
             match checked(text) {
                 Err(PlanError::Dockerfile { line: at, .. }) => assert_eq!(at, line, "{text}"),
                 other => panic!("{text}: {other:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn caches_of_ours_cannot_be_named() {
+        let run = |mount: &str| checked(&format!("FROM previewd/python:3.11\nRUN --mount={mount} true\n"));
+        for ours in [
+            "type=cache,target=/var/cache/previewd/uv",
+            "type=cache,target=/var/cache/x/..//previewd/uv",
+            "type=cache,id=previewd-uv,target=/x",
+            "TYPE=Cache,ID=/previewd-uv,dst=/x",
+            "type=bind,type=cache,destination=previewd-uv",
+            "type=cache,id=$X,target=/x",
+            "type=cache,target=/var/${X}",
+            "type=$X,target=/x",
+        ] {
+            assert!(matches!(run(ours), Err(PlanError::Dockerfile { line: 2, .. })), "{ours}");
+        }
+        for theirs in
+            ["type=cache,target=/home/a/.cache/pip,from=previewd/node:20", "type=tmpfs,target=/previewd"]
+        {
+            assert!(run(theirs).is_ok(), "{theirs}");
         }
     }
 
@@ -368,7 +459,7 @@ mod tests {
         #[test]
         fn no_image_off_the_list_is_ever_built_on(tail in "(FROM |RUN |COPY |ARG |evil|x=evil|--from=|--mount=from=|AS |\\$x|\\$\\{x:-evil\\}| |\n|\\\\\n|previewd/a){0,30}") {
             if let Ok(checked) = checked(&tail) {
-                for instruction in parse(&checked.text).iter().filter(|i| i.keyword == "FROM") {
+                for instruction in parse(&checked.text).expect("plain").iter().filter(|i| i.keyword == "FROM") {
                     let image = instruction.rest.split_whitespace().find(|word| !word.starts_with("--"));
                     let image = image.unwrap_or_default();
                     prop_assert!(image != "evil" || checked.text.to_lowercase().contains("as evil"), "{}", checked.text);

@@ -132,9 +132,7 @@ fn add_features(
 ) {
     let imported = |top: &str, names: &[&str]| {
         project.python().iter().find_map(|file| {
-            let import = file.imports.iter().find(|import| {
-                import.top() == top && import.names.iter().any(|name| names.contains(&name.as_str()))
-            })?;
+            let import = file.imports.iter().find(|import| import.top() == top && import.takes(names))?;
             Some((file, import.line))
         })
     };
@@ -189,7 +187,7 @@ fn outside_imports(project: &Project<'_>, location: &Location) -> Vec<Outside> {
 /// `from google.cloud import storage` imports `google.cloud.storage`.
 fn full_name(import: &super::imports::Import) -> String {
     match import.names.as_slice() {
-        [only] => format!("{}.{only}", import.module),
+        [(only, _)] => format!("{}.{only}", import.module),
         _ => import.module.clone(),
     }
 }

@@ -12,7 +12,7 @@ mod version;
 
 pub use install::{Needs, recipe};
 pub use locate::{Location, locate, locate_module};
-pub use scan::{AppObject, Interface, PyFile, scan, string_value};
+pub use scan::{AppObject, Interface, PyFile, apps_of, scan};
 pub use version::choose as choose_version;
 
 /// A package's name as indexes compare it: lower case, `-` for any run of `-_.`.

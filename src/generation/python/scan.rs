@@ -5,7 +5,7 @@ use tree_sitter::Node;
 
 use super::imports::{Import, imports_of};
 use crate::generation::plan::EnvRead;
-use crate::generation::syntax::{children, each_node, line_of, parse, text_of};
+use crate::generation::syntax::{children, each_node, line_of, parse, string_value, text_of};
 
 #[derive(Debug, Clone, Default)]
 pub struct PyFile {
@@ -16,8 +16,10 @@ pub struct PyFile {
     pub runs: Vec<ServerRun>,
     pub env: Vec<EnvRead>,
     pub main_guard: bool,
-    /// Names called or named anywhere; how features that need a package are recognised.
-    pub names: std::collections::BTreeSet<String>,
+    /// `app = create_app()` at the top: (variable, function, line).
+    pub calls: Vec<(String, String, usize)>,
+    /// It runs a server of the standard library.
+    pub serves: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,34 +61,31 @@ const CLASSES: [(&str, &str, Interface); 8] = [
     ("Bottle", "bottle", Interface::Wsgi),
 ];
 
+/// What a file has to hold to be worth parsing.
+const TELLING: [&str; 5] = ["environ", "getenv", ".run(", "if __name__", "create_app("];
+
 /// Reads one file. Broken syntax is read as far as it can be.
 pub fn scan(path: &str, text: &str) -> PyFile {
-    let mut file = PyFile { path: path.to_owned(), ..PyFile::default() };
+    let imports = imports_of(text);
+    let serves = text.contains("HTTPServer") || text.contains("serve_forever");
+    let mut file = PyFile { path: path.to_owned(), imports, serves, ..PyFile::default() };
+    let telling = CLASSES.iter().map(|class| class.0).chain(TELLING);
+    if !telling.into_iter().any(|mark| text.contains(mark)) {
+        return file;
+    }
     let Some(tree) = parse(&tree_sitter_python::LANGUAGE.into(), text) else { return file };
-    let mut scan = Scan {
-        text,
-        file: &mut file,
-        aliases: Vec::new(),
-        scopes: Vec::new(),
-        calls: Vec::new(),
-        optional_until: 0,
-    };
+    let mut scan = Scan { text, file: &mut file, scopes: Vec::new(), calls: Vec::new() };
     each_node(&tree, |node| scan.visit(node));
-    let calls = std::mem::take(&mut scan.calls);
-    add_called_factories(&mut file, calls);
+    file.calls = std::mem::take(&mut scan.calls);
     file
 }
 
 struct Scan<'s> {
     text: &'s str,
     file: &'s mut PyFile,
-    /// `from fastapi import FastAPI as F` → (`F`, `FastAPI`).
-    aliases: Vec<(String, String)>,
     scopes: Vec<Scope<'s>>,
     /// `app = make()` at the top: (variable, function, line).
     calls: Vec<(String, String, usize)>,
-    /// Up to here an import stands in a function or a `try`.
-    optional_until: usize,
 }
 
 struct Scope<'s> {
@@ -103,33 +102,19 @@ impl<'s> Scan<'s> {
             self.scopes.pop();
         }
         match node.kind() {
-            "import_statement" | "import_from_statement" | "future_import_statement" => self.import(node),
             "function_definition" => self.enter_function(node),
-            "try_statement" => self.optional_until = self.optional_until.max(node.end_byte()),
             "class_definition" => self.enter(node, None),
             "assignment" => self.assignment(node),
             "return_statement" => self.returned(node),
             "call" => self.call(node),
             "subscript" => self.subscript(node),
             "if_statement" => self.guard(node),
-            "identifier" if self.file.names.len() < 5000 => {
-                self.file.names.insert(self.of(node).to_owned());
-            }
             _ => {}
         }
     }
 
     fn of(&self, node: Node<'_>) -> &'s str {
         text_of(node, self.text)
-    }
-
-    fn import(&mut self, node: Node<'s>) {
-        if self.file.imports.len() < 2000 {
-            let optional = node.start_byte() < self.optional_until;
-            let (imports, aliases) = imports_of(node, self.text, optional);
-            self.file.imports.extend(imports);
-            self.aliases.extend(aliases);
-        }
     }
 
     fn enter(&mut self, node: Node<'s>, factory: Option<&'s str>) {
@@ -145,7 +130,6 @@ impl<'s> Scan<'s> {
         let name = node.child_by_field_name("name").map(|name| self.of(name));
         let factory = name.filter(|_| self.scopes.is_empty() && !needs_arguments && !is_async);
         self.enter(node, factory);
-        self.optional_until = self.optional_until.max(node.end_byte());
     }
 
     fn assignment(&mut self, node: Node<'s>) {
@@ -208,8 +192,10 @@ impl<'s> Scan<'s> {
     fn class_of(&self, call: Node<'_>) -> Option<(&'static str, Interface)> {
         let function = self.of(call.child_by_field_name("function")?);
         let last = function.rsplit('.').next().unwrap_or(function);
-        let alias = self.aliases.iter().rev().find(|(alias, _)| alias == function);
-        let name = alias.map_or(last, |(_, name)| name.as_str());
+        // `from fastapi import FastAPI as F`.
+        let taken = self.file.imports.iter().flat_map(|import| &import.names);
+        let alias = taken.take(500).find(|(name, alias)| alias == function && name != alias);
+        let name = alias.map_or(last, |(name, _)| name.as_str());
         CLASSES.iter().find(|class| class.0 == name).map(|class| (class.1, class.2))
     }
 
@@ -280,22 +266,23 @@ impl<'s> Scan<'s> {
     }
 }
 
-/// `app = create_app()` where `create_app` is a factory of this file, or sounds like one that
-/// is imported from another.
-fn add_called_factories(file: &mut PyFile, calls: Vec<(String, String, usize)>) {
-    for (name, function, line) in calls {
-        let known = file.apps.iter().find(|app| app.factory && app.name == function);
-        if let Some((framework, interface)) = known.map(|app| (app.framework, app.interface)) {
-            file.apps.insert(0, AppObject { framework, interface, name, factory: false, line });
+/// Every app object of a project, with those made by calling a factory, of whatever file.
+pub fn apps_of(files: &[PyFile]) -> Vec<(&PyFile, AppObject)> {
+    let own = files.iter().flat_map(|file| file.apps.iter().map(move |app| (file, app.clone())));
+    let mut apps: Vec<(&PyFile, AppObject)> = own.collect();
+    let factories: Vec<AppObject> =
+        apps.iter().map(|(_, app)| app.clone()).filter(|app| app.factory).collect();
+    for file in files {
+        for (name, function, line) in &file.calls {
+            if let Some(factory) = factories.iter().find(|factory| factory.name == *function) {
+                apps.push((
+                    file,
+                    AppObject { name: name.clone(), factory: false, line: *line, ..factory.clone() },
+                ));
+            }
         }
     }
-}
-
-/// The content of a plain string literal.
-pub fn string_value(literal: &str) -> Option<String> {
-    let quote = literal.chars().next().filter(|c| matches!(c, '"' | '\'' | '`'))?;
-    let inner = literal.strip_prefix(quote)?.strip_suffix(quote)?;
-    (!inner.contains([quote, '\\', '\n'])).then(|| inner.to_owned())
+    apps
 }
 
 /// The port in `8000`, `int(os.getenv("PORT", 8000))` or `int(os.environ.get("PORT") or "8000")`.
@@ -331,15 +318,17 @@ class A:
 app = make()
 "#,
         );
+        let files = [file];
+        let apps = apps_of(&files);
         let found: Vec<_> =
-            file.apps.iter().map(|app| (app.name.as_str(), app.framework, app.factory)).collect();
+            apps.iter().map(|(_, app)| (app.name.as_str(), app.framework, app.factory)).collect();
         assert_eq!(
             found,
             [
-                ("app", "fastapi", false),
                 ("api", "fastapi", false),
                 ("web", "flask", false),
-                ("make", "fastapi", true)
+                ("make", "fastapi", true),
+                ("app", "fastapi", false)
             ]
         );
     }
@@ -370,8 +359,8 @@ db = os.environ.get("DB") or "x"
         let file = scan("m.py", "from fastapi import FastAPI\napp = FastAPI()\ndef broken(:\n  ][");
         assert_eq!(file.apps.len(), 1);
         scan("m.py", "");
-        scan("m.py", &"(".repeat(200_000));
-        scan("m.py", &"[{".repeat(100_000));
-        scan("m.py", &"if x:\n ".repeat(20_000));
+        for piece in ["(", "[{", "if x:\n ", "FastAPI(", "f'{"] {
+            scan("m.py", &format!("FastAPI\n{}", piece.repeat(60_000 / piece.len())));
+        }
     }
 }

@@ -43,7 +43,12 @@ impl Life {
         let id = self.preview.container_id.as_deref()?;
         let mut pause = Duration::from_millis(200);
         loop {
-            match self.parts.engine.inspect(id).await {
+            // How it is dialled must be known before its address means anything.
+            let looked = match self.parts.reach.find_out(&self.parts.engine).await {
+                Ok(_) => self.parts.engine.inspect(id).await,
+                Err(error) => Err(error),
+            };
+            match looked {
                 Ok(found) => return found,
                 Err(error) => {
                     tracing::debug!(%error, preview = %self.preview.id, "cannot look at the container yet")

@@ -18,8 +18,9 @@ use crate::domain::{
 };
 use crate::engine::{ContainerSpec, EngineError, Kind, Ownership};
 use crate::ingress::Upstream;
+use crate::orchestrator::Dial;
 use crate::orchestrator::images::{BuiltImage, ImageError, Recipe};
-use crate::orchestrator::retry::retry;
+use crate::orchestrator::retry::{patiently, retry};
 
 impl Life {
     pub(super) async fn bring_up(
@@ -28,11 +29,14 @@ impl Life {
         event: EventType,
     ) -> Result<(), Interrupt> {
         let begun = Instant::now();
+        if !self.is_fresh && interrupt.run_until_cancelled(self.engine_there()).await.is_none() {
+            return Err(Interrupt::Asked);
+        }
         let image = self.image(interrupt).await?;
         go_on(interrupt)?;
         self.waiting("being started");
         self.preview.image = Some(image.tag.clone());
-        self.network().await?;
+        self.network(interrupt).await?;
         go_on(interrupt)?;
         self.container(&image.tag).await?;
         go_on(interrupt)?;
@@ -55,11 +59,23 @@ impl Life {
         self.parts.ingress.set_upstream(self.preview.id, Upstream::Waiting { what: what.to_owned() });
     }
 
+    /// A launch that goes on after a restart of the daemon waits for the engine: both may be
+    /// starting.
+    async fn engine_there(&self) {
+        let mut pause = Duration::from_millis(200);
+        while self.parts.reach.find_out(&self.parts.engine).await.is_err()
+            || self.parts.engine.info().await.is_err()
+        {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(5));
+        }
+    }
+
     /// The image, built when it is not there.
     async fn image(&mut self, interrupt: &CancellationToken) -> Result<BuiltImage, Interrupt> {
         let (recipe, generation) = self.recipe().await?;
         self.recipe = Some(Arc::clone(&recipe));
-        match self.parts.images.ready(&recipe).await {
+        match patiently(|| self.parts.images.ready(&recipe)).await {
             Ok(Some(image)) => return Ok(image),
             Ok(None) => {}
             Err(error) => return Err(self.build_failed(error)),
@@ -90,14 +106,19 @@ impl Life {
 
     /// What to build. The files are read only when this content was not planned before.
     async fn recipe(&self) -> Result<(Arc<Recipe>, Option<Arc<Generation>>), Interrupt> {
+        if self.is_fresh
+            && let Some(recipe) = &self.recipe
+        {
+            return Ok((Arc::clone(recipe), None));
+        }
         let head = self.parts.store.generation_head(&self.preview.generation_id).await;
         if let Ok(Some(head)) = head
-            && let Ok(Some(recipe)) = self.parts.images.known(&head.content_hash).await
+            && let Ok(Some(recipe)) = patiently(|| self.parts.images.known(&head.content_hash)).await
         {
             return Ok((recipe, None));
         }
         let generation = self.generation().await?;
-        match self.parts.images.recipe(&generation).await {
+        match patiently(|| self.parts.images.recipe(&generation)).await {
             Ok(recipe) => Ok((recipe, Some(generation))),
             Err(error) => Err(self.build_failed(error)),
         }
@@ -121,9 +142,12 @@ impl Life {
         Interrupt::Trouble(Failure::new(stage, reason, tail))
     }
 
-    async fn network(&mut self) -> Result<(), Interrupt> {
+    async fn network(&mut self, interrupt: &CancellationToken) -> Result<(), Interrupt> {
         if self.preview.network.is_some() {
             return Ok(());
+        }
+        if interrupt.run_until_cancelled(self.parts.networks.known_again()).await.is_none() {
+            return Err(Interrupt::Asked);
         }
         match self.parts.networks.lease().await {
             Ok(name) => self.preview.network = Some(name),
@@ -171,7 +195,7 @@ impl Life {
                 owner: Some(preview.user_id.clone()),
                 ..Ownership::of(self.parts.instance.clone(), Kind::Preview)
             },
-            publish: (!self.parts.reach.dials_containers()).then_some(preview.container_port),
+            publish: (self.parts.reach.dial() == Dial::Published).then_some(preview.container_port),
             runtime: self.parts.config.runtime.clone(),
             command: None,
             working_dir: None,

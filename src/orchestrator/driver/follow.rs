@@ -90,7 +90,6 @@ impl Reader {
             let mut lines = std::pin::pin!(self.engine.logs(&self.container, place.from(), true));
             // Lines of the last moment come again after a break, and only then.
             let mut again = place.lines_of_last();
-            let mut broken = false;
             while let Some(line) = lines.next().await {
                 match line {
                     Ok(line) => {
@@ -102,16 +101,14 @@ impl Reader {
                         let level = level_of(&line.message, line.stream == LogStream::Stderr);
                         self.logs.append(self.preview, line.timestamp, level, LogSource::App, &line.message);
                     }
-                    Err(error) => {
-                        tracing::debug!(%error, preview = %self.preview, "the log stream broke");
-                        broken = true;
-                    }
+                    Err(error) => tracing::debug!(%error, preview = %self.preview, "the log stream broke"),
                 }
             }
-            if !broken
-                || !matches!(self.engine.inspect(&self.container).await, Ok(Some(state)) if state.running)
-            {
-                return;
+            // An engine that is away says nothing about the container; one that is back goes on.
+            match self.engine.inspect(&self.container).await {
+                Ok(None) => return,
+                Ok(Some(state)) if !state.running => return,
+                Ok(Some(_)) | Err(_) => {}
             }
             tokio::time::sleep(Duration::from_millis(500)).await;
         }

@@ -91,7 +91,7 @@ impl Life {
     }
 
     /// A stop that was asked for meanwhile stays visible.
-    fn show(&self) {
+    pub(super) fn show(&self) {
         self.view.send_modify(|shown| {
             let is_stopping = shown.status == Status::Stopping && self.preview.status.is_live();
             *shown = self.preview.clone();
@@ -149,10 +149,14 @@ impl Life {
         Interrupt::Trouble(Failure::new(stage, reason, self.log_tail()))
     }
 
-    /// The last lines the app or its build printed.
+    /// The last lines the app printed; those of its build while it has printed none.
     pub(super) fn log_tail(&self) -> Vec<String> {
         let lines = self.parts.logs.tail(self.preview.id, 4 * Failure::TAIL_LINES);
-        let told = lines.iter().filter(|line| line.source != LogSource::System);
+        let from = |source| lines.iter().filter(move |line| line.source == source).peekable();
+        let mut told = from(LogSource::App);
+        if told.peek().is_none() {
+            told = from(LogSource::Build);
+        }
         let tail: Vec<String> = told.map(|line| line.message.clone()).collect();
         tail[tail.len().saturating_sub(Failure::TAIL_LINES)..].to_vec()
     }

@@ -111,7 +111,10 @@ impl Driver {
         let mut phase = match begin {
             Begin::Launch | Begin::Relaunch => Phase::Lead(Way::BringUp(EventType::Started)),
             Begin::Adopt => Phase::Lead(Way::Adopt),
-            Begin::Stop => Phase::End(Ending::Stopped),
+            // A failure that was being cleared away is still one.
+            Begin::Stop => {
+                Phase::End(self.life.preview.failure.clone().map_or(Ending::Stopped, Ending::Failed))
+            }
         };
         loop {
             phase = match phase {

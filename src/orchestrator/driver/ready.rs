@@ -12,6 +12,7 @@ use super::{Interrupt, Life};
 use crate::domain::{Stage, Status};
 use crate::engine::{ContainerProcess, ContainerState, ListeningSocket};
 use crate::ingress::ProbeResult;
+use crate::orchestrator::Dial;
 use crate::orchestrator::health::{self, Answer};
 use crate::orchestrator::retry::retry;
 
@@ -34,6 +35,8 @@ impl Life {
             .await
             .map_err(|error| self.refused("starting the container", &error))?;
         self.preview.started_at = Some(Utc::now());
+        // Written with the first answer: a daemon that dies before it starts the container anew.
+        self.show();
         self.follow_logs();
         let state = retry(|| self.parts.engine.inspect(&id))
             .await
@@ -52,9 +55,9 @@ impl Life {
     pub(super) fn locate(&self, state: &ContainerState) -> Result<Started, Interrupt> {
         let network = self.preview.network.as_deref().unwrap_or_default();
         let own = state.address_in(network);
-        let address = match (self.parts.reach.dials_containers(), own, state.published_port) {
-            (true, Some(ip), _) => SocketAddr::new(ip, self.preview.container_port),
-            (false, _, Some(port)) => SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port),
+        let address = match (self.parts.reach.dial(), own, state.published_port) {
+            (Dial::Container, Some(ip), _) => SocketAddr::new(ip, self.preview.container_port),
+            (Dial::Published, _, Some(port)) => SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port),
             _ => return Err(self.fail(Stage::Prepare, "the engine gave the container no address")),
         };
         Ok(Started { address, process: state.process.clone() })
@@ -67,8 +70,8 @@ impl Life {
         started: &Started,
     ) -> Result<(), Interrupt> {
         let limit = Duration::from_secs(u64::from(self.preview.startup_timeout_s));
-        let deadline = Instant::now() + limit;
-        let mut pause = Duration::from_millis(5);
+        let begun = Instant::now();
+        let deadline = begun + limit;
         let mut next_look = Instant::now() + LOOK_EVERY;
         loop {
             if interrupt.is_cancelled() {
@@ -80,7 +83,7 @@ impl Life {
                 return Ok(());
             }
             if Instant::now() >= next_look {
-                self.still_running().await?;
+                self.still_running(started).await?;
                 next_look = Instant::now() + LOOK_EVERY;
             }
             if Instant::now() >= deadline {
@@ -88,9 +91,8 @@ impl Life {
             }
             tokio::select! {
                 () = interrupt.cancelled() => {}
-                () = tokio::time::sleep(pause) => {}
+                () = tokio::time::sleep(pause_after(begun.elapsed())) => {}
             }
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
@@ -99,7 +101,11 @@ impl Life {
         answer_of(self.parts.ingress.probe(address, &self.preview.health_path, timeout).await)
     }
 
-    async fn still_running(&mut self) -> Result<(), Interrupt> {
+    /// Asks the kernel, which costs nothing, and the engine only where the kernel has no answer.
+    async fn still_running(&mut self, started: &Started) -> Result<(), Interrupt> {
+        if started.process.as_ref().is_some_and(ContainerProcess::is_there) {
+            return Ok(());
+        }
         let id = self.preview.container_id.clone().unwrap_or_default();
         match self.parts.engine.inspect(&id).await {
             Ok(Some(state)) if !state.running => {
@@ -130,7 +136,12 @@ impl Life {
 const LOOK_EVERY: Duration = Duration::from_millis(150);
 /// One probe; an app that hangs is asked again.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
-const LONGEST_PAUSE: Duration = Duration::from_millis(40);
+
+/// Until the next probe. A port where nothing listens refuses within microseconds, so an app that
+/// may come any moment is asked often; what has taken long may be met a little later.
+fn pause_after(waited: Duration) -> Duration {
+    (waited / 100).clamp(Duration::from_millis(2), Duration::from_millis(40))
+}
 
 pub(super) const fn answer_of(result: ProbeResult) -> Answer {
     match result {

@@ -24,6 +24,10 @@ impl Life {
         let reason = "stopped".to_owned();
         self.parts.ingress.set_upstream(self.preview.id, Upstream::Down { reason });
         self.take_numbers();
+        tokio::select! {
+            () = self.parts.networks.known_again() => {}
+            () = self.parts.shutdown.cancelled() => return,
+        }
         let mut pause = Duration::from_millis(200);
         while let Err(error) = self.remove_all().await {
             tracing::warn!(%error, preview = %self.preview.id, "a preview is not all gone yet");
@@ -33,13 +37,15 @@ impl Life {
             }
             pause = (pause * 2).min(Duration::from_secs(10));
         }
-        self.parts.ingress.close(self.preview.id).await;
         self.finish(ending).await;
     }
 
     async fn remove_all(&mut self) -> Result<(), EngineError> {
         self.remove_containers().await?;
         self.preview.container_id = None;
+        // Before the network goes on to another preview: a connection that is just being made
+        // must not end in a container that gets the same address.
+        self.parts.ingress.close(self.preview.id).await;
         if let Some(network) = &self.preview.network {
             self.parts.networks.give_back(network).await?;
         }
@@ -84,7 +90,14 @@ impl Life {
         self.preview.stopped_at = Some(Utc::now());
         self.preview.status = status;
         self.preview.port = None;
-        self.keep().await;
+        // Until the row says so the preview counts as live, so its driver does not let go.
+        while let Err(error) = self.save().await {
+            tracing::error!(%error, preview = %self.preview.id, "the end of a preview is not written yet");
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_secs(5)) => {}
+                () = self.parts.shutdown.cancelled() => return,
+            }
+        }
         self.parts.logs.end(self.preview.id);
         self.parts.cpu_clocks.forget(self.preview.id);
         self.parts.registry.remove(self.preview.id);

@@ -59,6 +59,10 @@ impl BuildLog {
         self.shared.written.send_replace(written);
     }
 
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
     pub fn follow(&self) -> BuildFollower {
         BuildFollower { log: self.clone(), next: 0, written: self.shared.written.subscribe() }
     }

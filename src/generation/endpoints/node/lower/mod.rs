@@ -1,5 +1,5 @@
 //! The syntax trees of JavaScript and TypeScript to the little language of
-//! [`syntax`](super::super::syntax).
+//! [`syntax`].
 
 mod expressions;
 mod functions;

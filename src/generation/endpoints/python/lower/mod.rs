@@ -1,4 +1,4 @@
-//! Python's syntax tree to the little language of [`syntax`](super::super::syntax).
+//! Python's syntax tree to the little language of [`syntax`].
 
 mod expressions;
 mod imports;

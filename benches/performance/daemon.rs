@@ -1,0 +1,186 @@
+//! The daemon that is measured: the release binary in a process of its own.
+
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use previewd::domain::InstanceId;
+use previewd::store::{self, Store};
+use serde_json::{Value, json};
+
+use crate::answer::until;
+use crate::docker;
+use crate::http::{Answer, Client};
+
+pub struct Daemon {
+    process: Child,
+    instance: String,
+    client: Client,
+    data: tempfile::TempDir,
+}
+
+/// What baselines are given too.
+pub const MEMORY_MB: u32 = 512;
+pub const CPUS: u32 = 1;
+
+impl Daemon {
+    /// `settings` are environment variables besides those every bench daemon gets.
+    pub async fn start(settings: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let data = tempfile::tempdir()?;
+        let instance = name_instance(&data).await?;
+        let mut process = Command::new(binary())
+            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(data.path())
+            // Clear of a daemon in use on this host, and of the tests.
+            .envs([("PREVIEW_PORT_MIN", "13001"), ("PREVIEW_PORT_MAX", "13100")])
+            .envs([("PREVIEW_NETWORK_POOL", "10.215.0.0/16"), ("RUST_LOG", "warn")])
+            .envs([("PREVIEW_STARTUP_TIMEOUT", "120")])
+            .envs(settings.iter().copied())
+            .env_remove("DATABASE_URL")
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("starting the daemon")?;
+        let address = match address_of(&mut process) {
+            Ok(address) => address,
+            Err(error) => {
+                let _ = process.kill();
+                return Err(error);
+            }
+        };
+        let token = std::fs::read_to_string(data.path().join("token")).context("the daemon's token")?;
+        let client = Client::new(address).bearer(token.trim());
+        let daemon = Self { process, instance, client, data };
+        daemon.is_ready().await?;
+        Ok(daemon)
+    }
+
+    async fn is_ready(&self) -> anyhow::Result<()> {
+        let answer = self.client.get("/readiness").await;
+        if answer.status != 200 {
+            bail!("the daemon is not ready: {}", answer.text());
+        }
+        Ok(())
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    pub async fn put(&self, generation: &str, body: &Value) -> anyhow::Result<()> {
+        let path = format!("/api/v2/generations/{generation}");
+        accepted(self.client.put(&path, body).await, "storing a generation").map(drop)
+    }
+
+    /// Answers as soon as the launch is accepted.
+    pub async fn launch(&self, generation: &str) -> anyhow::Result<SocketAddr> {
+        self.launch_with(generation, &json!({})).await
+    }
+
+    /// Answers when the preview is healthy.
+    pub async fn launch_and_wait(&self, generation: &str) -> anyhow::Result<SocketAddr> {
+        self.launch_with(generation, &json!({ "wait": true })).await
+    }
+
+    async fn launch_with(&self, generation: &str, body: &Value) -> anyhow::Result<SocketAddr> {
+        let path = format!("/api/v2/generations/{generation}/preview/launch");
+        let answer = accepted(self.client.post(&path, body).await, "launching")?;
+        let url = answer["baseUrl"].as_str().context("no baseUrl")?;
+        Ok(url.trim_start_matches("http://").parse()?)
+    }
+
+    /// Stops the preview and returns when nothing of it is left.
+    pub async fn stop(&self, generation: &str) -> anyhow::Result<()> {
+        let path = format!("/api/v2/generations/{generation}/preview");
+        self.client.delete(&path).await;
+        let path = format!("{path}/status");
+        until("the preview has stopped", async || {
+            let answer = self.client.get(&path).await;
+            let is_over = answer.status == 404 || answer.json()["status"] == "stopped";
+            Ok(is_over.then_some(()))
+        })
+        .await
+    }
+
+    /// Builds the generation's image; how long that took, from the request on.
+    pub async fn build(&self, generation: &str) -> anyhow::Result<Duration> {
+        let path = format!("/api/v2/generations/{generation}/build");
+        let begun = Instant::now();
+        accepted(self.client.post(&path, &json!({})).await, "asking for a build")?;
+        until("the image is built", async || {
+            let answer = accepted(self.client.get(&path).await, "asking about a build")?;
+            match answer["state"].as_str() {
+                Some("building") => Ok(None),
+                Some("built") if answer["cached"] == true => bail!("the image was there already"),
+                Some("built") => Ok(Some(begun.elapsed())),
+                _ => bail!("the build failed: {answer}"),
+            }
+        })
+        .await
+    }
+
+    /// The build's output, as the preview's log has it.
+    pub async fn build_log(&self, generation: &str) -> anyhow::Result<Vec<String>> {
+        let path = format!("/api/v2/generations/{generation}/preview/logs?source=build&limit=1000");
+        let answer = accepted(self.client.get(&path).await, "reading the log")?;
+        let lines = answer["logs"].as_array().context("no log lines")?;
+        Ok(lines.iter().filter_map(|line| Some(line["message"].as_str()?.to_owned())).collect())
+    }
+
+    /// Ends the daemon and removes what it leaves on purpose: its images.
+    pub async fn end(mut self) -> anyhow::Result<()> {
+        docker::terminate(&mut self.process)?;
+        self.sweep()
+    }
+
+    fn sweep(&self) -> anyhow::Result<()> {
+        docker::remove_labelled(&format!("previewd.instance={}", self.instance))
+    }
+}
+
+/// Where a row ends early, nothing may stay behind either.
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = docker::terminate(&mut self.process);
+        if let Err(error) = self.sweep() {
+            eprintln!("left behind by daemon {} in {}: {error:#}", self.instance, self.data.path().display());
+        }
+    }
+}
+
+/// `PREVIEWD_BENCH_BINARY` names another build of the daemon, to compare two of them.
+fn binary() -> OsString {
+    std::env::var_os("PREVIEWD_BENCH_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_previewd").into())
+}
+
+/// Instances of benches have names that say so.
+async fn name_instance(data: &tempfile::TempDir) -> anyhow::Result<String> {
+    let name = format!("bench{}", InstanceId::random());
+    let config = store::Config {
+        database_url: format!("sqlite://{}", data.path().join("previewd.db").display()),
+        pool_size: 1,
+        acquire_timeout: Duration::from_secs(10),
+    };
+    let store = Store::open(config).await?;
+    let kept = store.put_setting_if_absent("instance", &name).await?;
+    store.close().await;
+    Ok(kept)
+}
+
+/// The daemon says in one line that it serves, and where.
+fn address_of(process: &mut Child) -> anyhow::Result<SocketAddr> {
+    let stdout = process.stdout.take().context("no output")?;
+    let mut line = String::new();
+    BufReader::new(stdout).read_line(&mut line)?;
+    let (_, address) = line.trim().rsplit_once("http://").with_context(|| format!("it said {line:?}"))?;
+    Ok(address.parse()?)
+}
+
+fn accepted(answer: Answer, what: &str) -> anyhow::Result<Value> {
+    match answer.status {
+        200..=299 => Ok(answer.json()),
+        status => bail!("{what}: {status} {}", answer.text()),
+    }
+}
