@@ -2,6 +2,7 @@
 //! `X-Trace-Id`, in every log line of the request, and in every problem.
 
 use axum::extract::Request;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -33,32 +34,29 @@ fn incoming(request: &Request) -> Option<String> {
 
 /// Errors of ours get the id; errors of the framework become problems first.
 fn with_problem(mut response: Response, method: &axum::http::Method, id: &str) -> Response {
-    let status = response.status();
-    if let Some(mut problem) = response.extensions_mut().remove::<Problem>() {
-        problem.trace_id = Some(id.to_owned());
-        return with_headers_of(problem.into_response(), &response);
-    }
-    let error = match status {
-        StatusCode::NOT_FOUND => ApiError::NoRoute,
-        StatusCode::METHOD_NOT_ALLOWED => ApiError::Method(method.to_string()),
-        StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLarge { limit: super::SMALL_BODY as u64 },
+    let own = response.extensions_mut().remove::<Problem>();
+    let error = match (own, response.status()) {
+        (Some(problem), _) => return reworded(response, problem, id),
+        (None, StatusCode::NOT_FOUND) => ApiError::NoRoute,
+        (None, StatusCode::METHOD_NOT_ALLOWED) => ApiError::Method(method.to_string()),
+        (None, StatusCode::PAYLOAD_TOO_LARGE) => ApiError::TooLarge { limit: super::SMALL_BODY as u64 },
         _ => return response,
     };
-    let mut fresh = error.into_response();
-    if let Some(mut problem) = fresh.extensions_mut().remove::<Problem>() {
-        problem.trace_id = Some(id.to_owned());
-        fresh = problem.into_response();
+    match error.into_response().extensions_mut().remove::<Problem>() {
+        Some(problem) => reworded(response, problem, id),
+        None => response,
     }
-    with_headers_of(fresh, &response)
 }
 
-/// Keeps what the answer that is replaced said, but for what its body was.
-fn with_headers_of(mut fresh: Response, old: &Response) -> Response {
-    use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-    for (name, value) in old.headers() {
-        if name != CONTENT_TYPE && name != CONTENT_LENGTH {
-            fresh.headers_mut().append(name, value.clone());
-        }
+/// The same answer with another body: `Allow`, `Retry-After` and what layers inside have said of
+/// it stay.
+fn reworded(response: Response, mut problem: Problem, id: &str) -> Response {
+    problem.trace_id = Some(id.to_owned());
+    let (fresh, body) = problem.into_response().into_parts();
+    let (mut parts, _) = response.into_parts();
+    parts.headers.remove(CONTENT_LENGTH);
+    if let Some(kind) = fresh.headers.get(CONTENT_TYPE) {
+        parts.headers.insert(CONTENT_TYPE, kind.clone());
     }
-    fresh
+    Response::from_parts(parts, body)
 }

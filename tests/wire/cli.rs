@@ -44,11 +44,10 @@ async fn a_directory_becomes_a_preview_and_every_command_has_its_say() {
     let missing = daemon.run(&["request", "site", "GET", "/nowhere"]).await;
     assert!(missing.stdout.contains("404") || missing.stderr.contains("404"), "{missing:?}");
     daemon.run(&["logs", "site"]).await.done();
-    until(10, async || {
-        let events = daemon.run(&["events", "site"]).await.done().stdout;
-        ["launched", "started", "healthy"].iter().all(|event| events.contains(event)).then_some(())
-    })
-    .await;
+    let events = daemon.run(&["events", "site"]).await.done().stdout;
+    for event in ["launched", "started", "healthy"] {
+        assert!(events.contains(event), "{event} in {events}");
+    }
     let extended = daemon.run(&["extend", "site", "10m"]).await.done();
     assert!(!extended.stdout.is_empty() || !extended.stderr.is_empty());
     every_json_is_json(&daemon).await;

@@ -42,6 +42,7 @@ impl Life {
         go_on(interrupt)?;
         let created = Instant::now();
         let started = self.start().await?;
+        self.record(event, self.place()).await;
         self.await_answer(interrupt, &started).await?;
         self.parts.metrics.started(created.elapsed());
         self.parts.metrics.launched(begun.elapsed());
@@ -50,7 +51,7 @@ impl Life {
         self.preview.consecutive_failures = 0;
         self.preview.last_health_check = Some(Utc::now());
         self.keep().await;
-        self.record(event, self.place()).await;
+        self.record(EventType::Healthy, json!({})).await;
         Ok(())
     }
 

@@ -209,7 +209,7 @@ impl Life {
             Answer::Http(status) => format!("{} answered {status}", self.preview.health_path),
             Answer::Silent => format!("{} did not answer", self.preview.health_path),
         };
-        if event != EventType::Recovered {
+        if !matches!(event, EventType::Recovered | EventType::Healthy) {
             self.say(LogLevel::Warning, LogSource::System, &said);
         }
         self.record(event, json!({ "check": said })).await;
