@@ -132,7 +132,8 @@ async fn forms_that_are_none_are_refused() {
     let app = TestApp::start().await;
     let ann = app.user("ann").header("content-type", "multipart/form-data; boundary=XX");
     let tar = app_tar();
-    let table: [(&[(&str, &[u8])], &str); 6] = [
+    type Entries<'a> = &'a [(&'a str, &'a [u8])];
+    let table: [(Entries<'_>, &str); 6] = [
         (&[], "archive"),
         (&[("metadata", b"{}")], "archive"),
         (&[("archive", &tar), ("colour", b"red")], "colour"),
