@@ -19,8 +19,8 @@ cargo clippy --locked -- -D warnings
 # Once more with tests and benches, which may unwrap: a panic is how they fail.
 cargo clippy --locked --all-targets -- -D warnings \
     -A clippy::unwrap_used -A clippy::expect_used -A clippy::panic
-# Of a program the private items are what its readers read.
-RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items --locked
+# Of a program the private items are what its readers read, so links to them are fine.
+RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' cargo doc --no-deps --document-private-items --locked
 if command -v cargo-deny >/dev/null; then
     cargo deny check bans licenses sources
 fi

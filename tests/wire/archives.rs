@@ -68,8 +68,10 @@ fn app_zip() -> Vec<u8> {
     zip_of(&APP.map(|(path, content, executable)| (path, content, mode(executable))))
 }
 
-/// A form with one part each for `(name, content)`.
-fn form(parts: &[(&str, &[u8])]) -> Vec<u8> {
+/// Name and content.
+type Part<'a> = (&'a str, &'a [u8]);
+
+fn form(parts: &[Part<'_>]) -> Vec<u8> {
     let mut body = Vec::new();
     for (name, content) in parts {
         body.extend(format!("--XX\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n").into_bytes());
@@ -95,7 +97,7 @@ async fn equal_content_is_one_generation_however_it_comes() {
     let by_form = ann.clone().header("content-type", "multipart/form-data; boundary=XX");
     let text = metadata.to_string();
     for archive in [app_tar(), gzip(&app_tar()), app_zip()] {
-        let parts: [(&str, &[u8]); 2] = [("metadata", text.as_bytes()), ("archive", &archive)];
+        let parts: [Part<'_>; 2] = [("metadata", text.as_bytes()), ("archive", &archive)];
         let again = put(&by_form, "app", form(&parts)).await;
         assert_eq!(again.status, 200, "{}", again.text());
         assert_eq!(again.json()["contentHash"], first.json()["contentHash"]);
@@ -132,8 +134,12 @@ async fn forms_that_are_none_are_refused() {
     let app = TestApp::start().await;
     let ann = app.user("ann").header("content-type", "multipart/form-data; boundary=XX");
     let tar = app_tar();
+<<<<<<< HEAD
     type Entries<'a> = &'a [(&'a str, &'a [u8])];
     let table: [(Entries<'_>, &str); 6] = [
+=======
+    let table: [(&[Part<'_>], &str); 6] = [
+>>>>>>> bdde9a346d4bf469bfc4e02cbb8a9e00538d281b
         (&[], "archive"),
         (&[("metadata", b"{}")], "archive"),
         (&[("archive", &tar), ("colour", b"red")], "colour"),
