@@ -134,12 +134,7 @@ async fn forms_that_are_none_are_refused() {
     let app = TestApp::start().await;
     let ann = app.user("ann").header("content-type", "multipart/form-data; boundary=XX");
     let tar = app_tar();
-<<<<<<< HEAD
-    type Entries<'a> = &'a [(&'a str, &'a [u8])];
-    let table: [(Entries<'_>, &str); 6] = [
-=======
     let table: [(&[Part<'_>], &str); 6] = [
->>>>>>> bdde9a346d4bf469bfc4e02cbb8a9e00538d281b
         (&[], "archive"),
         (&[("metadata", b"{}")], "archive"),
         (&[("archive", &tar), ("colour", b"red")], "colour"),
