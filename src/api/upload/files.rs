@@ -45,8 +45,9 @@ enum Mode {
     Octal(String),
 }
 
-/// A [`FileEntry`] (whose own derived reading is only its schema) read without keeping what does not fit: derived code would hold any JSON in
-/// memory first, at many times its size, to try one shape after the other.
+/// A [`FileEntry`] (whose own derived reading is only its schema) read without keeping what does
+/// not fit: derived code would hold any JSON in memory first, at many times its size, to try one
+/// shape after the other.
 struct Entry(FileEntry);
 
 impl<'de> Deserialize<'de> for Entry {
