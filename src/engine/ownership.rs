@@ -132,7 +132,8 @@ mod tests {
 
     #[test]
     fn a_container_with_no_labels_but_its_images_is_nobody_of_ours() {
-        assert_eq!(of_container(&full().to_labels()), Some(full()));
+        let whole = full();
+        assert_eq!(of_container(&whole.to_labels()), Some(whole));
         assert_eq!(of_container(&full().with_kind(Kind::Image).to_labels()), None);
     }
 
