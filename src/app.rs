@@ -35,7 +35,7 @@ pub struct App {
 }
 
 /// How long a shutdown waits for requests and tasks under way.
-const DRAIN: Duration = Duration::from_secs(12);
+const DRAIN: Duration = Duration::from_secs(10);
 
 impl App {
     /// Opens the data directory and the store, and connects the parts. Needs no engine.

@@ -87,6 +87,9 @@ pub struct Config {
     pub reconcile_every: Duration,
 }
 
+/// Removing a network takes the engine a fifth of a second, and much longer on a busy host.
+const SPARE_PATIENCE: Duration = Duration::from_secs(8);
+
 /// A cheap handle on everything that runs previews.
 #[derive(Clone)]
 pub struct Orchestrator {
@@ -174,15 +177,14 @@ impl Orchestrator {
         self.parts.tasks.close();
     }
 
-    /// Waits for the tasks and removes what is spare; at most `patience`. What is left then is
-    /// taken up by the next start.
+    /// Waits for the tasks, at most `patience`, and removes what is spare, at most
+    /// [`SPARE_PATIENCE`]. What is left then is taken up by the next start.
     pub async fn shutdown(&self, patience: Duration) {
         self.begin_shutdown();
-        let deadline = tokio::time::Instant::now() + patience;
-        if tokio::time::timeout_at(deadline, self.parts.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(patience, self.parts.tasks.wait()).await.is_err() {
             tracing::warn!("some tasks did not end in time");
         }
-        if tokio::time::timeout_at(deadline, self.parts.networks.close()).await.is_err() {
+        if tokio::time::timeout(SPARE_PATIENCE, self.parts.networks.close()).await.is_err() {
             tracing::warn!("some spare networks stay behind");
         }
     }

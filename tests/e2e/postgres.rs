@@ -3,7 +3,7 @@
 #[path = "../store/postgres.rs"]
 mod server;
 
-use crate::app::TestApp;
+use crate::app::{TestApp, until};
 use crate::scene::{OBEDIENT, once, python, status, stop, up, visitor};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -19,7 +19,12 @@ async fn a_launch_with_its_state_in_postgresql_outlives_the_daemon() {
     app.boot().await;
     let ann = app.user("ann");
     once(&ann, "kept", "healthy").await;
-    assert_eq!(visitor(&launched).get("/").await.text(), pid);
+    // The status is that of the row at once; the way in follows when the container is found.
+    let page = until(30, async || {
+        let answer = visitor(&launched).get("/").await;
+        (answer.status == 200).then(|| answer.text())
+    });
+    assert_eq!(page.await, pid);
     stop(&ann, "kept").await;
     assert_eq!(status(&ann, "kept").await["status"], "stopped");
     app.finish().await;
