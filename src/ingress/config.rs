@@ -19,7 +19,8 @@ pub struct Config {
     pub request_timeout: Duration,
     /// `PREVIEW_CONNECT_TIMEOUT`, 5 s: to open a connection to the container.
     pub connect_timeout: Duration,
-    /// `PREVIEW_WAKE_TIMEOUT`, 10 s: how long a request waits for a paused preview to be woken.
+    /// `PREVIEW_WAKE_TIMEOUT`, 10 s: how long a request waits for a paused preview to be woken,
+    /// or for one to be found again after a restart of the daemon.
     pub wake_timeout: Duration,
     /// `PREVIEW_HEADER_TIMEOUT`, 15 s: for a visitor to send a whole request head.
     pub header_timeout: Duration,

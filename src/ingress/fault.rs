@@ -42,6 +42,7 @@ pub(super) enum Fault {
     /// The `Host` is none of ours.
     Misdirected,
     Waiting(String),
+    Returning,
     Paused,
     Down(String),
     /// Nothing accepts connections at the recorded address.
@@ -62,7 +63,7 @@ impl Fault {
         match self {
             Self::Invalid(status, _) => *status,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
-            Self::Waiting(_) | Self::Paused => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Waiting(_) | Self::Returning | Self::Paused => StatusCode::SERVICE_UNAVAILABLE,
             Self::Down(_) | Self::Refused(_) | Self::Unreachable(_) | Self::BadAnswer(_) => {
                 StatusCode::BAD_GATEWAY
             }
@@ -76,7 +77,7 @@ impl Fault {
     /// built asks again every second, and says nothing about the app.
     pub(super) fn is_the_apps(&self) -> bool {
         self.status().is_server_error()
-            && !matches!(self, Self::Waiting(_) | Self::Paused | Self::Invalid(..))
+            && !matches!(self, Self::Waiting(_) | Self::Returning | Self::Paused | Self::Invalid(..))
     }
 }
 
@@ -86,6 +87,7 @@ impl From<Fault> for RequestError {
             Fault::Invalid(_, what) => Self::Invalid(what),
             Fault::Misdirected => Self::Invalid("the Host header names no preview"),
             Fault::Waiting(stage) => Self::NotRunning(format!("the preview is {stage}")),
+            Fault::Returning => Self::NotRunning("the preview is being found again".to_owned()),
             Fault::Paused => Self::NotRunning("the preview is paused".to_owned()),
             Fault::Down(reason) => Self::NotRunning(format!("the preview is down: {reason}")),
             Fault::Refused(diagnosis) => Self::Refused(diagnosis),

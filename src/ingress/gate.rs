@@ -73,25 +73,32 @@ impl Gate {
         self.changed.notify_waiters();
     }
 
-    /// The address to ask, with a kept connection if there is one; wakes a paused preview first.
+    /// The address to ask, with a kept connection if there is one; wakes a paused preview first,
+    /// and waits for one that is being found again after a restart of the daemon.
     pub(super) async fn checkout(&self, now: Instant) -> Result<(SocketAddr, Option<Connection>), Fault> {
         match self.upstreams.take(now, &self.shared.config) {
-            Err(Fault::Paused) => Box::pin(self.wake()).await,
+            Err(Fault::Paused | Fault::Returning) => Box::pin(self.come_back()).await,
             route => route,
         }
     }
 
-    async fn wake(&self) -> Result<(SocketAddr, Option<Connection>), Fault> {
-        let Some(wake) = &self.shared.hooks.wake else { return Err(Fault::Paused) };
+    async fn come_back(&self) -> Result<(SocketAddr, Option<Connection>), Fault> {
         let deadline = tokio::time::Instant::now() + self.shared.config.wake_timeout;
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
             changed.as_mut().enable();
-            match self.upstreams.take(Instant::now(), &self.shared.config) {
-                Err(Fault::Paused) => wake(self.preview),
+            let fault = match self.upstreams.take(Instant::now(), &self.shared.config) {
+                Err(Fault::Returning) => Fault::Returning,
+                Err(Fault::Paused) => match &self.shared.hooks.wake {
+                    Some(wake) => {
+                        wake(self.preview);
+                        Fault::Paused
+                    }
+                    None => return Err(Fault::Paused),
+                },
                 route => return route,
-            }
-            timeout_at(deadline, changed).await.map_err(|_| Fault::Paused)?;
+            };
+            timeout_at(deadline, changed).await.map_err(|_| fault)?;
         }
     }
 

@@ -46,6 +46,9 @@ impl Words {
             Fault::Invalid(_, what) => ((*what).to_owned(), ""),
             Fault::Misdirected => ("no preview answers to this host name".to_owned(), ADVICE_HOST),
             Fault::Waiting(stage) => (format!("the preview is {stage}"), "This page reloads by itself."),
+            Fault::Returning => {
+                ("the preview is being found again".to_owned(), "This page reloads by itself.")
+            }
             Fault::Paused => ("the preview is paused".to_owned(), "Resume it to use it."),
             Fault::Down(reason) => (format!("the preview is down: {reason}"), "Its logs say more."),
             Fault::Refused(diagnosis) => (diagnosis.in_words(), advice_on(diagnosis)),
@@ -55,7 +58,7 @@ impl Words {
             Fault::StalledBody => ("the rest of the request did not come".to_owned(), ""),
             Fault::ClientGone => ("the request was abandoned".to_owned(), ""),
         };
-        Self { what, advice, refreshes: matches!(fault, Fault::Waiting(_)) }
+        Self { what, advice, refreshes: matches!(fault, Fault::Waiting(_) | Fault::Returning) }
     }
 }
 

@@ -46,8 +46,8 @@ impl Ingress {
     }
 
     /// Opens a port for the preview and answers which: the wanted one if it can be had, else the one that
-    /// has been free for longest. An open preview keeps the port it has. Visitors are told to wait until
-    /// an upstream is set.
+    /// has been free for longest. An open preview keeps the port it has. Requests wait until an
+    /// upstream is set, for `wake_timeout` at most.
     pub async fn open(&self, preview: PreviewId, wanted: Option<u16>) -> Result<u16, IngressError> {
         loop {
             match self.gate(preview) {

@@ -25,6 +25,9 @@ use super::fault::Fault;
 pub enum Upstream {
     /// Nothing yet; what is being done about it, as in "being built".
     Waiting { what: String },
+    /// Nothing is known yet, as of a preview that an earlier run of the daemon left serving: a request
+    /// waits until it is.
+    Returning,
     /// The container's recorded address: the only one that is ever dialled.
     At { address: SocketAddr },
     /// A frozen container; a request may have it woken.
@@ -88,8 +91,7 @@ pub(super) struct Patience {
 
 impl Upstreams {
     pub(super) fn new() -> Self {
-        let upstream = Upstream::Waiting { what: "being prepared".to_owned() };
-        Self { state: Mutex::new(State { upstream, idle: Vec::new() }) }
+        Self { state: Mutex::new(State { upstream: Upstream::Returning, idle: Vec::new() }) }
     }
 
     pub(super) fn set(&self, upstream: Upstream) {
@@ -113,6 +115,7 @@ impl Upstreams {
         let address = match &state.upstream {
             Upstream::At { address } => *address,
             Upstream::Waiting { what } => return Err(Fault::Waiting(what.clone())),
+            Upstream::Returning => return Err(Fault::Returning),
             Upstream::Paused => return Err(Fault::Paused),
             Upstream::Down { reason } => return Err(Fault::Down(reason.clone())),
         };

@@ -241,7 +241,10 @@ impl Parts {
         let (outbox, inbox) = mpsc::channel(INBOX);
         let (view, seen) = watch::channel(preview.clone());
         self.registry.insert(preview.id, Entry { inbox: outbox.clone(), view: seen });
-        let upstream = Upstream::Waiting { what: "being prepared".to_owned() };
+        let upstream = match begin {
+            Begin::Adopt => Upstream::Returning,
+            _ => Upstream::Waiting { what: "being prepared".to_owned() },
+        };
         self.ingress.set_upstream(preview.id, upstream);
         let mut life = Life::new(Arc::clone(self), preview, Arc::new(view), outbox);
         life.recipe = recipe;

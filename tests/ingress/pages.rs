@@ -156,3 +156,21 @@ async fn a_paused_preview_that_nobody_wakes_says_so() {
     preview.set(Upstream::Paused);
     assert_eq!(preview.get("/").await.status, 503);
 }
+
+#[tokio::test]
+async fn a_request_waits_for_a_preview_that_is_being_found_again() {
+    let app = App::hello().await;
+    let preview = Preview::open(config(), hooks()).await;
+    let mut visitor = preview.visitor().await;
+    visitor.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    // It is waiting inside: a second one is served only after the upstream is set, too.
+    let early = tokio::time::timeout(Duration::from_millis(100), preview.get("/")).await;
+    assert!(early.is_err(), "answered before anything was known: {early:?}");
+    preview.set(Upstream::At { address: app.address });
+    assert_eq!(visitor.answer().await.text(), "hello");
+
+    let config = Config { wake_timeout: Duration::from_millis(50), ..config() };
+    let (page, problem) = both(&Preview::open(config, hooks()).await).await;
+    assert_eq!((page.status, page.header("retry-after")), (503, Some("1")));
+    assert!(problem["detail"].as_str().expect("text").contains("being found again"), "{problem}");
+}
