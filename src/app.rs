@@ -119,8 +119,9 @@ impl App {
 }
 
 fn hooks(visitors: &Arc<Visitors>, keys: &Keys) -> Hooks {
-    let keys = keys.clone();
+    let (keys, waker) = (keys.clone(), Arc::clone(visitors));
     Hooks {
+        wake: Some(Arc::new(move |preview| waker.wake(preview))),
         observer: Some(Arc::clone(visitors) as _),
         own_token: Some(Arc::new(move |token| token.starts_with("pvt_") || keys.verify(token).is_ok())),
         ..Hooks::new(Arc::clone(visitors) as _)

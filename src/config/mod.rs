@@ -206,6 +206,9 @@ fn read_orchestrator(r: &mut Reader, domain: Option<String>) -> Option<orchestra
     let startup = r.take("PREVIEW_STARTUP_TIMEOUT", "30", "1 to 600 seconds", duration_s(1..=600));
     let interval = r.take("PREVIEW_HEALTH_CHECK_INTERVAL", "30", "1 to 3600 seconds", duration_s(1..=3600));
     let timeout = r.take("PREVIEW_HEALTH_CHECK_TIMEOUT", "10", "1 to 300 seconds", duration_s(1..=300));
+    let idle = r.take("PREVIEW_IDLE_PAUSE", "300", "0 (never) to 86400 seconds", duration_s(0..=86_400));
+    let restarts = r.take("PREVIEW_MAX_RESTARTS", "3", "0 to 100", in_range(0..=100));
+    let pause = r.take("PREVIEW_RESTART_PAUSE", "1", "1 to 60 seconds", duration_s(1..=60));
     let extensions = r.take("PREVIEW_MAX_EXTENSIONS", "3", "0 to 1000", in_range(0..=1000));
     let runtime = r.take("PREVIEW_RUNTIME", "", "a runtime of the engine such as runsc", optional(host_name));
     let dial = r.take("PREVIEW_DIAL", "auto", "auto, container or published", |text| match text {
@@ -224,6 +227,9 @@ fn read_orchestrator(r: &mut Reader, domain: Option<String>) -> Option<orchestra
         startup_timeout: startup?,
         health_interval: interval?,
         health_timeout: timeout?,
+        idle_pause: Some(idle?).filter(|idle| !idle.is_zero()),
+        max_restarts: u32::try_from(restarts?).ok()?,
+        restart_pause: pause?,
         max_extensions: u32::try_from(extensions?).ok()?,
         runtime: runtime?,
         domain,

@@ -20,5 +20,5 @@ pub use invalid::Invalid;
 pub use limits::{ResourceLimits, ResourceTier, TierTable, UserTier};
 pub use log_line::{LogLevel, LogLine, LogSource};
 pub use metadata::{DatabaseType, Metadata, Mode};
-pub use preview::{HealthStatus, Preview, Status, V1Status};
+pub use preview::{HealthStatus, PausedBy, Preview, Status, V1Status};
 pub use progress::{BuildEvent, BuildStep};

@@ -43,6 +43,8 @@ pub(super) enum Fault {
     Misdirected,
     Waiting(String),
     Returning,
+    /// It was asked to wake, and did not in time.
+    Asleep,
     Paused,
     Down(String),
     /// Nothing accepts connections at the recorded address.
@@ -63,7 +65,9 @@ impl Fault {
         match self {
             Self::Invalid(status, _) => *status,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
-            Self::Waiting(_) | Self::Returning | Self::Paused => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Waiting(_) | Self::Returning | Self::Asleep | Self::Paused => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Down(_) | Self::Refused(_) | Self::Unreachable(_) | Self::BadAnswer(_) => {
                 StatusCode::BAD_GATEWAY
             }
@@ -76,8 +80,10 @@ impl Fault {
     /// Whether it counts as a request to the app that failed. A page that waits for the app to be
     /// built asks again every second, and says nothing about the app.
     pub(super) fn is_the_apps(&self) -> bool {
-        self.status().is_server_error()
-            && !matches!(self, Self::Waiting(_) | Self::Returning | Self::Paused | Self::Invalid(..))
+        match self {
+            Self::Waiting(_) | Self::Returning | Self::Asleep | Self::Paused | Self::Invalid(..) => false,
+            _ => self.status().is_server_error(),
+        }
     }
 }
 
@@ -88,6 +94,7 @@ impl From<Fault> for RequestError {
             Fault::Misdirected => Self::Invalid("the Host header names no preview"),
             Fault::Waiting(stage) => Self::NotRunning(format!("the preview is {stage}")),
             Fault::Returning => Self::NotRunning("the preview is being found again".to_owned()),
+            Fault::Asleep => Self::NotRunning("the preview does not wake".to_owned()),
             Fault::Paused => Self::NotRunning("the preview is paused".to_owned()),
             Fault::Down(reason) => Self::NotRunning(format!("the preview is down: {reason}")),
             Fault::Refused(diagnosis) => Self::Refused(diagnosis),

@@ -65,7 +65,7 @@ pub struct Hooks {
     /// Whether a bearer token is one of previewd's own, which no app may see. What it does not
     /// recognise is the app's own `Authorization`, and passes.
     pub own_token: Option<Arc<OwnToken>>,
-    /// Called when a request finds its preview paused, perhaps many times. It must not block; the
+    /// Called when a request finds its preview asleep, perhaps many times. It must not block; the
     /// request waits until the upstream is set to an address.
     pub wake: Option<Arc<Wake>>,
 }

@@ -35,6 +35,7 @@ struct Seen {
 impl Record {
     pub(super) fn begin(visit: &Arc<Visit>, request: &Request<Outbound>) -> Box<Self> {
         visit.enter(Phase::Answering);
+        visit.gate.tally.begin();
         let seen = visit.gate.shared.hooks.observer.as_ref().map(|observer| {
             Box::new(Seen {
                 observer: observer.clone(),
@@ -111,6 +112,7 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         self.visit.answered();
+        self.visit.gate.tally.end();
         if let (Some(seen), Some((status, latency))) = (&self.seen, self.answer) {
             self.report(seen, status, latency);
         }

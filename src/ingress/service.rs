@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -73,6 +73,12 @@ impl Ingress {
         if let Some(gate) = self.gate(preview) {
             gate.set_upstream(upstream);
         }
+    }
+
+    /// Since when the preview has had no request and no tunnel; none while it has one, and for a preview
+    /// that is not open. One that never had any is unused since its port was opened.
+    pub fn unused_since(&self, preview: PreviewId) -> Option<Instant> {
+        self.gate(preview)?.tally.unused_since()
     }
 
     /// Closes the preview's port and everything that came in through it. Requests under way are given

@@ -1,6 +1,9 @@
 //! What has passed through one preview: counters that cost a few atomic additions a request.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicI64, AtomicU64,
+    Ordering::{Relaxed, SeqCst},
+};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -24,6 +27,8 @@ pub struct Traffic {
     /// Sockets of visitors, tunnels included.
     pub open_connections: u64,
     pub open_websockets: u64,
+    /// Requests whose answers are not over.
+    pub in_flight: u64,
     /// The last time anything came or went, by both clocks.
     pub last_activity: Option<(Instant, DateTime<Utc>)>,
     /// The latencies behind the percentiles; subtract an earlier one to see a period.
@@ -47,6 +52,7 @@ pub(super) struct Tally {
     bytes_out: AtomicU64,
     connections: AtomicU64,
     tunnels: AtomicU64,
+    in_flight: AtomicU64,
     opened: (Instant, DateTime<Utc>),
     /// Microseconds after `opened`; negative before the first activity.
     last_activity: AtomicI64,
@@ -62,6 +68,7 @@ impl Tally {
             bytes_out: AtomicU64::new(0),
             connections: AtomicU64::new(0),
             tunnels: AtomicU64::new(0),
+            in_flight: AtomicU64::new(0),
             opened: (Instant::now(), Utc::now()),
             last_activity: AtomicI64::new(-1),
         }
@@ -107,6 +114,25 @@ impl Tally {
         self.connections.fetch_sub(1, Relaxed);
     }
 
+    pub(super) fn begin(&self) {
+        // In one order with the upstream's lock: who sees none in flight after closing the way in can
+        // rely on it.
+        self.in_flight.fetch_add(1, SeqCst);
+    }
+
+    pub(super) fn end(&self) {
+        self.in_flight.fetch_sub(1, SeqCst);
+    }
+
+    /// Since when nobody has used the preview; none while somebody does.
+    pub(super) fn unused_since(&self) -> Option<Instant> {
+        if self.in_flight.load(SeqCst) > 0 || self.tunnels.load(Relaxed) > 0 {
+            return None;
+        }
+        let active = u64::try_from(self.last_activity.load(Relaxed)).unwrap_or(0);
+        Some(self.opened.0 + Duration::from_micros(active))
+    }
+
     pub(super) fn open_tunnel(&self) {
         self.tunnels.fetch_add(1, Relaxed);
     }
@@ -132,6 +158,7 @@ impl Tally {
             bytes_out: self.bytes_out.load(Relaxed),
             open_connections: self.connections.load(Relaxed),
             open_websockets: self.tunnels.load(Relaxed),
+            in_flight: self.in_flight.load(Relaxed),
             last_activity: active.map(|after| (self.opened.0 + after, self.opened.1 + after)),
             latencies,
         }

@@ -14,6 +14,9 @@ pub enum Answer {
 /// Failures in a row after which a preview is unhealthy rather than degraded.
 const UNHEALTHY_AFTER: u32 = 3;
 
+/// Failures in a row after which the app is started again.
+const HOPELESS_AFTER: u32 = 5;
+
 /// Whether this answer is that of an app that works. An endpoint the metadata named must answer
 /// 2xx or 3xx. The default one need not exist: any answer will do but those that say "I exist
 /// and am not well" (5xx).
@@ -32,6 +35,11 @@ pub const fn grade(failures: u32) -> HealthStatus {
         1..UNHEALTHY_AFTER => HealthStatus::Degraded,
         _ => HealthStatus::Unhealthy,
     }
+}
+
+/// Whether waiting for the app to recover by itself has been long enough.
+pub const fn is_hopeless(failures: u32) -> bool {
+    failures >= HOPELESS_AFTER
 }
 
 pub const fn status_of(health: HealthStatus) -> Status {

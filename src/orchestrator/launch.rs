@@ -31,6 +31,8 @@ pub struct Launch {
     pub startup_timeout: Option<Duration>,
     /// How long the preview may live unless it is extended.
     pub session: Duration,
+    /// How long it may live without a visitor; none, as long as the session.
+    pub idle: Option<Duration>,
 }
 
 /// A live preview, new or found.
@@ -162,6 +164,7 @@ impl Parts {
             user_id: launch.user.clone(),
             user_tier: launch.user_tier,
             status: Status::Launching,
+            paused_by: None,
             failure: None,
             port: None,
             base_url: String::new(),
@@ -171,6 +174,7 @@ impl Parts {
             started_at: None,
             stopped_at: None,
             expires_at: now + launch.session,
+            idle_timeout_s: launch.idle.map(|idle| u32::try_from(idle.as_secs()).unwrap_or(u32::MAX)),
             container_id: None,
             image: Some(recipe.tag.clone()),
             network: None,
@@ -248,6 +252,6 @@ impl Parts {
         self.ingress.set_upstream(preview.id, upstream);
         let mut life = Life::new(Arc::clone(self), preview, Arc::new(view), outbox);
         life.recipe = recipe;
-        self.tasks.spawn(Driver { life, inbox }.run(begin));
+        self.tasks.spawn(Driver { life, inbox, held: Vec::new() }.run(begin));
     }
 }

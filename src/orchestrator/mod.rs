@@ -72,6 +72,15 @@ pub struct Config {
     pub health_interval: Duration,
     /// `PREVIEW_HEALTH_CHECK_TIMEOUT`, seconds, default 10.
     pub health_timeout: Duration,
+    /// `PREVIEW_IDLE_PAUSE`, seconds, default 300: a preview unused for so long is frozen until the
+    /// next request. 0, none: never.
+    pub idle_pause: Option<Duration>,
+    /// `PREVIEW_MAX_RESTARTS`, default 3: how often in ten minutes an app that ended or hangs is
+    /// started again before its preview has failed.
+    pub max_restarts: u32,
+    /// `PREVIEW_RESTART_PAUSE`, seconds, default 1: before the first such restart; each further pause
+    /// is four times as long.
+    pub restart_pause: Duration,
     /// `PREVIEW_MAX_EXTENSIONS`, default 3.
     pub max_extensions: u32,
     /// `PREVIEW_RUNTIME`: the engine's runtime for previews, `runsc` for gVisor; default the

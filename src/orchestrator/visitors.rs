@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-use super::driver::{Listening, where_it_listens};
+use super::driver::{Listening, Message, where_it_listens};
 use super::{Orchestrator, Parts};
 use crate::domain::PreviewId;
 use crate::ingress::{Diagnose, Diagnosis, Finished, Observer};
@@ -33,6 +33,16 @@ impl Visitors {
     pub fn attach(&self, orchestrator: &Orchestrator) {
         // A second orchestrator on one ingress would be a mistake; the first one stays.
         let _ = self.parts.set(Arc::downgrade(&orchestrator.parts));
+    }
+
+    /// A request found its preview asleep.
+    pub fn wake(&self, preview: PreviewId) {
+        if let Some(entry) =
+            self.parts.get().and_then(Weak::upgrade).and_then(|parts| parts.registry.get(preview))
+        {
+            // A full inbox holds a wake already, or is being emptied: the request asks again.
+            let _ = entry.inbox.try_send(Message::Wake);
+        }
     }
 
     async fn diagnose(&self, preview: PreviewId) -> Option<Diagnosis> {

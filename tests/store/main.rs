@@ -179,5 +179,7 @@ pub fn preview(generation: &str, owner: &str) -> Preview {
         request_count: 0,
         error_count: 0,
         avg_response_time: 0.0,
+        paused_by: None,
+        idle_timeout_s: None,
     }
 }

@@ -80,6 +80,7 @@ async fn launch(
         environment: Default::default(),
         startup_timeout: body.timeout.map(Duration::from_secs),
         session: state.config.v1_session,
+        idle: Some(state.config.v1_idle),
     };
     let launched = state.orchestrator.launch(&generation, launch).await?;
     let status = if launched.is_new { StatusCode::CREATED } else { StatusCode::OK };

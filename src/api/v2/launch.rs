@@ -94,6 +94,7 @@ pub async fn launch(
         environment: body.environment,
         startup_timeout: None,
         session: state.config.session,
+        idle: None,
     };
     let Launched { preview, token, is_new } = state.orchestrator.launch(&generation, launch).await?;
     let preview = match body.wait {

@@ -9,7 +9,7 @@ use crate::api::auth::Caller;
 use crate::api::extract::Path;
 use crate::api::problem::{ApiError, Problem};
 use crate::api::{AppState, owned};
-use crate::domain::{DatabaseType, Failure, HealthStatus, Preview, Status};
+use crate::domain::{DatabaseType, Failure, HealthStatus, PausedBy, Preview, Status};
 use crate::generation::endpoints::Endpoint;
 use crate::orchestrator::Usage;
 
@@ -20,6 +20,9 @@ pub struct StatusView {
     generation_id: String,
     project_id: Option<String>,
     status: Status,
+    /// Present while it is paused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paused_by: Option<PausedBy>,
     container_status: String,
     base_url: String,
     created_at: DateTime<Utc>,
@@ -138,6 +141,7 @@ impl StatusView {
             generation_id: preview.generation_id.to_string(),
             project_id: preview.project_id.clone(),
             status: preview.status,
+            paused_by: preview.paused_by,
             container_status: container_status(preview).to_owned(),
             base_url: preview.base_url.clone(),
             created_at: preview.created_at,

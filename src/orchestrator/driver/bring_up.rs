@@ -49,6 +49,7 @@ impl Life {
         self.preview.status = Status::Healthy;
         self.preview.health = HealthStatus::Healthy;
         self.preview.consecutive_failures = 0;
+        self.used = tokio::time::Instant::now();
         self.preview.last_health_check = Some(Utc::now());
         self.keep().await;
         self.record(EventType::Healthy, json!({})).await;

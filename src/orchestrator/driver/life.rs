@@ -10,6 +10,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::clock::Clock;
+use super::recover::Restarts;
 use super::{Interrupt, Message, Way};
 use crate::domain::{Event, EventType, Failure, LogLevel, LogSource, Preview, Stage, Status};
 use crate::ingress::Upstream;
@@ -36,9 +38,10 @@ pub(in crate::orchestrator) struct Life {
     pub recipe: Option<Arc<Recipe>>,
     /// Where the app is dialled, once it answered.
     pub address: Option<SocketAddr>,
-    /// When the session ends, on the monotonic clock: a wall clock that jumps neither ends
-    /// previews early nor keeps them for ever.
-    pub expiry: Instant,
+    pub(super) clock: Clock,
+    /// The latest use that the way in knows nothing of: being brought up, adopted or resumed.
+    pub used: Instant,
+    pub(super) restarts: Restarts,
 }
 
 impl Life {
@@ -61,7 +64,9 @@ impl Life {
             is_fresh: false,
             recipe: None,
             address: None,
-            expiry: Instant::now() + left,
+            clock: Clock::new(Instant::now(), left),
+            used: Instant::now(),
+            restarts: Restarts::default(),
         }
     }
 
@@ -69,6 +74,7 @@ impl Life {
         match way {
             Way::BringUp(event) => self.bring_up(interrupt, event).await,
             Way::Adopt => self.adopt(interrupt).await,
+            Way::Again { after } => self.again(interrupt, after).await,
         }
     }
 

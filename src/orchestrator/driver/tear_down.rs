@@ -77,6 +77,7 @@ impl Life {
         let (status, event, data) = match &ending {
             Ending::Stopped => (Status::Stopped, EventType::Stopped, json!({})),
             Ending::Expired => (Status::Stopped, EventType::Expired, json!({})),
+            Ending::Idle => (Status::Stopped, EventType::Expired, json!({ "reason": "idle" })),
             Ending::Failed(failure) => {
                 self.parts.metrics.failed(failure.stage);
                 (
@@ -90,6 +91,7 @@ impl Life {
         self.preview.stopped_at = Some(Utc::now());
         self.preview.status = status;
         self.preview.port = None;
+        self.preview.paused_by = None;
         // Until the row says so the preview counts as live, so its driver does not let go.
         while let Err(error) = self.save().await {
             tracing::error!(%error, preview = %self.preview.id, "the end of a preview is not written yet");
