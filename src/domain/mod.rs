@@ -9,6 +9,7 @@ mod invalid;
 mod limits;
 mod log_line;
 mod metadata;
+mod notice;
 mod preview;
 mod progress;
 
@@ -20,5 +21,6 @@ pub use invalid::Invalid;
 pub use limits::{ResourceLimits, ResourceTier, TierTable, UserTier};
 pub use log_line::{LogLevel, LogLine, LogSource};
 pub use metadata::{DatabaseType, Metadata, Mode};
+pub use notice::{HealthChange, MetricName, Notice, NoticeContent, ResourceUsage};
 pub use preview::{HealthStatus, Preview, Status, V1Status};
 pub use progress::{BuildEvent, BuildStep};

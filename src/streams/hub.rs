@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::ring::{LogStream, Ring};
 use super::subscription::{Start, Subscription};
-use super::{LogFilter, clean};
+use super::{LogFilter, Notices, clean};
 use crate::domain::{LogLevel, LogLine, LogSource, PreviewId};
 
 /// How much is kept, and how far behind a subscriber may be.
@@ -33,6 +33,7 @@ pub struct LogHub {
 #[derive(Debug)]
 struct Inner {
     config: Config,
+    notices: Notices,
     streams: Mutex<Streams>,
 }
 
@@ -51,7 +52,12 @@ impl Default for Config {
 
 impl LogHub {
     pub fn new(config: Config) -> Self {
-        Self { inner: Arc::new(Inner { config, streams: Mutex::default() }) }
+        Self { inner: Arc::new(Inner { config, notices: Notices::default(), streams: Mutex::default() }) }
+    }
+
+    /// What viewers are told beside the lines.
+    pub fn notices(&self) -> &Notices {
+        &self.inner.notices
     }
 
     /// Adds what was printed. Newlines make several lines of it, and so does a length of more
@@ -107,6 +113,7 @@ impl LogHub {
     /// and so are later ones while the preview is among the ended ones kept. Not for a restart,
     /// which goes on in the same log.
     pub fn end(&self, preview: PreviewId) {
+        self.inner.notices.end(preview);
         let ended_now = self.inner.stream(preview).end();
         let mut streams = self.inner.lock();
         if ended_now {

@@ -15,10 +15,12 @@ mod clean;
 mod filter;
 mod hub;
 mod level;
+mod notices;
 mod ring;
 mod subscription;
 
 pub use filter::LogFilter;
 pub use hub::{Config, LogHub};
 pub use level::level_of;
+pub use notices::{NoticeReader, Notices};
 pub use subscription::{LogEvent, Start, Subscription};

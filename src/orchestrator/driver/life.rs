@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Interrupt, Message, Way};
-use crate::domain::{Event, EventType, Failure, LogLevel, LogSource, Preview, Stage, Status};
+use crate::domain::{Event, EventType, Failure, LogLevel, LogSource, NoticeContent, Preview, Stage, Status};
 use crate::ingress::Upstream;
 use crate::orchestrator::Parts;
 use crate::orchestrator::images::Recipe;
@@ -92,13 +92,19 @@ impl Life {
 
     /// A stop that was asked for meanwhile stays visible.
     pub(super) fn show(&self) {
+        let mut changed = None;
         self.view.send_modify(|shown| {
-            let is_stopping = shown.status == Status::Stopping && self.preview.status.is_live();
+            let before = shown.status;
+            let is_stopping = before == Status::Stopping && self.preview.status.is_live();
             *shown = self.preview.clone();
             if is_stopping {
                 shown.status = Status::Stopping;
             }
+            changed = (shown.status != before).then_some(shown.status);
         });
+        if let Some(status) = changed {
+            self.parts.logs.notices().publish(self.preview.id, NoticeContent::State { status });
+        }
     }
 
     /// Saves before the engine is called: an intent that is not written is not acted on.
