@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::auth::Keys;
-use crate::api::{self, AppState};
+use crate::api::{self, AppState, Exposition};
 use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::domain::InstanceId;
@@ -20,6 +20,7 @@ use crate::ingress::{Hooks, Ingress};
 use crate::orchestrator::{Metrics, Needs, Orchestrator, TokenKey, Visitors};
 use crate::store::{Claim, Store};
 use crate::streams::LogHub;
+use crate::streams::samples::Samples;
 
 /// Everything of one daemon, made but not yet serving.
 pub struct App {
@@ -50,9 +51,10 @@ impl App {
         let engine = Engine::connect(config.engine(instance.clone()))?;
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
-        let visitors = Visitors::register(&mut registry);
+        let visitors = Arc::new(Visitors::default());
         let ingress = Ingress::new(config.ingress.clone(), hooks(&visitors, &keys));
         let logs = LogHub::new(config.streams.clone());
+        let samples = Samples::new(config.samples.clone());
         let orchestrator = Orchestrator::new(Needs {
             instance,
             config: config.orchestrator.clone(),
@@ -60,6 +62,7 @@ impl App {
             engine: engine.clone(),
             ingress: ingress.clone(),
             logs: logs.clone(),
+            samples,
             tokens: TokenKey::new(keys.secret()),
             metrics,
         });
@@ -73,7 +76,7 @@ impl App {
             ingress: ingress.clone(),
             logs,
             keys,
-            metrics: Arc::new(registry),
+            metrics: Exposition::new(registry),
             shutdown: shutdown.clone(),
         };
         Ok(Self { router: api::router(state), orchestrator, store, ingress, shutdown, claim, _lock: lock })
@@ -121,7 +124,6 @@ impl App {
 fn hooks(visitors: &Arc<Visitors>, keys: &Keys) -> Hooks {
     let keys = keys.clone();
     Hooks {
-        observer: Some(Arc::clone(visitors) as _),
         own_token: Some(Arc::new(move |token| token.starts_with("pvt_") || keys.verify(token).is_ok())),
         ..Hooks::new(Arc::clone(visitors) as _)
     }

@@ -11,6 +11,7 @@ mod extract;
 mod hosts;
 mod json;
 mod listing;
+mod metrics;
 mod owned;
 mod problem;
 mod sse;
@@ -26,12 +27,12 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
-use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use docs::openapi;
+pub use metrics::Exposition;
 pub use problem::{ApiError, Problem};
 
 use crate::ingress::Ingress;
@@ -83,7 +84,7 @@ pub struct AppState {
     pub ingress: Ingress,
     pub logs: LogHub,
     pub keys: Keys,
-    pub metrics: Arc<Registry>,
+    pub metrics: Exposition,
     /// Cancelled when the daemon begins to end.
     pub shutdown: CancellationToken,
 }

@@ -15,6 +15,7 @@ pub use reader::{ConfigError, Effective, Origin};
 use crate::domain::{InstanceId, ResourceLimits, TierTable};
 use crate::generation::{BaseImages, BuildInputs};
 use crate::orchestrator::{AddressPool, Dial, ImagesConfig, NetworksConfig};
+use crate::streams::samples;
 use crate::{api, engine, ingress, orchestrator, store, streams};
 use parse::{duration_s, flag, in_range, one_of, optional, tier, word};
 use reader::Reader;
@@ -34,6 +35,7 @@ pub struct Config {
     pub store: store::Config,
     pub ingress: ingress::Config,
     pub streams: streams::Config,
+    pub samples: streams::samples::Config,
     pub orchestrator: orchestrator::Config,
     pub api: api::Config,
     /// `PREVIEW_DOCKER_IMAGE_CACHE_TTL`, seconds, default 86400: how long an unused image is kept.
@@ -121,6 +123,7 @@ fn read_parts(r: &mut Reader) -> Option<Config> {
     let store = read_store(r, &data_dir);
     let ingress = read_ingress(r, domain.clone());
     let streams = read_streams(r);
+    let samples = read_samples(r);
     let orchestrator = read_orchestrator(r, domain);
     let api = read_api(r);
     let year = "60 to 31536000 seconds";
@@ -135,6 +138,7 @@ fn read_parts(r: &mut Reader) -> Option<Config> {
         store: store?,
         ingress: ingress?,
         streams: streams?,
+        samples: samples?,
         orchestrator: orchestrator?,
         api: api?,
         image_ttl: image_ttl?,
@@ -197,6 +201,18 @@ fn read_streams(r: &mut Reader) -> Option<streams::Config> {
     let buffer =
         r.take("PREVIEW_LOG_STREAM_BUFFER_SIZE", "1000", "10 to 100000 lines", in_range(10..=100_000));
     Some(streams::Config { subscriber_lines: usize::try_from(buffer?).ok()?, ..streams::Config::default() })
+}
+
+fn read_samples(r: &mut Reader) -> Option<samples::Config> {
+    let interval = r.take("PREVIEW_SAMPLE_INTERVAL", "2", "1 to 60 seconds", duration_s(1..=60));
+    let source = r.take("PREVIEW_SAMPLE_SOURCE", "auto", "auto or engine", |text| match text {
+        "auto" => Some(samples::SourceChoice::Auto),
+        "engine" => Some(samples::SourceChoice::Engine),
+        _ => None,
+    });
+    let days = r.take("PREVIEW_METRICS_RETENTION_DAYS", "30", "1 to 3650 days", in_range(1..=3650));
+    let retention = Duration::from_secs(days? * 86_400);
+    Some(samples::Config { interval: interval?, source: source?, retention, ..samples::Config::default() })
 }
 
 fn read_orchestrator(r: &mut Reader, domain: Option<String>) -> Option<orchestrator::Config> {
@@ -335,7 +351,6 @@ fn read_others(r: &mut Reader) {
         one_of(&backends),
     );
     r.take("PREVIEW_LOG_RETENTION_DAYS", "7", "1 to 3650 days", in_range(1..=3650));
-    r.take("PREVIEW_METRICS_RETENTION_DAYS", "30", "1 to 3650 days", in_range(1..=3650));
     r.take("PREVIEW_DOCKERFILE_CACHE", "true", "true or false", flag);
     r.take("PREVIEW_DATABASE_INITIALIZATION_TIMEOUT", "120", "1 to 3600 seconds", in_range(1..=3600));
     r.take("SNAPSHOT_RATE_PER_MINUTE", "10", "1 to 10000", in_range(1..=10_000));

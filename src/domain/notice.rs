@@ -51,6 +51,12 @@ pub struct HealthChange {
     pub message: String,
 }
 
+impl HealthChange {
+    pub fn new(check: &str, status: HealthStatus, message: &str) -> Self {
+        Self { name: check.to_owned(), status, message: message.to_owned() }
+    }
+}
+
 impl NoticeContent {
     /// How many kinds there are.
     pub const KINDS: usize = 3;

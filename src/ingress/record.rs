@@ -9,6 +9,7 @@ use super::body::{Meter, Outbound};
 use super::hooks::{Finished, Observer};
 use super::upstream::Lease;
 use super::visit::{Phase, Visit};
+use crate::domain::ErrorKind;
 
 /// Counts the request when the answer's head is there, and reports it when the answer is over or
 /// abandoned, whichever comes first.
@@ -59,12 +60,21 @@ impl Record {
         self.started
     }
 
-    /// The app's answer, or a page in its place, begins.
+    /// The app's answer begins.
     pub(super) fn answered(&mut self, status: StatusCode, lease: Option<Lease>) {
-        self.latest = Instant::now();
-        self.visit.gate.tally.answered(self.started, self.latest, status.is_server_error());
-        self.answer = Some((status, self.latest - self.started));
         self.lease = lease;
+        self.count(status, status.is_server_error().then_some(ErrorKind::ServerError));
+    }
+
+    /// There is no answer of the app's, and a page goes out in its place.
+    pub(super) fn failed(&mut self, status: StatusCode, kind: ErrorKind) {
+        self.count(status, Some(kind));
+    }
+
+    fn count(&mut self, status: StatusCode, error: Option<ErrorKind>) {
+        self.latest = Instant::now();
+        self.visit.gate.tally.answered(self.started, self.latest, error);
+        self.answer = Some((status, self.latest - self.started));
     }
 
     pub(super) fn sent(&mut self, bytes: usize) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::driver::{Message, Refusal};
+use super::metrics::ErrorType;
 use super::queue::{self, Ask, Denial, Verdict};
 use super::{Orchestrator, token};
 use crate::domain::{GenerationId, Preview, PreviewId, Status, UserId};
@@ -98,7 +99,11 @@ impl Orchestrator {
 
     /// Whether a presented preview token is this preview's present one.
     pub fn token_matches(&self, preview: &Preview, presented: &str) -> bool {
-        preview.status.is_live() && token::matches(presented, &preview.token_hash)
+        let matches = preview.status.is_live() && token::matches(presented, &preview.token_hash);
+        if !matches {
+            self.parts.metrics.error(ErrorType::TokenValidation);
+        }
+        matches
     }
 
     pub fn live(&self, id: PreviewId) -> Option<Preview> {

@@ -1,35 +1,22 @@
-//! What the ingress calls back: why an app refuses connections, and how long requests took.
+//! What the ingress calls back: why an app refuses connections.
 
 use std::sync::{Arc, OnceLock, Weak};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::registry::Registry;
 
 use super::driver::{Listening, where_it_listens};
 use super::{Orchestrator, Parts};
 use crate::domain::PreviewId;
-use crate::ingress::{Diagnose, Diagnosis, Finished, Observer};
+use crate::ingress::{Diagnose, Diagnosis};
 
 /// Made before the orchestrator, because the ingress needs it, and attached to it afterwards.
+#[derive(Default)]
 pub struct Visitors {
     parts: OnceLock<Weak<Parts>>,
-    seconds: Histogram,
 }
 
 impl Visitors {
-    /// Registers `preview_request_duration_seconds`.
-    pub fn register(registry: &mut Registry) -> Arc<Self> {
-        let seconds = Histogram::new(exponential_buckets(0.001, 2.0, 16));
-        registry.register(
-            "preview_request_duration_seconds",
-            "Requests to previews, from their head to the head of the answer",
-            seconds.clone(),
-        );
-        Arc::new(Self { parts: OnceLock::new(), seconds })
-    }
-
     pub fn attach(&self, orchestrator: &Orchestrator) {
         // A second orchestrator on one ingress would be a mistake; the first one stays.
         let _ = self.parts.set(Arc::downgrade(&orchestrator.parts));
@@ -57,11 +44,5 @@ impl Visitors {
 impl Diagnose for Visitors {
     fn refused(&self, preview: PreviewId) -> BoxFuture<'_, Diagnosis> {
         self.diagnose(preview).map(|found| found.unwrap_or(Diagnosis::Unknown)).boxed()
-    }
-}
-
-impl Observer for Visitors {
-    fn finished(&self, request: &Finished<'_>) {
-        self.seconds.observe(request.latency.as_secs_f64());
     }
 }

@@ -41,6 +41,12 @@ pub enum StoreError {
     AppendEvent(Fault),
     #[error("listing events: {0}")]
     ListEvents(Fault),
+    #[error("recording metrics: {0}")]
+    RecordMetrics(Fault),
+    #[error("reading metrics: {0}")]
+    ReadMetrics(Fault),
+    #[error("thinning out metrics: {0}")]
+    AgeMetrics(Fault),
     #[error("reading a setting: {0}")]
     ReadSetting(Fault),
     #[error("storing a setting: {0}")]
@@ -101,6 +107,9 @@ impl StoreError {
             | Self::ListPreviews(fault)
             | Self::AppendEvent(fault)
             | Self::ListEvents(fault)
+            | Self::RecordMetrics(fault)
+            | Self::ReadMetrics(fault)
+            | Self::AgeMetrics(fault)
             | Self::ReadSetting(fault)
             | Self::PutSetting(fault)
             | Self::Prune(fault) => Some(fault),

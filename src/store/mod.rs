@@ -15,6 +15,7 @@ mod db;
 mod error;
 mod events;
 mod generations;
+mod metrics;
 mod page;
 mod preview_row;
 mod previews;
@@ -27,6 +28,7 @@ pub use claim::Claim;
 pub use config::Config;
 pub use error::{Fault, StoreError};
 pub use generations::{GenerationHead, Put};
+pub use metrics::LastUse;
 pub use page::{Page, PageOf};
 pub use previews::{Insert, PreviewFilter};
 

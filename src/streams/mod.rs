@@ -17,6 +17,7 @@ mod hub;
 mod level;
 mod notices;
 mod ring;
+pub mod samples;
 mod subscription;
 
 pub use filter::LogFilter;

@@ -19,6 +19,8 @@ mod examples;
 mod failures;
 mod lifecycle;
 mod limits;
+mod numbers;
 mod postgres;
+mod prometheus;
 mod v1;
 mod ways_in;

@@ -95,8 +95,8 @@ async fn status(
     Path(gid): Path<String>,
 ) -> Result<Json<StatusView>, ApiError> {
     let preview = owned::preview(&state, &caller, &gid).await?;
-    let usage = state.orchestrator.usage(&preview).await;
-    Ok(Json(StatusView::new(&preview, usage)))
+    let sample = state.orchestrator.sample(preview.id);
+    Ok(Json(StatusView::new(&preview, sample.as_ref())))
 }
 
 #[utoipa::path(delete, path = "/generations/{generation_id}/preview", operation_id = "v1StopPreview", tag = "v1",

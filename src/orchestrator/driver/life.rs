@@ -15,6 +15,7 @@ use crate::domain::{Event, EventType, Failure, LogLevel, LogSource, NoticeConten
 use crate::ingress::Upstream;
 use crate::orchestrator::Parts;
 use crate::orchestrator::images::Recipe;
+use crate::orchestrator::served::Earlier;
 use crate::store::StoreError;
 
 /// The newest row of a preview, for everyone who asks. Only its driver changes it.
@@ -34,6 +35,8 @@ pub(in crate::orchestrator) struct Life {
     pub is_fresh: bool,
     /// What the image is made of, once it is known.
     pub recipe: Option<Arc<Recipe>>,
+    /// What it served while an earlier run of the daemon had it.
+    pub earlier: Earlier,
     /// Where the app is dialled, once it answered.
     pub address: Option<SocketAddr>,
     /// When the session ends, on the monotonic clock: a wall clock that jumps neither ends
@@ -52,6 +55,7 @@ impl Life {
         let left = (preview.expires_at - Utc::now()).to_std().unwrap_or(Duration::ZERO);
         let watchers = CancellationToken::new();
         Self {
+            earlier: Earlier::of(&preview),
             parts,
             preview,
             view,
@@ -74,6 +78,7 @@ impl Life {
 
     /// Writes the row, then shows it. A busy store is asked again for ten seconds.
     pub(super) async fn save(&mut self) -> Result<(), StoreError> {
+        self.take_numbers();
         let mut pause = Duration::from_millis(50);
         for _ in 0..8 {
             match self.parts.store.update_preview(&self.preview).await {
@@ -88,6 +93,16 @@ impl Life {
         let outcome = self.parts.store.update_preview(&self.preview).await;
         self.show();
         outcome
+    }
+
+    /// The traffic figures outlive the port and the daemon.
+    fn take_numbers(&mut self) {
+        if let Some(traffic) = self.parts.ingress.traffic(self.preview.id) {
+            let served = self.earlier.and(&traffic);
+            self.preview.request_count = served.requests;
+            self.preview.error_count = served.errors;
+            self.preview.avg_response_time = served.avg_ms;
+        }
     }
 
     /// A stop that was asked for meanwhile stays visible.

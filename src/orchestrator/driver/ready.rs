@@ -51,8 +51,10 @@ impl Life {
         }
     }
 
-    /// The address to dial: the container's own, or the published port where that is the way.
+    /// The address to dial: the container's own, or the published port where that is the way. What
+    /// the container uses is seen from here on.
     pub(super) fn locate(&self, state: &ContainerState) -> Result<Started, Interrupt> {
+        self.parts.samples.watch(self.preview.id, &self.parts.engine, state);
         let network = self.preview.network.as_deref().unwrap_or_default();
         let own = state.address_in(network);
         let address = match (self.parts.reach.dial(), own, state.published_port) {

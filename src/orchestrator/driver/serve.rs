@@ -9,9 +9,10 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::ready::{answer_of, exit_words, lost_its_container};
 use super::{Driver, Ending, Life, Message, Phase, Refusal, Reply, Way};
-use crate::domain::{EventType, Failure, HealthStatus, LogLevel, LogSource, Stage, Status};
+use crate::domain::{EventType, Failure, HealthChange, HealthStatus, LogLevel, LogSource, Stage, Status};
 use crate::engine::{ContainerState, EngineError};
 use crate::ingress::Upstream;
+use crate::orchestrator::ErrorType;
 use crate::orchestrator::health::{self, Answer};
 use crate::orchestrator::queue::{self, Ask, Verdict};
 
@@ -209,6 +210,11 @@ impl Life {
             Answer::Http(status) => format!("{} answered {status}", self.preview.health_path),
             Answer::Silent => format!("{} did not answer", self.preview.health_path),
         };
+        if event == EventType::Unhealthy {
+            self.parts.metrics.error(ErrorType::HealthCheck);
+        }
+        let change = HealthChange::new("http", self.preview.health, &said);
+        self.parts.tell_health(&self.preview, vec![change]);
         if !matches!(event, EventType::Recovered | EventType::Healthy) {
             self.say(LogLevel::Warning, LogSource::System, &said);
         }
