@@ -69,6 +69,16 @@ impl Daemon {
         self.process.id()
     }
 
+    /// What its containers carry as a label.
+    pub fn instance(&self) -> &str {
+        &self.instance
+    }
+
+    /// The text that Prometheus would get.
+    pub async fn metrics(&self) -> String {
+        self.client.get("/metrics").await.text()
+    }
+
     pub async fn put(&self, generation: &str, body: &Value) -> anyhow::Result<()> {
         let path = format!("/api/v2/generations/{generation}");
         accepted(self.client.put(&path, body).await, "storing a generation").map(drop)

@@ -28,6 +28,7 @@ mod launch_cold;
 mod nginx;
 mod proxy;
 mod rebuild;
+mod scrape;
 mod table;
 mod wrk;
 
@@ -36,7 +37,7 @@ use std::process::ExitCode;
 use table::Line;
 
 /// The rows, in the order they are measured.
-const ROWS: [&str; 5] = ["launch-cached", "launch-cold", "rebuild", "proxy", "endpoints"];
+const ROWS: [&str; 6] = ["launch-cached", "launch-cold", "rebuild", "proxy", "scrape", "endpoints"];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -81,6 +82,7 @@ async fn one(row: &str) -> anyhow::Result<Vec<Line>> {
         "launch-cold" => launch_cold::measure().await,
         "rebuild" => rebuild::measure().await,
         "proxy" => proxy::measure().await,
+        "scrape" => scrape::measure().await,
         "endpoints" => endpoints::measure(),
         other => anyhow::bail!("no such row: {other}"),
     }

@@ -63,6 +63,7 @@ impl Parts {
                 }
             }
         }
+        self.look_at_all(&mut rounds).await;
         if let Err(error) = self.samples.store_all(&self.store).await {
             tracing::warn!(%error, "the last steps of the history of use are lost");
         }
@@ -79,8 +80,7 @@ impl Parts {
         let Ok(taken) = tokio::task::spawn_blocking(move || samples.take_all()).await else { return };
         for preview in &live {
             let sample = taken.get(&preview.id);
-            let Some(traffic) = self.ingress.traffic(preview.id) else { continue };
-            let recent = self.samples.record(preview.id, &preview.limits, sample, traffic.totals);
+            let Some(recent) = self.record(preview, sample) else { continue };
             if let Some(sample) = sample {
                 self.tell_usage(preview.id, sample, recent);
                 self.compare_with_before(preview, sample, rounds);
@@ -89,6 +89,17 @@ impl Parts {
                 self.tell_health(preview, Vec::new());
             }
         }
+    }
+
+    /// One look for the history; `None` when the preview has no port any more.
+    fn record(&self, preview: &Preview, sample: Option<&Sample>) -> Option<Recent> {
+        let traffic = self.ingress.traffic(preview.id)?;
+        Some(self.samples.record(preview.id, &preview.limits, sample, traffic.totals))
+    }
+
+    /// The last look at a preview whose port is about to close.
+    pub(super) fn record_last(&self, preview: &Preview) {
+        self.record(preview, self.samples.take(preview.id).as_ref());
     }
 
     fn tell_usage(&self, preview: PreviewId, sample: &Sample, recent: Recent) {

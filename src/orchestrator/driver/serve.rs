@@ -26,7 +26,11 @@ impl Driver {
                 Some(message) = self.inbox.recv() => self.life.hear(message).await,
                 _ = checks.tick() => { self.life.probe(); None }
                 () = expiry => Some(Phase::End(Ending::Expired)),
-                () = shutdown.cancelled() => Some(Phase::Detach),
+                () = shutdown.cancelled() => {
+                    // With what it served until now: the next run counts on.
+                    self.life.keep().await;
+                    Some(Phase::Detach)
+                }
             };
             if let Some(phase) = phase {
                 return phase;

@@ -40,6 +40,7 @@ impl Life {
     }
 
     async fn remove_all(&mut self) -> Result<(), EngineError> {
+        self.parts.record_last(&self.preview);
         self.remove_containers().await?;
         self.preview.container_id = None;
         // Before the network goes on to another preview: a connection that is just being made
