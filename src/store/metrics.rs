@@ -38,8 +38,7 @@ macro_rules! columns {
     };
 }
 
-/// A step of a preview that was deleted meanwhile is not written. Of two for the same moment the
-/// first stays: a daemon that ended in the middle of a step wrote what it had.
+/// Writes nothing when the preview was deleted meanwhile, or the step is there already.
 const INSERT: &str = concat!(
     "INSERT INTO preview_metrics (",
     columns!(),
@@ -58,6 +57,9 @@ const RANGE: &str = concat!(
     " FROM preview_metrics WHERE preview_id = $1 AND timestamp >= $2 AND timestamp < $3
       ORDER BY timestamp LIMIT $4"
 );
+
+const AT: &str =
+    concat!("SELECT ", columns!(), " FROM preview_metrics WHERE preview_id = $1 AND timestamp = $2");
 
 const FINER: &str = concat!(
     "SELECT ",
@@ -107,8 +109,33 @@ macro_rules! bind_point {
     }};
 }
 
+/// Writes a step, together with what is there of it already. In a transaction of either backend.
+macro_rules! put_point {
+    ($tx:ident, $preview:expr, $point:expr) => {{
+        let (preview, point): (&PreviewId, &MetricPoint) = ($preview, $point);
+        let written = bind_point!(preview, point).execute(&mut *$tx).await?.rows_affected();
+        let (id, at) = (preview.to_string(), point.at.timestamp_millis());
+        let there = match written {
+            0 => sqlx::query(AT).bind(&id).bind(at).fetch_optional(&mut *$tx).await?,
+            _ => None,
+        };
+        if let Some(row) = there {
+            let there: MetricRow = read(TABLE, "preview_id", &row)?;
+            let there = there.into_point()?;
+            let step_s = there.step_s.max(point.step_s);
+            let drop = sqlx::query(DROP_FINER).bind(&id).bind(i64::from(step_s) + 1).bind(at).bind(at);
+            drop.execute(&mut *$tx).await?;
+            for both in &coarser([there, point.clone()], step_s) {
+                bind_point!(preview, both).execute(&mut *$tx).await?;
+            }
+        }
+    }};
+}
+
 impl Store {
-    /// Writes steps of the history, and what containers used last, all or nothing.
+    /// Writes steps of the history, and what containers used last, all or nothing. A step that is
+    /// there already, because an earlier run of the daemon ended in the middle of it, is taken
+    /// together with the new one.
     pub async fn record_metrics(
         &self,
         points: &[(PreviewId, MetricPoint)],
@@ -117,7 +144,7 @@ impl Store {
         let record = async {
             in_transaction!(self.db, LOCK, |tx| {
                 for (preview, point) in points {
-                    bind_point!(preview, point).execute(&mut *tx).await?;
+                    put_point!(tx, preview, point);
                 }
                 for last in uses {
                     let query = sqlx::query(USE).bind(last.preview.to_string());
@@ -192,7 +219,7 @@ impl Store {
                     .await?;
                 aged += points.len() as u64;
                 for point in &coarser(points, step_s) {
-                    bind_point!(preview, point).execute(&mut *tx).await?;
+                    put_point!(tx, &preview, point);
                 }
             }
             aged

@@ -112,6 +112,7 @@ stories! {
     records::of_settings_at_once_the_first_stays,
     records::pruning_takes_what_ended_and_all_that_belongs_to_it,
     metrics::a_history_comes_back_as_it_was,
+    metrics::two_halves_of_a_step_are_one,
     metrics::an_old_history_grows_coarser_and_loses_no_request,
     metrics::a_long_history_grows_coarser_in_parts,
     metrics::what_was_used_last_is_in_the_row,

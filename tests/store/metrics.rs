@@ -53,8 +53,6 @@ pub async fn a_history_comes_back_as_it_was(setting: Setting) {
     let gone = preview("gone", "ann");
     let batch = [of(&one, &points), of(&other, &points[..1]), of(&gone, &points)].concat();
     store.record_metrics(&batch, &[]).await.expect("records, but for the one that is gone");
-    let again = [(one.id, MetricPoint { memory_mb: Some(99.0), ..points[0].clone() })];
-    store.record_metrics(&again, &[]).await.expect("the first stays");
     assert_eq!(store.metrics(one.id, at(0), at(30)).await.expect("reads"), points);
     assert_eq!(store.metrics(one.id, at(10), at(20)).await.expect("reads"), points[1..2]);
     assert_eq!(store.metrics(gone.id, at(0), at(30)).await.expect("reads"), []);
@@ -66,6 +64,18 @@ pub async fn a_history_comes_back_as_it_was(setting: Setting) {
         Err(StoreError::ReadMetrics(Fault::Row { column, .. })) => assert_eq!(column, "latencies"),
         other => panic!("{other:?}"),
     }
+}
+
+/// As when the daemon ends in the middle of a step and comes again before it is over.
+pub async fn two_halves_of_a_step_are_one(setting: Setting) {
+    let store = &setting.store;
+    let one = insert(store).await;
+    store.record_metrics(&of(&one, &[point(0, 10.0, 3, 20)]), &[]).await.expect("records");
+    store.record_metrics(&of(&one, &[point(0, 30.0, 4, 20)]), &[]).await.expect("records");
+    let expected = coarser([point(0, 10.0, 3, 20), point(0, 30.0, 4, 20)], 10);
+    assert_eq!(expected[0].traffic.requests(), 7);
+    assert_same(&store.metrics(one.id, at(0), at(10)).await.expect("reads"), &expected);
+    assert_eq!(setting.number("SELECT requests FROM preview_metrics").await, 7);
 }
 
 pub async fn an_old_history_grows_coarser_and_loses_no_request(setting: Setting) {
