@@ -25,6 +25,7 @@ mod endpoints;
 mod http;
 mod launch_cached;
 mod launch_cold;
+mod logs;
 mod nginx;
 mod proxy;
 mod rebuild;
@@ -36,7 +37,16 @@ use std::process::ExitCode;
 use table::Line;
 
 /// The rows, in the order they are measured.
-const ROWS: [&str; 5] = ["launch-cached", "launch-cold", "rebuild", "proxy", "endpoints"];
+const ROWS: [&str; 8] = [
+    "launch-cached",
+    "launch-cold",
+    "rebuild",
+    "proxy",
+    "endpoints",
+    "log-latency",
+    "log-throughput",
+    "log-fanout",
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -82,6 +92,9 @@ async fn one(row: &str) -> anyhow::Result<Vec<Line>> {
         "rebuild" => rebuild::measure().await,
         "proxy" => proxy::measure().await,
         "endpoints" => endpoints::measure(),
+        "log-latency" => logs::latency().await,
+        "log-throughput" => logs::throughput().await,
+        "log-fanout" => logs::fanout().await,
         other => anyhow::bail!("no such row: {other}"),
     }
 }

@@ -26,8 +26,12 @@ pub fn respond(state: &AppState, events: impl Stream<Item = Event> + Send + 'sta
 
 /// One event carrying JSON. `id` lets a client resume after it.
 pub fn event(id: Option<u64>, data: &impl serde::Serialize) -> Event {
-    let text = serde_json::to_string(data).unwrap_or_default();
-    let event = Event::default().data(text);
+    text(id, &serde_json::to_string(data).unwrap_or_default())
+}
+
+/// The same with JSON that is there already, on one line.
+pub fn text(id: Option<u64>, json: &str) -> Event {
+    let event = Event::default().data(json);
     match id {
         Some(id) => event.id(id.to_string()),
         None => event,

@@ -6,6 +6,7 @@
 //! does not carry them is never changed. A handle can be made without an engine: calls answer
 //! [`EngineError::Unreachable`] until one is there.
 
+mod attach;
 mod build;
 mod cgroup;
 mod container_spec;
@@ -32,6 +33,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::domain::InstanceId;
 
+pub use attach::Output;
 pub use build::{BuildContext, BuildError, BuildRequest, Builder};
 pub use cgroup::{CgroupLimits, Usage};
 pub use container_spec::ContainerSpec;

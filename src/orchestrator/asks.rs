@@ -101,6 +101,13 @@ impl Orchestrator {
         preview.status.is_live() && token::matches(presented, &preview.token_hash)
     }
 
+    /// The live preview of a generation whose present token this is.
+    pub fn preview_with_token(&self, generation: &GenerationId, presented: &str) -> Option<Preview> {
+        let live = self.parts.registry.previews().into_iter();
+        let mut of_generation = live.filter(|preview| preview.generation_id == *generation);
+        of_generation.find(|preview| self.token_matches(preview, presented))
+    }
+
     pub fn live(&self, id: PreviewId) -> Option<Preview> {
         self.parts.registry.get(id).map(|entry| entry.view.borrow().clone())
     }

@@ -11,23 +11,25 @@ use super::driver::{Listening, where_it_listens};
 use super::{Orchestrator, Parts};
 use crate::domain::PreviewId;
 use crate::ingress::{Diagnose, Diagnosis, Finished, Observer};
+use crate::streams::{RequestLog, SeenRequest};
 
 /// Made before the orchestrator, because the ingress needs it, and attached to it afterwards.
 pub struct Visitors {
     parts: OnceLock<Weak<Parts>>,
     seconds: Histogram,
+    requests: RequestLog,
 }
 
 impl Visitors {
-    /// Registers `preview_request_duration_seconds`.
-    pub fn register(registry: &mut Registry) -> Arc<Self> {
+    /// Registers `preview_request_duration_seconds`. Requests become lines through `requests`.
+    pub fn register(registry: &mut Registry, requests: RequestLog) -> Arc<Self> {
         let seconds = Histogram::new(exponential_buckets(0.001, 2.0, 16));
         registry.register(
             "preview_request_duration_seconds",
             "Requests to previews, from their head to the head of the answer",
             seconds.clone(),
         );
-        Arc::new(Self { parts: OnceLock::new(), seconds })
+        Arc::new(Self { parts: OnceLock::new(), seconds, requests })
     }
 
     pub fn attach(&self, orchestrator: &Orchestrator) {
@@ -63,5 +65,18 @@ impl Diagnose for Visitors {
 impl Observer for Visitors {
     fn finished(&self, request: &Finished<'_>) {
         self.seconds.observe(request.latency.as_secs_f64());
+        let status = request.status.as_u16();
+        if self.requests.shows(request.preview, status) {
+            self.requests.saw(SeenRequest {
+                preview: request.preview,
+                method: request.method.to_string(),
+                path: request.path.to_owned(),
+                status,
+                duration: request.duration,
+                bytes_in: request.bytes_in,
+                bytes_out: request.bytes_out,
+                trace_id: request.trace_id.map(str::to_owned),
+            });
+        }
     }
 }

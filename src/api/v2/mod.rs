@@ -2,11 +2,13 @@
 
 mod actions;
 mod build;
+mod export;
 mod generations;
 mod launch;
 mod logs;
 mod previews;
 mod request;
+mod socket;
 mod status;
 
 use axum::extract::DefaultBodyLimit;
@@ -38,6 +40,7 @@ pub fn routes(config: &Config) -> OpenApiRouter<AppState> {
         .routes(routes!(request::send))
         .routes(routes!(logs::newest))
         .routes(routes!(logs::stream))
+        .routes(routes!(export::export))
         .routes(routes!(actions::restart))
         .routes(routes!(actions::pause))
         .routes(routes!(actions::resume))
