@@ -28,6 +28,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -56,6 +57,9 @@ pub struct Config {
     pub extension: Duration,
     /// `ENABLE_DEPRECATION_WARNINGS`, default false: v1 answers carry `Deprecation` and `Sunset`.
     pub deprecation_warnings: bool,
+    /// `CORS_ORIGINS`, with commas, default none: pages of these origins may open sockets here,
+    /// beside our own; `*` is any.
+    pub origins: Vec<String>,
 }
 
 impl Default for Config {
@@ -68,6 +72,7 @@ impl Default for Config {
             v1_idle: minutes(30),
             extension: minutes(30),
             deprecation_warnings: false,
+            origins: Vec::new(),
         }
     }
 }
@@ -85,6 +90,8 @@ pub struct AppState {
     pub logs: LogHub,
     pub keys: Keys,
     pub metrics: Exposition,
+    /// Open sockets, which the server does not wait for by itself.
+    pub sockets: TaskTracker,
     /// Cancelled when the daemon begins to end.
     pub shutdown: CancellationToken,
 }

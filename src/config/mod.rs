@@ -17,7 +17,7 @@ use crate::generation::{BaseImages, BuildInputs};
 use crate::orchestrator::{AddressPool, Dial, ImagesConfig, NetworksConfig};
 use crate::streams::samples;
 use crate::{api, engine, ingress, orchestrator, store, streams};
-use parse::{duration_s, flag, in_range, one_of, optional, tier, word};
+use parse::{duration_s, flag, in_range, optional, origins, tier, word};
 use reader::Reader;
 
 /// The configuration of every part.
@@ -200,7 +200,24 @@ fn read_ingress(r: &mut Reader, domain: Option<String>) -> Option<ingress::Confi
 fn read_streams(r: &mut Reader) -> Option<streams::Config> {
     let buffer =
         r.take("PREVIEW_LOG_STREAM_BUFFER_SIZE", "1000", "10 to 100000 lines", in_range(10..=100_000));
-    Some(streams::Config { subscriber_lines: usize::try_from(buffer?).ok()?, ..streams::Config::default() })
+    let lines = r.take("PREVIEW_LOG_MAX_LINES", "10000", "100 to 100000 lines", in_range(100..=100_000));
+    let total = "10000 to 1000000000 lines";
+    let total = r.take("PREVIEW_LOG_TOTAL_LINES", "5000000", total, in_range(10_000..=1_000_000_000));
+    let days = r.take("PREVIEW_LOG_RETENTION_DAYS", "7", "1 to 3650 days", in_range(1..=3650));
+    // The contract names more: syslog, elasticsearch, cloudwatch, otlp. They are not there yet.
+    let backend = r.take("PREVIEW_LOG_BACKEND", "database", "database or file", |text| match text {
+        "database" => Some(streams::Backend::Database),
+        "file" => Some(streams::Backend::File),
+        _ => None,
+    });
+    Some(streams::Config {
+        subscriber_lines: usize::try_from(buffer?).ok()?,
+        lines: usize::try_from(lines?).ok()?,
+        backend: backend?,
+        retention_days: days?,
+        total_lines: total?,
+        ..streams::Config::default()
+    })
 }
 
 fn read_samples(r: &mut Reader) -> Option<samples::Config> {
@@ -326,6 +343,7 @@ fn read_api(r: &mut Reader) -> Option<api::Config> {
     let extension =
         r.take("PREVIEW_SESSION_EXTENSION_MINUTES", "30", "1 to 43200 minutes", in_range(1..=43_200));
     let warnings = r.take("ENABLE_DEPRECATION_WARNINGS", "false", "true or false", flag);
+    let origins = r.take("CORS_ORIGINS", "", "origins such as https://app.example.org, with commas", origins);
     Some(api::Config {
         max_generation_bytes: size? * 1024 * 1024,
         session: Duration::from_secs(session? * 3600),
@@ -333,6 +351,7 @@ fn read_api(r: &mut Reader) -> Option<api::Config> {
         v1_idle: idle?,
         extension: Duration::from_secs(extension? * 60),
         deprecation_warnings: warnings?,
+        origins: origins?,
     })
 }
 
@@ -343,18 +362,9 @@ fn read_others(r: &mut Reader) {
     for name in ["PREVIEW_SUPPORT_POSTGRESQL", "PREVIEW_SUPPORT_MONGODB", "PREVIEW_SUPPORT_SQLITE"] {
         r.take(name, "true", "true or false", flag);
     }
-    let backends = ["database", "file", "syslog", "elasticsearch", "cloudwatch", "otlp"];
-    r.take(
-        "PREVIEW_LOG_BACKEND",
-        "database",
-        "database, file, syslog, elasticsearch, cloudwatch or otlp",
-        one_of(&backends),
-    );
-    r.take("PREVIEW_LOG_RETENTION_DAYS", "7", "1 to 3650 days", in_range(1..=3650));
     r.take("PREVIEW_DOCKERFILE_CACHE", "true", "true or false", flag);
     r.take("PREVIEW_DATABASE_INITIALIZATION_TIMEOUT", "120", "1 to 3600 seconds", in_range(1..=3600));
     r.take("SNAPSHOT_RATE_PER_MINUTE", "10", "1 to 10000", in_range(1..=10_000));
-    r.take("CORS_ORIGINS", "", "origins with commas", |text| Some(text.to_owned()));
     for name in [
         "ENABLE_IDEMPOTENCY",
         "ENABLE_TRACE_CONTEXT",

@@ -24,7 +24,7 @@ pub use ids::{GenerationId, InstanceId, PreviewId, UserId};
 pub use invalid::Invalid;
 pub use latencies::Latencies;
 pub use limits::{ResourceLimits, ResourceTier, TierTable, UserTier};
-pub use log_line::{LogLevel, LogLine, LogSource};
+pub use log_line::{LogEntry, LogLevel, LogLine, LogSource};
 pub use metadata::{DatabaseType, Metadata, Mode};
 pub use notice::{HealthChange, MetricName, Notice, NoticeContent, ResourceUsage};
 pub use preview::{HealthStatus, Preview, Status, V1Status};

@@ -6,6 +6,7 @@
 //! does not carry them is never changed. A handle can be made without an engine: calls answer
 //! [`EngineError::Unreachable`] until one is there.
 
+mod attach;
 mod build;
 mod cgroup;
 mod container_spec;
@@ -34,6 +35,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::domain::InstanceId;
 
+pub use attach::Output;
 pub use build::{BuildContext, BuildError, BuildRequest, Builder};
 pub use cgroup::{CgroupLimits, Meter};
 pub use container_spec::ContainerSpec;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hyper::header::HeaderValue;
 use hyper::{Method, Request, StatusCode, Uri};
 
 use super::body::{Meter, Outbound};
@@ -30,6 +31,7 @@ struct Seen {
     observer: Arc<dyn Observer>,
     method: Method,
     uri: Uri,
+    trace_id: Option<String>,
     meter: Option<Arc<Meter>>,
 }
 
@@ -41,6 +43,7 @@ impl Record {
                 observer: observer.clone(),
                 method: request.method().clone(),
                 uri: request.uri().clone(),
+                trace_id: request.headers().get("traceparent").and_then(trace_id),
                 meter: request.body().meter(),
             })
         });
@@ -114,8 +117,15 @@ impl Record {
             duration: self.started.elapsed(),
             bytes_in: seen.meter.as_ref().map_or(0, |meter| meter.bytes()),
             bytes_out: self.bytes_out,
+            trace_id: seen.trace_id.as_deref(),
         });
     }
+}
+
+/// The second part of `00-{32 hex}-{16 hex}-{2 hex}`.
+fn trace_id(traceparent: &HeaderValue) -> Option<String> {
+    let id = traceparent.to_str().ok()?.split('-').nth(1)?;
+    (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| id.to_owned())
 }
 
 impl Drop for Record {

@@ -1,7 +1,7 @@
 //! What the orchestrator counts, under the names of the contract.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -53,7 +53,18 @@ struct Inner {
     build_seconds: Histogram,
     start_seconds: Histogram,
     session_seconds: Family<ResultLabel, Histogram>,
+    stream_seconds: Family<TypeLabel, Histogram>,
 }
+
+/// One open stream to a client; it counts for as long as it is kept.
+#[derive(Debug)]
+pub struct OpenStream {
+    seconds: Histogram,
+    begun: Instant,
+}
+
+/// Streams that stay open.
+const STREAMS: [&str; 2] = ["sse", "websocket"];
 
 /// How sessions end.
 const ENDINGS: [EventType; 3] = [EventType::Stopped, EventType::Expired, EventType::Failed];
@@ -72,6 +83,8 @@ impl Metrics {
             session_seconds: Family::new_with_constructor(|| {
                 Histogram::new(exponential_buckets(30.0, 2.0, 11))
             }),
+            // From a second to five hours.
+            stream_seconds: Family::new_with_constructor(|| Histogram::new(exponential_buckets(1.0, 4.0, 8))),
         };
         inner.begin_at_zero();
         inner.enter(registry);
@@ -108,6 +121,21 @@ impl Metrics {
         self.inner.session_seconds.get_or_create(&label).observe(lasted.as_secs_f64());
     }
 
+    /// A stream of server-sent events that opens.
+    pub fn sse(&self) -> OpenStream {
+        self.stream(STREAMS[0])
+    }
+
+    /// A WebSocket that opens.
+    pub fn websocket(&self) -> OpenStream {
+        self.stream(STREAMS[1])
+    }
+
+    fn stream(&self, r#type: &'static str) -> OpenStream {
+        let seconds = self.inner.stream_seconds.get_or_create(&TypeLabel { r#type }).clone();
+        OpenStream { seconds, begun: Instant::now() }
+    }
+
     /// Launches that came to an answer, and those that did not.
     pub fn launches(&self) -> (u64, u64) {
         let of = |result| self.inner.launches.get_or_create(&ResultLabel { result }).get();
@@ -133,6 +161,9 @@ impl Inner {
         }
         for kind in ErrorType::ALL {
             drop(self.errors.get_or_create(&TypeLabel { r#type: kind.as_str() }));
+        }
+        for r#type in STREAMS {
+            drop(self.stream_seconds.get_or_create(&TypeLabel { r#type }));
         }
         for ending in ENDINGS {
             drop(self.session_seconds.get_or_create(&ResultLabel { result: ending.as_str() }));
@@ -162,6 +193,24 @@ impl Inner {
             "From a launch to the end of the preview, by how it ended",
             self.session_seconds.clone(),
         );
+        registry.register(
+            "preview_stream_duration_seconds",
+            "How long streams to clients were open, by type",
+            self.stream_seconds.clone(),
+        );
+    }
+}
+
+impl OpenStream {
+    /// Open for as long as the work takes.
+    pub async fn during<T>(self, work: impl Future<Output = T>) -> T {
+        work.await
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.seconds.observe(self.begun.elapsed().as_secs_f64());
     }
 }
 

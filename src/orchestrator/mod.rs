@@ -42,7 +42,7 @@ pub use images::{
 };
 pub use inspect::Readiness;
 pub use launch::{Launch, LaunchError, Launched};
-pub use metrics::{ErrorType, Metrics};
+pub use metrics::{ErrorType, Metrics, OpenStream};
 pub use networks::Config as NetworksConfig;
 pub use process::{Process, read as own_process};
 pub use queue::{Ask, Denial};

@@ -1,4 +1,4 @@
-//! What the ingress calls back: why an app refuses connections.
+//! What the ingress calls back: why an app refuses connections, and what came of each request.
 
 use std::sync::{Arc, OnceLock, Weak};
 
@@ -8,15 +8,21 @@ use futures_util::future::BoxFuture;
 use super::driver::{Listening, where_it_listens};
 use super::{Orchestrator, Parts};
 use crate::domain::PreviewId;
-use crate::ingress::{Diagnose, Diagnosis};
+use crate::ingress::{Diagnose, Diagnosis, Finished, Observer};
+use crate::streams::{RequestLog, SeenRequest};
 
 /// Made before the orchestrator, because the ingress needs it, and attached to it afterwards.
-#[derive(Default)]
 pub struct Visitors {
     parts: OnceLock<Weak<Parts>>,
+    requests: RequestLog,
 }
 
 impl Visitors {
+    /// Requests become lines through `requests`.
+    pub fn new(requests: RequestLog) -> Self {
+        Self { parts: OnceLock::new(), requests }
+    }
+
     pub fn attach(&self, orchestrator: &Orchestrator) {
         // A second orchestrator on one ingress would be a mistake; the first one stays.
         let _ = self.parts.set(Arc::downgrade(&orchestrator.parts));
@@ -44,5 +50,23 @@ impl Visitors {
 impl Diagnose for Visitors {
     fn refused(&self, preview: PreviewId) -> BoxFuture<'_, Diagnosis> {
         self.diagnose(preview).map(|found| found.unwrap_or(Diagnosis::Unknown)).boxed()
+    }
+}
+
+impl Observer for Visitors {
+    fn finished(&self, request: &Finished<'_>) {
+        let status = request.status.as_u16();
+        if self.requests.shows(request.preview, status) {
+            self.requests.saw(SeenRequest {
+                preview: request.preview,
+                method: request.method.to_string(),
+                path: request.path.to_owned(),
+                status,
+                duration: request.duration,
+                bytes_in: request.bytes_in,
+                bytes_out: request.bytes_out,
+                trace_id: request.trace_id.map(str::to_owned),
+            });
+        }
     }
 }

@@ -53,6 +53,12 @@ pub enum StoreError {
     PutSetting(Fault),
     #[error("removing old previews: {0}")]
     Prune(Fault),
+    #[error("storing log lines: {0}")]
+    AppendLogs(Fault),
+    #[error("reading log lines: {0}")]
+    ReadLogs(Fault),
+    #[error("removing log lines: {0}")]
+    TrimLogs(Fault),
     /// The caller's mistake: a cursor that no page of this list gave.
     #[error("cursor: expected one that an earlier page of this list gave")]
     Cursor,
@@ -112,7 +118,10 @@ impl StoreError {
             | Self::AgeMetrics(fault)
             | Self::ReadSetting(fault)
             | Self::PutSetting(fault)
-            | Self::Prune(fault) => Some(fault),
+            | Self::Prune(fault)
+            | Self::AppendLogs(fault)
+            | Self::ReadLogs(fault)
+            | Self::TrimLogs(fault) => Some(fault),
         }
     }
 }

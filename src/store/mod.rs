@@ -15,6 +15,7 @@ mod db;
 mod error;
 mod events;
 mod generations;
+mod logs;
 mod metrics;
 mod page;
 mod preview_row;

@@ -86,6 +86,25 @@ impl Channel {
 }
 
 impl NoticeReader {
+    /// Whether the first messages say where in its life the preview is.
+    pub fn knows_state(&self) -> bool {
+        self.known.iter().any(|notice| matches!(notice.content, NoticeContent::State { .. }))
+    }
+
+    /// The next message if it is there already.
+    pub fn try_recv(&mut self) -> Option<Arc<Notice>> {
+        if let Some(known) = self.known.pop_front() {
+            return Some(known);
+        }
+        loop {
+            match self.receiver.try_recv() {
+                Ok(notice) => return Some(notice),
+                Err(broadcast::error::TryRecvError::Lagged(_)) => {}
+                Err(_) => return None,
+            }
+        }
+    }
+
     /// The next message; `None` when the preview is over. A call that is dropped while it waits
     /// loses nothing.
     pub async fn recv(&mut self) -> Option<Arc<Notice>> {

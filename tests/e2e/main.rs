@@ -10,6 +10,7 @@ mod app;
 #[path = "../common/http.rs"]
 mod http;
 mod scene;
+mod socket;
 mod sse;
 
 mod absent_engine;
@@ -19,6 +20,8 @@ mod examples;
 mod failures;
 mod lifecycle;
 mod limits;
+mod log_crash;
+mod logs;
 mod numbers;
 mod postgres;
 mod prometheus;

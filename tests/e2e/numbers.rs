@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::app::{TestApp, until};
 use crate::http::Client;
 use crate::scene::{launch_with, once, path, put, status, stop, text, up, visitor};
+use crate::socket::Socket;
 
 /// A program on previewd's own image, whose folder it may write to: does what a path says.
 fn busy() -> Value {
@@ -107,6 +108,15 @@ async fn status_shows_what_a_container_really_uses() {
     let first = ann.get("/api/v1/generations/busy/preview/status").await.json();
     assert!(first["cpu_usage_percent"].as_f64() > Some(10.0), "{first}");
     assert!(first["memory_usage_mb"].as_f64() > Some(2.0), "{first}");
+
+    let token = text(&launched.json(), "previewToken").to_owned();
+    let mut viewer = Socket::open(app.address, &path("busy", &format!("/logs?token={token}"))).await;
+    let usage = viewer.next_of("metric").await;
+    assert_eq!(usage["metric"], "resource_usage");
+    let of = |member: &str| usage["data"][member].as_f64().expect("a figure");
+    assert!(of("memory") > 2.0 && of("cpu") > 0.05 && of("requests_per_minute") >= 1.0, "{usage}");
+    assert_eq!(viewer.next_of("health").await["status"], "healthy");
+    drop(viewer);
 
     visit(&app_itself, "/write", 1).await;
     let written = until(30, || async {

@@ -23,6 +23,7 @@ use super::v2::{self, LogQuery};
 use super::{AppState, json, owned, sse};
 use crate::domain::{Invalid, Metadata, ResourceTier};
 use crate::orchestrator::Launch;
+use crate::streams::StreamLine;
 
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -157,7 +158,7 @@ async fn logs(
     Query(query): Query<LogQuery>,
 ) -> Result<Json<LogList>, ApiError> {
     let preview = owned::preview(&state, &caller, &gid).await?;
-    Ok(Json(v2::log_page(&state, &preview, &query)?.into()))
+    Ok(Json(v2::log_page(&state, &preview, &query).await?.into()))
 }
 
 #[utoipa::path(get, path = "/generations/{generation_id}/preview/logs/stream", operation_id = "v1StreamLogs", tag = "v1",
@@ -171,6 +172,6 @@ async fn log_stream(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let preview = owned::preview(&state, &caller, &gid).await?;
-    let view = |line: &crate::domain::LogLine| sse::event(Some(line.seq), &LogEventView::from(line));
-    Ok(sse::respond(&state, v2::log_events(&state, &preview, &query, &headers, view)?))
+    let view = |line: &StreamLine| sse::event(Some(line.seq), &LogEventView::from(line.line()));
+    Ok(sse::respond(&state, v2::log_events(&state, &preview, &query, &headers, view).await?))
 }

@@ -2,12 +2,14 @@
 
 mod actions;
 mod build;
+mod export;
 mod generations;
 mod launch;
 mod logs;
 mod metrics;
 mod previews;
 mod request;
+mod socket;
 mod stats;
 mod status;
 
@@ -42,6 +44,7 @@ pub fn routes(config: &Config) -> OpenApiRouter<AppState> {
         .routes(routes!(request::send))
         .routes(routes!(logs::newest))
         .routes(routes!(logs::stream))
+        .routes(routes!(export::export))
         .routes(routes!(actions::restart))
         .routes(routes!(actions::pause))
         .routes(routes!(actions::resume))

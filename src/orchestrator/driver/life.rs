@@ -150,7 +150,11 @@ impl Life {
             Value::Object(members) if members.is_empty() => event_type.as_str().to_owned(),
             data => format!("{} {data}", event_type.as_str()),
         };
-        self.say(LogLevel::Info, LogSource::System, &line);
+        let source = match event_type {
+            EventType::Started | EventType::Restarted | EventType::Healthy => LogSource::Startup,
+            _ => LogSource::System,
+        };
+        self.say(LogLevel::Info, source, &line);
         if let Err(error) = self.parts.store.append_event(&event).await {
             tracing::error!(%error, preview = %self.preview.id, event = event_type.as_str(), "an event was not written");
         }
@@ -167,6 +171,7 @@ impl Life {
     }
 
     pub(super) fn fail(&self, stage: Stage, reason: impl Into<String>) -> Interrupt {
+        let reason = self.parts.logs.masked(self.preview.id, &reason.into());
         Interrupt::Trouble(Failure::new(stage, reason, self.log_tail()))
     }
 
@@ -178,7 +183,7 @@ impl Life {
         if told.peek().is_none() {
             told = from(LogSource::Build);
         }
-        let tail: Vec<String> = told.map(|line| line.message.clone()).collect();
+        let tail: Vec<String> = told.flat_map(|line| line.message.lines().map(str::to_owned)).collect();
         tail[tail.len().saturating_sub(Failure::TAIL_LINES)..].to_vec()
     }
 

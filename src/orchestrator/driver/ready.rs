@@ -31,13 +31,14 @@ impl Started {
 impl Life {
     pub(super) async fn start(&mut self) -> Result<Started, Interrupt> {
         let id = self.preview.container_id.clone().unwrap_or_default();
+        self.attach_log().await;
         retry(|| self.parts.engine.start(&id))
             .await
             .map_err(|error| self.refused("starting the container", &error))?;
         self.preview.started_at = Some(Utc::now());
         // Written with the first answer: a daemon that dies before it starts the container anew.
         self.show();
-        self.follow_logs();
+        self.follow_log();
         let state = retry(|| self.parts.engine.inspect(&id))
             .await
             .map_err(|error| self.refused("looking at the container", &error))?;

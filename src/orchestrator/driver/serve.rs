@@ -89,6 +89,7 @@ impl Life {
             .set_upstream(self.preview.id, Upstream::Waiting { what: "being restarted".to_owned() });
         self.preview.token_version += 1;
         self.preview.token_hash = self.parts.token_hash(&self.preview);
+        self.guard_log();
         self.preview.health = HealthStatus::Unknown;
         self.set_status(Status::Launching).await;
     }

@@ -18,7 +18,7 @@ impl Life {
         self.preview.status = Status::Stopping;
         if let Ending::Failed(failure) = &ending {
             self.preview.failure = Some(failure.clone());
-            self.say(LogLevel::Error, LogSource::System, &format!("failed: {}", failure.reason));
+            self.say(LogLevel::Error, LogSource::Error, &format!("failed: {}", failure.reason));
         }
         self.keep().await;
         let reason = "stopped".to_owned();

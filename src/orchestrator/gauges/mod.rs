@@ -7,6 +7,7 @@
 
 mod daemon;
 mod previews;
+mod streams;
 mod traffic;
 
 use std::collections::BTreeMap;
@@ -60,6 +61,7 @@ impl Collector for Gauges {
         let rows = rows(&parts, &live);
         previews::encode(&mut encoder, &rows)?;
         traffic::encode(&mut encoder, &parts, &rows)?;
+        streams::encode(&mut encoder, &parts)?;
         daemon::encode(&mut encoder, &parts)
     }
 }
