@@ -25,9 +25,11 @@ mod endpoints;
 mod http;
 mod launch_cached;
 mod launch_cold;
+mod logs;
 mod nginx;
 mod proxy;
 mod rebuild;
+mod scrape;
 mod table;
 mod wrk;
 
@@ -36,7 +38,17 @@ use std::process::ExitCode;
 use table::Line;
 
 /// The rows, in the order they are measured.
-const ROWS: [&str; 5] = ["launch-cached", "launch-cold", "rebuild", "proxy", "endpoints"];
+const ROWS: [&str; 9] = [
+    "launch-cached",
+    "launch-cold",
+    "rebuild",
+    "proxy",
+    "scrape",
+    "endpoints",
+    "log-latency",
+    "log-throughput",
+    "log-fanout",
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -81,7 +93,11 @@ async fn one(row: &str) -> anyhow::Result<Vec<Line>> {
         "launch-cold" => launch_cold::measure().await,
         "rebuild" => rebuild::measure().await,
         "proxy" => proxy::measure().await,
+        "scrape" => scrape::measure().await,
         "endpoints" => endpoints::measure(),
+        "log-latency" => logs::latency().await,
+        "log-throughput" => logs::throughput().await,
+        "log-fanout" => logs::fanout().await,
         other => anyhow::bail!("no such row: {other}"),
     }
 }

@@ -64,6 +64,15 @@ Examples:
 
 With --json every line is one JSON object.";
 
+pub const STATS: &str = "\
+Examples:
+  previewd stats
+  previewd stats shop-v2
+  previewd stats --no-stream
+
+Figures are painted anew every second until Ctrl-C; with --json, --no-stream or elsewhere than on a
+terminal they are printed once. CPU % is of the cores a preview may use.";
+
 pub const EVENTS: &str = "Example:\n  previewd events shop-v2";
 
 pub const DOCKERFILE: &str = "\

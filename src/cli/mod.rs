@@ -25,6 +25,7 @@ mod ps;
 mod request;
 pub mod settings;
 mod sse;
+mod stats;
 mod status;
 #[cfg(test)]
 mod testing;
@@ -86,6 +87,9 @@ pub enum Command {
     /// Print what a preview has printed, and with -f what it prints
     #[command(after_help = examples::LOGS)]
     Logs(logs::LogsArgs),
+    /// Show what previews use and serve, live
+    #[command(after_help = examples::STATS)]
+    Stats(stats::StatsArgs),
     /// Show the audit trail of a preview
     #[command(after_help = examples::EVENTS)]
     Events(events::EventsArgs),
@@ -159,6 +163,7 @@ async fn run_client(context: &Context, command: Command) -> anyhow::Result<()> {
         Command::Endpoints(target) => endpoints::run(context, target).await,
         Command::Request(args) => request::run(context, args).await,
         Command::Logs(args) => logs::run(context, args).await,
+        Command::Stats(args) => stats::run(context, args).await,
         Command::Events(args) => events::run(context, args).await,
         Command::Serve(_)
         | Command::Dockerfile(_)

@@ -5,6 +5,7 @@ use std::io;
 use hyper::StatusCode;
 
 use super::hooks::Diagnosis;
+use crate::domain::ErrorKind;
 
 /// A preview port could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -77,12 +78,15 @@ impl Fault {
         }
     }
 
-    /// Whether it counts as a request to the app that failed. A page that waits for the app to be
-    /// built asks again every second, and says nothing about the app.
-    pub(super) fn is_the_apps(&self) -> bool {
+    /// How the app failed, when it counts as a request to the app. A page that waits for the app to
+    /// be built asks again every second, and says nothing about the app.
+    pub(super) fn of_the_app(&self) -> Option<ErrorKind> {
         match self {
-            Self::Waiting(_) | Self::Returning | Self::Asleep | Self::Paused | Self::Invalid(..) => false,
-            _ => self.status().is_server_error(),
+            Self::Invalid(..) | Self::Misdirected | Self::StalledBody | Self::ClientGone => None,
+            Self::Waiting(_) | Self::Returning | Self::Asleep | Self::Paused => None,
+            Self::Down(_) | Self::Refused(_) | Self::Unreachable(_) => Some(ErrorKind::Unreachable),
+            Self::BadAnswer(_) => Some(ErrorKind::BadAnswer),
+            Self::Timeout => Some(ErrorKind::Timeout),
         }
     }
 }

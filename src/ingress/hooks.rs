@@ -52,6 +52,8 @@ pub struct Finished<'a> {
     pub bytes_in: u64,
     /// Bytes of the answer's body.
     pub bytes_out: u64,
+    /// Of the request's `traceparent`.
+    pub trace_id: Option<&'a str>,
 }
 
 type OwnToken = dyn Fn(&str) -> bool + Send + Sync;

@@ -21,7 +21,7 @@ use super::{
     Body, Config, Hooks, IngressError, ProbeResult, ProxiedRequest, ProxiedResponse, RequestError, Traffic,
     Upstream, listener, pages, probe, request,
 };
-use crate::domain::PreviewId;
+use crate::domain::{PreviewId, TrafficTotals};
 
 /// All previews' ways in. Cheap to clone; every clone is the same.
 #[derive(Clone)]
@@ -34,6 +34,16 @@ pub struct Ingress {
 struct Gates {
     ports: PortRange,
     open: HashMap<PreviewId, Arc<Gate>>,
+    /// Of the ports that have been closed.
+    closed: TrafficTotals,
+}
+
+/// How much of the range of ports is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PortsInUse {
+    pub used: usize,
+    /// All that the range has.
+    pub of: usize,
 }
 
 impl Ingress {
@@ -41,7 +51,11 @@ impl Ingress {
         let ports = PortRange::new(config.port_min, config.port_max);
         Self {
             shared: Arc::new(Shared { config, hooks }),
-            gates: Arc::new(Mutex::new(Gates { ports, open: HashMap::new() })),
+            gates: Arc::new(Mutex::new(Gates {
+                ports,
+                open: HashMap::new(),
+                closed: TrafficTotals::default(),
+            })),
         }
     }
 
@@ -90,6 +104,7 @@ impl Ingress {
         if gates.open.get(&preview).is_some_and(|open| Arc::ptr_eq(open, &gate)) {
             gates.open.remove(&preview);
             gates.ports.give_back(gate.port);
+            gates.closed.add(&gate.tally.totals());
         }
     }
 
@@ -107,6 +122,20 @@ impl Ingress {
     /// What has passed through since the port was opened; none when it is not open.
     pub fn traffic(&self, preview: PreviewId) -> Option<Traffic> {
         self.gate(preview).map(|gate| gate.tally.read())
+    }
+
+    /// What has passed through all previews since the start, those of closed ports included.
+    pub fn totals(&self) -> TrafficTotals {
+        let gates = self.gates();
+        let mut all = gates.closed.clone();
+        gates.open.values().for_each(|gate| all.add(&gate.tally.totals()));
+        all
+    }
+
+    pub fn ports(&self) -> PortsInUse {
+        let gates = self.gates();
+        let (min, max) = gates.ports.bounds();
+        PortsInUse { used: gates.open.len(), of: usize::from(max - min) + 1 }
     }
 
     /// Makes one request to the app, the way a visitor would, and brings its answer whole.

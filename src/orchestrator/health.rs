@@ -51,6 +51,16 @@ pub const fn status_of(health: HealthStatus) -> Status {
     }
 }
 
+/// What so much of its memory, in percent of what a preview may use, says of its health: near the
+/// limit the kernel takes its files from it, and at the limit its processes.
+pub fn memory(percent: f64) -> HealthStatus {
+    match percent {
+        95.0.. => HealthStatus::Unhealthy,
+        85.0.. => HealthStatus::Degraded,
+        _ => HealthStatus::Healthy,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,6 +72,15 @@ mod tests {
         assert!(!is_well(Answer::Http(503), false));
         assert!(!is_well(Answer::Silent, false));
         assert!(is_well(Answer::Http(204), true));
+    }
+
+    #[test]
+    fn memory_is_well_until_it_is_nearly_used_up() {
+        use HealthStatus::*;
+        assert_eq!(
+            [0.0, 84.9, 85.0, 94.9, 95.0, 120.0].map(memory),
+            [Healthy, Healthy, Degraded, Degraded, Unhealthy, Unhealthy]
+        );
     }
 
     #[test]

@@ -10,7 +10,9 @@ use tokio::sync::{mpsc, watch};
 
 use super::driver::{Begin, Driver, INBOX, Life};
 use super::images::{ImageError, Recipe};
+use super::metrics::ErrorType;
 use super::registry::Entry;
+use super::served::Earlier;
 use super::{Orchestrator, Parts};
 use crate::domain::{
     DatabaseType, Event, EventType, Generation, HealthStatus, Preview, PreviewId, ResourceTier, Status,
@@ -212,7 +214,10 @@ impl Parts {
                     Err(error) => LaunchError::Store(error),
                 }
             }
-            Err(error) => LaunchError::Port(error),
+            Err(error) => {
+                self.metrics.error(ErrorType::PortAllocation);
+                LaunchError::Port(error)
+            }
         };
         self.ingress.close(preview.id).await;
         preview.status = Status::Stopped;
@@ -244,7 +249,8 @@ impl Parts {
     pub(super) fn drive(self: &Arc<Self>, preview: Preview, begin: Begin, recipe: Option<Arc<Recipe>>) {
         let (outbox, inbox) = mpsc::channel(INBOX);
         let (view, seen) = watch::channel(preview.clone());
-        self.registry.insert(preview.id, Entry { inbox: outbox.clone(), view: seen });
+        let earlier = Earlier::of(&preview);
+        self.registry.insert(preview.id, Entry { inbox: outbox.clone(), view: seen, earlier });
         let upstream = match begin {
             Begin::Adopt => Upstream::Returning,
             _ => Upstream::Waiting { what: "being prepared".to_owned() },

@@ -14,11 +14,14 @@ mod inspect;
 mod launch;
 mod metrics;
 mod networks;
+mod process;
 mod queue;
 mod reach;
 mod reconcile;
 mod registry;
 mod retry;
+mod sampling;
+mod served;
 mod start;
 mod subnets;
 mod token;
@@ -32,16 +35,19 @@ use tokio_util::task::TaskTracker;
 
 pub use asks::AskError;
 pub use builds::BuildJob;
+pub use health::memory as memory_health;
 pub use images::{
     Booking, BuildFollower, BuildLog, BuiltImage, Config as ImagesConfig, ImageError, Images, Landing,
     Recipe, Seat,
 };
-pub use inspect::{Readiness, Usage};
+pub use inspect::Readiness;
 pub use launch::{Launch, LaunchError, Launched};
-pub use metrics::Metrics;
+pub use metrics::{ErrorType, Metrics, OpenStream};
 pub use networks::Config as NetworksConfig;
+pub use process::{Process, read as own_process};
 pub use queue::{Ask, Denial};
 pub use reach::Dial;
+pub use served::Served;
 pub use subnets::AddressPool;
 pub use token::TokenKey;
 pub use visitors::Visitors;
@@ -51,8 +57,9 @@ use crate::engine::Engine;
 use crate::ingress::Ingress;
 use crate::store::Store;
 use crate::streams::LogHub;
+use crate::streams::samples::Samples;
 use builds::Jobs;
-use inspect::{CpuClocks, FoundEndpoints};
+use inspect::FoundEndpoints;
 use networks::Networks;
 use reach::Reach;
 use registry::Registry;
@@ -113,6 +120,7 @@ struct Parts {
     engine: Engine,
     ingress: Ingress,
     logs: LogHub,
+    samples: Samples,
     images: Images,
     builds: Jobs,
     networks: Networks,
@@ -120,7 +128,6 @@ struct Parts {
     /// Held by the launch that is between its row and its driver.
     launch_turn: tokio::sync::Mutex<()>,
     reach: Reach,
-    cpu_clocks: CpuClocks,
     endpoints: FoundEndpoints,
     tokens: TokenKey,
     metrics: Metrics,
@@ -137,6 +144,7 @@ pub struct Needs {
     pub engine: Engine,
     pub ingress: Ingress,
     pub logs: LogHub,
+    pub samples: Samples,
     pub tokens: TokenKey,
     pub metrics: Metrics,
 }
@@ -144,7 +152,7 @@ pub struct Needs {
 impl Orchestrator {
     pub fn new(needs: Needs) -> Self {
         let tasks = TaskTracker::new();
-        let Needs { instance, config, store, engine, ingress, logs, tokens, metrics } = needs;
+        let Needs { instance, config, store, engine, ingress, logs, samples, tokens, metrics } = needs;
         let images = Images::new(engine.clone(), config.images.clone(), tasks.clone());
         let networks =
             Networks::new(engine.clone(), instance.clone(), config.networks.clone(), tasks.clone());
@@ -156,13 +164,13 @@ impl Orchestrator {
             engine,
             ingress,
             logs,
+            samples,
             images,
             builds: Jobs::default(),
             networks,
             registry: Registry::default(),
             launch_turn: tokio::sync::Mutex::default(),
             reach,
-            cpu_clocks: CpuClocks::default(),
             endpoints: FoundEndpoints::default(),
             tokens,
             metrics,
@@ -174,6 +182,11 @@ impl Orchestrator {
 
     pub fn images(&self) -> &Images {
         &self.parts.images
+    }
+
+    /// What was counted since the start.
+    pub fn metrics(&self) -> &Metrics {
+        &self.parts.metrics
     }
 
     pub fn config(&self) -> &Config {

@@ -41,12 +41,24 @@ pub enum StoreError {
     AppendEvent(Fault),
     #[error("listing events: {0}")]
     ListEvents(Fault),
+    #[error("recording metrics: {0}")]
+    RecordMetrics(Fault),
+    #[error("reading metrics: {0}")]
+    ReadMetrics(Fault),
+    #[error("thinning out metrics: {0}")]
+    AgeMetrics(Fault),
     #[error("reading a setting: {0}")]
     ReadSetting(Fault),
     #[error("storing a setting: {0}")]
     PutSetting(Fault),
     #[error("removing old previews: {0}")]
     Prune(Fault),
+    #[error("storing log lines: {0}")]
+    AppendLogs(Fault),
+    #[error("reading log lines: {0}")]
+    ReadLogs(Fault),
+    #[error("removing log lines: {0}")]
+    TrimLogs(Fault),
     /// The caller's mistake: a cursor that no page of this list gave.
     #[error("cursor: expected one that an earlier page of this list gave")]
     Cursor,
@@ -101,9 +113,15 @@ impl StoreError {
             | Self::ListPreviews(fault)
             | Self::AppendEvent(fault)
             | Self::ListEvents(fault)
+            | Self::RecordMetrics(fault)
+            | Self::ReadMetrics(fault)
+            | Self::AgeMetrics(fault)
             | Self::ReadSetting(fault)
             | Self::PutSetting(fault)
-            | Self::Prune(fault) => Some(fault),
+            | Self::Prune(fault)
+            | Self::AppendLogs(fault)
+            | Self::ReadLogs(fault)
+            | Self::TrimLogs(fault) => Some(fault),
         }
     }
 }

@@ -15,6 +15,8 @@ mod db;
 mod error;
 mod events;
 mod generations;
+mod logs;
+mod metrics;
 mod page;
 mod preview_row;
 mod previews;
@@ -27,6 +29,7 @@ pub use claim::Claim;
 pub use config::Config;
 pub use error::{Fault, StoreError};
 pub use generations::{GenerationHead, Put};
+pub use metrics::LastUse;
 pub use page::{Page, PageOf};
 pub use previews::{Insert, PreviewFilter};
 

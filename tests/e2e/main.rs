@@ -10,6 +10,7 @@ mod app;
 #[path = "../common/http.rs"]
 mod http;
 mod scene;
+mod socket;
 mod sse;
 
 mod absent_engine;
@@ -20,6 +21,10 @@ mod failures;
 mod idle;
 mod lifecycle;
 mod limits;
+mod log_crash;
+mod logs;
+mod numbers;
 mod postgres;
+mod prometheus;
 mod v1;
 mod ways_in;

@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod generations;
+mod metrics;
 mod postgres;
 mod previews;
 mod records;
@@ -110,6 +111,11 @@ stories! {
     records::events_come_in_the_order_they_were_appended,
     records::of_settings_at_once_the_first_stays,
     records::pruning_takes_what_ended_and_all_that_belongs_to_it,
+    metrics::a_history_comes_back_as_it_was,
+    metrics::two_halves_of_a_step_are_one,
+    metrics::an_old_history_grows_coarser_and_loses_no_request,
+    metrics::a_long_history_grows_coarser_in_parts,
+    metrics::what_was_used_last_is_in_the_row,
     whole::opening_twice_changes_nothing,
     whole::what_was_stored_is_there_after_reopening,
     whole::a_newer_schema_is_refused,

@@ -23,6 +23,7 @@ use super::v2::{self, LogQuery};
 use super::{AppState, json, owned, sse};
 use crate::domain::{Invalid, Metadata, ResourceTier};
 use crate::orchestrator::Launch;
+use crate::streams::StreamLine;
 
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -96,8 +97,8 @@ async fn status(
     Path(gid): Path<String>,
 ) -> Result<Json<StatusView>, ApiError> {
     let preview = owned::preview(&state, &caller, &gid).await?;
-    let usage = state.orchestrator.usage(&preview).await;
-    Ok(Json(StatusView::new(&preview, usage)))
+    let sample = state.orchestrator.sample(preview.id);
+    Ok(Json(StatusView::new(&preview, sample.as_ref())))
 }
 
 #[utoipa::path(delete, path = "/generations/{generation_id}/preview", operation_id = "v1StopPreview", tag = "v1",
@@ -158,7 +159,7 @@ async fn logs(
     Query(query): Query<LogQuery>,
 ) -> Result<Json<LogList>, ApiError> {
     let preview = owned::preview(&state, &caller, &gid).await?;
-    Ok(Json(v2::log_page(&state, &preview, &query)?.into()))
+    Ok(Json(v2::log_page(&state, &preview, &query).await?.into()))
 }
 
 #[utoipa::path(get, path = "/generations/{generation_id}/preview/logs/stream", operation_id = "v1StreamLogs", tag = "v1",
@@ -172,6 +173,6 @@ async fn log_stream(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let preview = owned::preview(&state, &caller, &gid).await?;
-    let view = |line: &crate::domain::LogLine| sse::event(Some(line.seq), &LogEventView::from(line));
-    Ok(sse::respond(&state, v2::log_events(&state, &preview, &query, &headers, view)?))
+    let view = |line: &StreamLine| sse::event(Some(line.seq), &LogEventView::from(line.line()));
+    Ok(sse::respond(&state, v2::log_events(&state, &preview, &query, &headers, view).await?))
 }

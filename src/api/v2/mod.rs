@@ -2,11 +2,15 @@
 
 mod actions;
 mod build;
+mod export;
 mod generations;
 mod launch;
 mod logs;
+mod metrics;
 mod previews;
 mod request;
+mod socket;
+mod stats;
 mod status;
 
 use axum::extract::DefaultBodyLimit;
@@ -29,15 +33,18 @@ pub fn routes(config: &Config) -> OpenApiRouter<AppState> {
         .routes(routes!(build::start, build::get, build::cancel))
         .routes(routes!(build::logs))
         .routes(routes!(previews::list))
+        .routes(routes!(stats::list))
         .routes(routes!(launch::launch))
         .routes(routes!(status::get))
         .routes(routes!(previews::stop))
         .routes(routes!(previews::endpoints))
         .routes(routes!(previews::config))
         .routes(routes!(previews::events))
+        .routes(routes!(metrics::get))
         .routes(routes!(request::send))
         .routes(routes!(logs::newest))
         .routes(routes!(logs::stream))
+        .routes(routes!(export::export))
         .routes(routes!(actions::restart))
         .routes(routes!(actions::pause))
         .routes(routes!(actions::resume))

@@ -103,7 +103,7 @@ pub async fn list(
     };
     let found = state.store.previews(&filter, page).await?;
     let newest = found.items.into_iter().map(|preview| state.orchestrator.newest(preview));
-    let previews = newest.map(|preview| StatusView::new(&state, &preview, None)).collect();
+    let previews = newest.map(|preview| StatusView::new(&state, &preview)).collect();
     Ok(Json(PreviewList { previews, next_cursor: found.next }))
 }
 

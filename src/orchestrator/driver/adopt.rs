@@ -18,7 +18,7 @@ impl Life {
             Some(Some(state)) => state,
             Some(None) => return Err(self.fail(Stage::Run, "its container is gone; somebody removed it")),
         };
-        self.follow_logs();
+        self.follow_log();
         if !state.running {
             self.logs_settled().await;
             return Err(self.fail(Stage::Run, exit_words(&state)));

@@ -76,6 +76,7 @@ impl Life {
     async fn image(&mut self, interrupt: &CancellationToken) -> Result<BuiltImage, Interrupt> {
         let (recipe, generation) = self.recipe().await?;
         self.recipe = Some(Arc::clone(&recipe));
+        self.guard_log();
         match patiently(|| self.parts.images.ready(&recipe)).await {
             Ok(Some(image)) => return Ok(image),
             Ok(None) => {}

@@ -128,6 +128,10 @@ enum Interrupt {
 impl Driver {
     pub(super) async fn run(mut self, begin: Begin) {
         self.life.is_fresh = begin == Begin::Launch;
+        if !self.life.is_fresh {
+            self.life.open_log().await;
+        }
+        self.life.guard_log();
         let mut phase = match begin {
             Begin::Launch | Begin::Relaunch => Phase::Lead(Way::BringUp(EventType::Started)),
             Begin::Adopt => Phase::Lead(Way::Adopt),

@@ -10,9 +10,12 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 use super::clock::Tick;
 use super::ready::{answer_of, exit_words, lost_its_container};
 use super::{Driver, Ending, Life, Message, Phase, Refusal, Reply, Way};
-use crate::domain::{EventType, Failure, HealthStatus, LogLevel, LogSource, PausedBy, Stage, Status};
+use crate::domain::{
+    EventType, Failure, HealthChange, HealthStatus, LogLevel, LogSource, PausedBy, Stage, Status,
+};
 use crate::engine::{ContainerState, EngineError};
 use crate::ingress::Upstream;
+use crate::orchestrator::ErrorType;
 use crate::orchestrator::health::{self, Answer};
 use crate::orchestrator::queue::{self, Ask, Verdict};
 
@@ -36,7 +39,11 @@ impl Driver {
                 _ = checks.tick() => { self.life.probe(); None }
                 () = next(&mut looks) => self.life.look_for_use().await,
                 () = tokio::time::sleep_until(at) => self.life.told(at, tick).await,
-                () = shutdown.cancelled() => Some(Phase::Detach),
+                () = shutdown.cancelled() => {
+                    // With what it served until now: the next run counts on.
+                    self.life.keep().await;
+                    Some(Phase::Detach)
+                }
             };
             if let Some(phase) = phase {
                 return phase;
@@ -119,6 +126,7 @@ impl Life {
             .set_upstream(self.preview.id, Upstream::Waiting { what: "being restarted".to_owned() });
         self.preview.token_version += 1;
         self.preview.token_hash = self.parts.token_hash(&self.preview);
+        self.guard_log();
         self.preview.health = HealthStatus::Unknown;
         self.preview.paused_by = None;
         self.set_status(Status::Launching).await;
@@ -247,6 +255,11 @@ impl Life {
             _ => EventType::Healthy,
         };
         let said = self.said(answer);
+        if event == EventType::Unhealthy {
+            self.parts.metrics.error(ErrorType::HealthCheck);
+        }
+        let change = HealthChange::new("http", self.preview.health, &said);
+        self.parts.tell_health(&self.preview, vec![change]);
         if !matches!(event, EventType::Recovered | EventType::Healthy) {
             self.say(LogLevel::Warning, LogSource::System, &said);
         }
