@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 /// How long a viewer may be waited for before it is looked at again.
-const WINDOW: Duration = Duration::from_millis(50);
+const WINDOW: Duration = Duration::from_millis(500);
 
 /// Lines that a viewer takes in that time, who is waited for.
 const KEEPS_UP: u64 = 500;

@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod generations;
+mod logs;
 mod metrics;
 mod postgres;
 mod previews;
@@ -100,6 +101,8 @@ stories! {
     generations::puts_and_deletes_at_once_leave_no_generation_without_files,
     generations::pages_are_newest_first_and_stable,
     generations::damage_is_an_error_that_names_the_row,
+    logs::lines_come_back_as_they_were_and_by_number,
+    logs::lines_go_by_age_and_by_count,
     previews::every_field_survives,
     previews::a_second_live_preview_is_not_inserted,
     previews::a_quota_holds_under_concurrent_inserts,

@@ -24,7 +24,9 @@ use crate::streams::{ArchiveError, LogFilter, LogHub, StreamLine};
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct ExportQuery {
+    /// `json` (default), `csv` or `gzip`.
     #[serde(default)]
+    #[param(inline)]
     format: Format,
     /// This level and worse.
     level: Option<String>,

@@ -53,7 +53,7 @@ pub struct LogPage {
 /// The newest lines that match, oldest first; also of a preview that has ended.
 ///
 /// Upgraded to a WebSocket (`?token={previewToken}&level=INFO&buffer=100`) the same address sends
-/// lines, figures, health and state live; see `LogSocketQuery` and `LogSocketAction`.
+/// lines, figures, health and state live, and takes `subscribe`, `unsubscribe` and `ping`.
 #[utoipa::path(get, path = "/generations/{gid}/preview/logs", operation_id = "getLogs", tag = "previews",
     params(("gid" = String, Path), LogQuery),
     responses((status = 101, description = "A WebSocket, when the request asks for one"),

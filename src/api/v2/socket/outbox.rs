@@ -21,7 +21,7 @@ pub enum Frames {
 
 /// How long a client may leave unread what it was sent before it is given up. It may stop
 /// reading for a while and go on: what it lost it is told.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Bytes of messages in one frame, about.
 const FRAME: usize = 64 * 1024;

@@ -1,6 +1,6 @@
 //! One client: what it hears, and what it is told.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
 use futures_util::StreamExt as _;
@@ -20,8 +20,9 @@ use crate::streams::{LogEvent, LogFilter, LogHub, NoticeReader, Start, Subscript
 /// How often a client is asked whether it is there.
 const HEARTBEAT: Duration = Duration::from_secs(20);
 
-/// How long it may say nothing, not even that.
-const SILENCE: Duration = Duration::from_secs(70);
+/// How often it may not answer. A client that leaves unread what it was sent is not asked
+/// meanwhile.
+const UNANSWERED: u32 = 3;
 
 /// Events taken together when they are there.
 const TOGETHER: usize = 512;
@@ -93,7 +94,7 @@ impl Session {
         let mut heartbeat = tokio::time::interval(HEARTBEAT);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let shutdown = self.shutdown.clone();
-        let (mut heard, mut has_notices) = (Instant::now(), true);
+        let (mut unanswered, mut has_notices) = (0, true);
         if let Err(end) = self.greet(outbox).await {
             return end;
         }
@@ -102,11 +103,14 @@ impl Session {
                 biased;
                 () = shutdown.cancelled() => Err(End::Close(1001, "the daemon goes; connect again")),
                 message = incoming.next() => {
-                    heard = Instant::now();
+                    unanswered = 0;
                     self.hear(message, outbox).await
                 }
-                _ = heartbeat.tick() => match heard.elapsed() < SILENCE {
-                    true => outbox.ping().await.map_err(End::from),
+                _ = heartbeat.tick() => match unanswered < UNANSWERED {
+                    true => {
+                        unanswered += 1;
+                        outbox.ping().await.map_err(End::from)
+                    }
                     false => Err(End::Gone),
                 },
                 notice = self.notices.recv(), if has_notices => match notice {
