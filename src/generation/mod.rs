@@ -13,12 +13,14 @@
 
 mod assemble;
 mod bases;
+mod broken;
 mod context;
 mod dockerfile;
 mod dotenv;
 pub mod endpoints;
 mod entry_point;
 mod error;
+mod examples;
 mod frameworks;
 mod go;
 mod health;

@@ -17,6 +17,7 @@ mod builds;
 mod crash;
 mod examples;
 mod failures;
+mod frameworks;
 mod lifecycle;
 mod limits;
 mod postgres;
