@@ -170,7 +170,7 @@ trap 'finish 143' TERM
 
 "$here/engine.sh"
 join_engine_group "$0"
-run "$here/base-images.sh"
+run "$here/base-images.sh" python node static
 build
 address=$(choose_address)
 export PREVIEW_URL=http://${address/#0.0.0.0:/127.0.0.1:}

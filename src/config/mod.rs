@@ -315,7 +315,7 @@ fn read_images(r: &mut Reader) -> Option<ImagesConfig> {
 
 fn read_bases(r: &mut Reader) -> Option<BaseImages> {
     let expected =
-        "JSON with any of python, node, staticSite, pythonVersions, nodeVersions, aliases, allowed";
+        "JSON with any of python, node, staticSite, go, rust, pythonVersions, nodeVersions, aliases, allowed";
     r.take("PREVIEW_BASE_IMAGES", "{}", expected, |text| serde_json::from_str(text).ok())
 }
 

@@ -18,6 +18,7 @@ mod builds;
 mod crash;
 mod examples;
 mod failures;
+mod frameworks;
 mod idle;
 mod lifecycle;
 mod limits;

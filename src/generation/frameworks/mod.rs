@@ -2,15 +2,39 @@
 //!
 //! To add one: write its file, implement [`Framework`], and name it in [`ALL`].
 
+mod angular;
 mod asgi;
+mod astro;
+pub mod both;
+mod create_react_app;
+mod django;
 mod express;
+mod fastify;
 mod flask;
+mod golang;
+mod gradio;
+mod hono;
+mod koa;
+mod nestjs;
+mod next;
+mod node_build;
+mod node_framework;
 mod node_script;
 mod node_server;
+mod node_site;
 mod node_start;
+mod nuxt;
+mod own_addresses;
+mod python_program;
 mod python_script;
 mod python_server;
+mod remix;
+mod rust;
+mod site_builders;
 mod static_site;
+mod streamlit;
+mod sveltekit;
+mod vite;
 
 use std::collections::BTreeMap;
 
@@ -21,13 +45,56 @@ use super::recipe::Recipe;
 
 /// Every framework known, in the order in which equally strong findings win.
 pub static ALL: &[&dyn Framework] = &[
+    &django::Django,
     &asgi::Asgi,
     &flask::Flask,
-    &express::Express,
+    &streamlit::Streamlit,
+    &gradio::Gradio,
+    &golang::Go,
+    &rust::Rust,
+    &next::NEXT,
+    &nuxt::NUXT,
+    &sveltekit::SVELTEKIT,
+    &remix::REACT_ROUTER,
+    &remix::REMIX,
+    &astro::ASTRO,
+    &site_builders::NITRO,
+    &site_builders::GATSBY,
+    &site_builders::DOCUSAURUS,
+    &site_builders::VITEPRESS,
+    &site_builders::ELEVENTY,
+    &angular::ANGULAR,
+    &create_react_app::CREATE_REACT_APP,
+    &site_builders::VUE_CLI,
+    &vite::VITE,
+    &site_builders::RSBUILD,
+    &site_builders::PARCEL,
+    &nestjs::NESTJS,
+    &fastify::FASTIFY,
+    &koa::KOA,
+    &hono::HONO,
+    &express::EXPRESS,
     &node_server::NodeServer,
     &static_site::StaticSite,
     &python_script::PythonScript,
     &node_script::NodeScript,
+];
+
+/// Those that may leave nothing but pages, which can stand beside a server.
+static PAGE_BUILDERS: &[&node_framework::NodeFramework] = &[
+    &next::NEXT,
+    &nuxt::NUXT,
+    &sveltekit::SVELTEKIT,
+    &remix::REACT_ROUTER,
+    &remix::REMIX,
+    &astro::ASTRO,
+    &site_builders::GATSBY,
+    &angular::ANGULAR,
+    &create_react_app::CREATE_REACT_APP,
+    &site_builders::VUE_CLI,
+    &vite::VITE,
+    &site_builders::RSBUILD,
+    &site_builders::PARCEL,
 ];
 
 pub trait Framework: Sync {
@@ -46,6 +113,12 @@ pub trait Framework: Sync {
 
     /// Whether the files look like it.
     fn detect(&self, project: &Project<'_>) -> Option<Finding>;
+
+    /// It makes the pages a visitor is to see on a server of its own, so that a server of another
+    /// language beside it is not what the preview is for.
+    fn shows_pages_itself(&self, _: &Project<'_>) -> bool {
+        false
+    }
 
     /// How it is installed and started. The metadata's entry point wins over what was found.
     fn outline(&self, project: &Project<'_>, notes: &mut Notes) -> Result<Outline, PlanError>;
@@ -86,5 +159,7 @@ pub struct Outline {
     pub port: u16,
     pub bind: String,
     pub environment: BTreeMap<String, String>,
+    /// The path to ask for its health when nothing says which.
+    pub health: Option<&'static str>,
     pub recipe: Recipe,
 }

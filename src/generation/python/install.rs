@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::dependencies::{Dependencies, Kind};
 use super::locate::Location;
+use super::mend::mended;
 use super::normalized;
 use super::packages::{brought_by, package_of};
 use super::requirements::is_requirement;
@@ -35,7 +36,8 @@ pub fn recipe(project: &Project<'_>, location: &Location, needs: Needs, notes: &
             // Included files keep their places relative to each other, but only under the folder
             // they share; so the whole tree's layout is kept.
             recipe.requirements.extend(dependencies.file.clone());
-            recipe.dependency_files = files.iter().map(|file| copied(file)).collect();
+            recipe.dependency_files =
+                files.iter().map(|file| mended_or_copied(project, file, notes)).collect();
         }
         Kind::Pyproject => {
             recipe.requirements.extend(dependencies.file.clone());
@@ -63,6 +65,13 @@ pub fn recipe(project: &Project<'_>, location: &Location, needs: Needs, notes: &
     }
     recipe.compile_source = compile_source(project, notes);
     recipe
+}
+
+fn mended_or_copied(project: &Project<'_>, path: &str, notes: &mut Notes) -> (String, DependencyFile) {
+    match project.text(path).and_then(|text| mended(path, text, notes)) {
+        Some(text) => (path.to_owned(), DependencyFile::Written(text)),
+        None => copied(path),
+    }
 }
 
 fn copied(path: &str) -> (String, DependencyFile) {
@@ -169,15 +178,25 @@ struct Outside {
 
 fn outside_imports(project: &Project<'_>, location: &Location) -> Vec<Outside> {
     let tops = local_names(project);
-    let mut seen = BTreeSet::new();
-    let mut found = Vec::new();
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let mut found: Vec<Outside> = Vec::new();
     let under = |path: &str| location.folder.is_empty() || path.starts_with(&format!("{}/", location.folder));
     for file in project.python().iter().filter(|file| under(&file.path)) {
         for import in file.imports.iter().filter(|import| import.level == 0 && !tops.contains(import.top())) {
             let Some(package) = package_of(&full_name(import)) else { continue };
-            if is_requirement(&package) && package.is_ascii() && seen.insert(normalized(&package)) {
-                let (file, line, optional) = (file.path.clone(), import.line, import.optional);
-                found.push(Outside { top: import.top().to_owned(), package, file, line, optional });
+            if !is_requirement(&package) || !package.is_ascii() {
+                continue;
+            }
+            let (path, line, optional) = (file.path.clone(), import.line, import.optional);
+            let outside = Outside { top: import.top().to_owned(), package, file: path, line, optional };
+            match seen.get(&normalized(&outside.package)) {
+                None => {
+                    seen.insert(normalized(&outside.package), found.len());
+                    found.push(outside);
+                }
+                // What one file can do without, another may need.
+                Some(at) if found[*at].optional && !outside.optional => found[*at] = outside,
+                Some(_) => {}
             }
         }
     }

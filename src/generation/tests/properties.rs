@@ -10,7 +10,7 @@ use super::super::{BaseImages, BuildInputs, Dialect, context, dockerfile, image_
 use super::{EXPRESS, FASTAPI};
 use crate::domain::{FilePath, FileSet, Metadata, SourceFile};
 
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 34] = [
     "main.py",
     "app/main.py",
     "src/app.py",
@@ -27,9 +27,27 @@ const NAMES: [&str; 16] = [
     ".dockerignore",
     "Dockerfile",
     ".env",
+    ".env.example",
+    "manage.py",
+    "shop/settings.py",
+    "settings.py",
+    "pdm.lock",
+    "Pipfile",
+    "Pipfile.lock",
+    "alembic.ini",
+    "frontend/package.json",
+    "frontend/src/main.tsx",
+    "vite.config.ts",
+    "angular.json",
+    "pnpm-lock.yaml",
+    "prisma/schema.prisma",
+    "go.mod",
+    "main.go",
+    "Cargo.toml",
+    "src/main.rs",
 ];
 
-const SEEDS: [&str; 14] = [
+const SEEDS: [&str; 28] = [
     FASTAPI,
     EXPRESS,
     "from flask import Flask\ndef create_app():\n    app = Flask(__name__)\n    return app\n",
@@ -44,6 +62,20 @@ const SEEDS: [&str; 14] = [
     "A=1\nB='\n",
     "",
     "import \"express\"; require('x\"; RUN id'); app.listen(70000)\n",
+    "os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings')\n",
+    "DATABASES={'default':{'ENGINE':'django.db.backends.postgresql'}}\nURL='postgresql+asyncpg://é@h/d'\n",
+    "class S(BaseSettings):\n    a: str\n    b: int = Field(..., env='B')\nimport streamlit as st\n",
+    r#"{"dependencies":{"next":"^15"},"packageManager":"pnpm@11.0.0","scripts":{"build":"tsc && vite build"}}"#,
+    r#"{"devDependencies":{"vite":"5","@prisma/client":"5"},"main":"dist/x.js","name":"a\nRUN id"}"#,
+    r#"{"projects":{"a b":{"architect":{"build":{"options":{"outputPath":{"base":"../x"},"ssr":true}}}}}}"#,
+    "export default { root: './é', build: { outDir: \"../out\" } }\nfetch('http://localhost:8000')\n",
+    "generator c {\n output = \"../x\"\n}\ndatasource db {\n provider = \"mysql\"\n url = env(\"U\")\n}\n",
+    "module a\n\ngo 1.99\nrequire github.com/gin-gonic/gin v1.0.0\n",
+    "package main\nfunc main() { os.Getenv(\"X\"); http.ListenAndServe(\":80\", nil) }\n",
+    "[package]\nname='a'\n[[bin]]\nname='b'\n[dependencies]\naxum='1'\n",
+    "TcpListener::bind(\"127.0.0.1:3000\")\n",
+    r#"{"default":{"flask":{"version":"==3","extras":["a"]}}}"#,
+    "sqlite3\nsklearn>=1\nPIL\n",
 ];
 
 /// Seeds cut, joined and sprinkled with anything.
@@ -102,6 +134,7 @@ proptest! {
             let mut plan = plan(&Metadata::default(), &files, &BaseImages::default()).expect("a plan");
             plan.system_packages = vec!["a".into()];
             add(&mut plan, "plain");
+            replace_last(&mut plan, "plain");
             let expected: Vec<usize> = counts(&plan);
             plan.system_packages = vec![system.clone()];
             plan.start = Some(words.clone());
@@ -119,28 +152,58 @@ fn counts(plan: &super::Plan) -> Vec<usize> {
 }
 
 fn add(plan: &mut super::Plan, package: &str) {
+    add_to(&mut plan.recipe, package);
+}
+
+fn add_to(recipe: &mut super::super::Recipe, package: &str) {
     use super::super::Recipe;
-    match &mut plan.recipe {
+    match recipe {
         Recipe::Python(recipe) => recipe.packages.push(package.to_owned()),
         Recipe::Node(recipe) => recipe.packages.push(package.to_owned()),
+        Recipe::Site(recipe) => recipe.node.packages.push(package.to_owned()),
+        Recipe::Both(recipe) => {
+            recipe.node.iter_mut().for_each(|node| node.packages.push(package.to_owned()));
+            add_to(&mut recipe.server, package);
+        }
+        Recipe::Go(recipe) => recipe.package = package.to_owned(),
+        Recipe::Rust(recipe) => recipe.binary = package.to_owned(),
         Recipe::Static(_) | Recipe::Dockerfile(_) => {}
     }
 }
 
 fn replace_last(plan: &mut super::Plan, package: &str) {
+    replace_in(&mut plan.recipe, package);
+    add(plan, package);
+}
+
+fn replace_in(recipe: &mut super::super::Recipe, package: &str) {
     use super::super::Recipe;
-    match &mut plan.recipe {
+    match recipe {
         Recipe::Python(recipe) => {
             recipe.packages.pop();
             recipe.requirements.push(package.to_owned());
+            recipe.prepare = vec![vec![package.to_owned()]];
         }
-        Recipe::Node(recipe) => {
-            recipe.packages.pop();
-            recipe.build_script = Some(package.to_owned());
+        Recipe::Node(recipe) => evil_build(recipe, package),
+        Recipe::Site(recipe) => {
+            evil_build(&mut recipe.node, package);
+            recipe.pages.folders = vec![package.to_owned()];
         }
-        Recipe::Static(_) | Recipe::Dockerfile(_) => {}
+        Recipe::Both(recipe) => {
+            recipe.node.iter_mut().for_each(|node| evil_build(node, package));
+            recipe.own_addresses = vec![package.to_owned()];
+            replace_in(&mut recipe.server, package);
+        }
+        Recipe::Go(_) | Recipe::Rust(_) | Recipe::Static(_) | Recipe::Dockerfile(_) => {}
     }
-    add(plan, package);
+}
+
+fn evil_build(recipe: &mut super::super::NodeRecipe, evil: &str) {
+    recipe.packages.pop();
+    recipe.build = vec![vec!["npm".to_owned(), "run".to_owned(), evil.to_owned()]];
+    recipe.build_otherwise = vec![evil.to_owned()];
+    recipe.prepare.iter_mut().flatten().for_each(|word| *word = evil.to_owned());
+    recipe.build_environment.values_mut().for_each(|value| *value = evil.to_owned());
 }
 
 #[test]
