@@ -12,6 +12,7 @@
 //! into a Dockerfile, a shell line or a command.
 
 mod bases;
+pub mod compare;
 mod context;
 mod dockerfile;
 mod dotenv;
@@ -19,7 +20,9 @@ pub mod endpoints;
 mod entry_point;
 mod error;
 mod frameworks;
+pub mod models;
 mod node;
+pub mod outline;
 mod own_dockerfile;
 mod plan;
 mod planner;

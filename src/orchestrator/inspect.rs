@@ -1,14 +1,12 @@
 //! Questions about generations and previews that change nothing.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use super::Orchestrator;
-use crate::domain::{ContentHash, GenerationId, Preview, PreviewId};
+use crate::domain::{GenerationId, Preview, PreviewId};
 use crate::engine::EngineInfo;
-use crate::generation::endpoints::{self, Endpoint};
-use crate::store::StoreError;
 
 /// What a container uses now.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -22,13 +20,6 @@ pub struct Usage {
 /// The last reading of each container's CPU clock: when, and seconds used.
 #[derive(Default)]
 pub(super) struct CpuClocks(Mutex<HashMap<PreviewId, (Instant, f64)>>);
-
-/// Endpoints found, by content; finding them again would cost some milliseconds a call.
-#[derive(Default)]
-pub(super) struct FoundEndpoints(Mutex<HashMap<ContentHash, Arc<[Endpoint]>>>);
-
-/// Generations whose endpoints are remembered.
-const KEPT: usize = 256;
 
 /// What readiness looks at; `None` is usable, a text says what is not.
 #[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
@@ -57,24 +48,6 @@ impl Orchestrator {
     /// All live previews of this daemon.
     pub fn live_previews(&self) -> Vec<Preview> {
         self.parts.registry.previews()
-    }
-
-    /// The endpoints found in a generation's source; none when it was deleted.
-    pub async fn endpoints(&self, generation: &GenerationId) -> Result<Arc<[Endpoint]>, StoreError> {
-        let Some(head) = self.parts.store.generation_head(generation).await? else {
-            return Ok(Arc::from([]));
-        };
-        if let Some(found) = self.parts.endpoints.get(&head.content_hash) {
-            return Ok(found);
-        }
-        let Some(generation) = self.parts.store.generation(generation).await? else {
-            return Ok(Arc::from([]));
-        };
-        // Parsing is pure computation of some milliseconds: off the threads that serve sockets.
-        let found = tokio::task::spawn_blocking(move || endpoints::endpoints(&generation.files)).await;
-        let found: Arc<[Endpoint]> = found.unwrap_or_default().into();
-        self.parts.endpoints.insert(head.content_hash, Arc::clone(&found));
-        Ok(found)
     }
 
     /// What a preview's container uses, when its cgroup can be read from here.
@@ -119,19 +92,5 @@ impl CpuClocks {
 
     pub(super) fn forget(&self, preview: PreviewId) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&preview);
-    }
-}
-
-impl FoundEndpoints {
-    fn get(&self, hash: &ContentHash) -> Option<Arc<[Endpoint]>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(hash).cloned()
-    }
-
-    fn insert(&self, hash: ContentHash, found: Arc<[Endpoint]>) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= KEPT {
-            kept.clear();
-        }
-        kept.insert(hash, found);
     }
 }

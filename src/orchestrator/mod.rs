@@ -6,6 +6,7 @@
 
 mod asks;
 mod builds;
+mod compare;
 mod driver;
 mod gauges;
 mod health;
@@ -14,6 +15,7 @@ mod inspect;
 mod launch;
 mod metrics;
 mod networks;
+mod outlines;
 mod queue;
 mod reach;
 mod reconcile;
@@ -40,6 +42,7 @@ pub use inspect::{Readiness, Usage};
 pub use launch::{Launch, LaunchError, Launched};
 pub use metrics::Metrics;
 pub use networks::Config as NetworksConfig;
+pub use outlines::{DocumentRead, Listed};
 pub use queue::{Ask, Denial};
 pub use reach::Dial;
 pub use subnets::AddressPool;
@@ -52,8 +55,9 @@ use crate::ingress::Ingress;
 use crate::store::Store;
 use crate::streams::LogHub;
 use builds::Jobs;
-use inspect::{CpuClocks, FoundEndpoints};
+use inspect::CpuClocks;
 use networks::Networks;
+use outlines::Outlines;
 use reach::Reach;
 use registry::Registry;
 
@@ -112,7 +116,7 @@ struct Parts {
     launch_turn: tokio::sync::Mutex<()>,
     reach: Reach,
     cpu_clocks: CpuClocks,
-    endpoints: FoundEndpoints,
+    outlines: Outlines,
     tokens: TokenKey,
     metrics: Metrics,
     /// Every task of ours, so that a shutdown can wait for them.
@@ -154,7 +158,7 @@ impl Orchestrator {
             launch_turn: tokio::sync::Mutex::default(),
             reach,
             cpu_clocks: CpuClocks::default(),
-            endpoints: FoundEndpoints::default(),
+            outlines: Outlines::default(),
             tokens,
             metrics,
             tasks,

@@ -21,4 +21,5 @@ mod lifecycle;
 mod limits;
 mod postgres;
 mod v1;
+mod versions;
 mod ways_in;
