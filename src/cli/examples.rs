@@ -47,6 +47,14 @@ DURATION is a number of seconds, or made of d, h, m and s.";
 
 pub const ENDPOINTS: &str = "Example:\n  previewd endpoints shop-v2";
 
+pub const COMPARE: &str = "\
+Examples:
+  previewd compare shop-v1 shop-v2
+  previewd compare shop-v1 shop-v2 --json
+
+The output reads as a diff from the first to the second. Neither needs a preview; response times
+and error rates are told where both have answered requests.";
+
 pub const REQUEST: &str = "\
 Examples:
   previewd request shop-v2 GET /health

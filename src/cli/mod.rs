@@ -7,6 +7,7 @@
 mod build;
 mod build_view;
 mod client;
+mod compare;
 mod context;
 pub mod daemon;
 mod dockerignore;
@@ -81,6 +82,9 @@ pub enum Command {
     /// List the HTTP endpoints found in the code
     #[command(after_help = examples::ENDPOINTS)]
     Endpoints(preview::Target),
+    /// Show what became of one generation in another: endpoints, models, packages, environment
+    #[command(after_help = examples::COMPARE)]
+    Compare(compare::CompareArgs),
     /// Send one HTTP request to a preview
     #[command(after_help = examples::REQUEST)]
     Request(request::RequestArgs),
@@ -161,6 +165,7 @@ async fn run_client(context: &Context, command: Command) -> anyhow::Result<()> {
         Command::Resume(targets) => lifecycle::resume(context, targets).await,
         Command::Extend(args) => lifecycle::extend(context, args).await,
         Command::Endpoints(target) => endpoints::run(context, target).await,
+        Command::Compare(args) => compare::run(context, args).await,
         Command::Request(args) => request::run(context, args).await,
         Command::Logs(args) => logs::run(context, args).await,
         Command::Stats(args) => stats::run(context, args).await,

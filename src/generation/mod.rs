@@ -14,6 +14,7 @@
 mod assemble;
 mod bases;
 mod broken;
+pub mod compare;
 mod context;
 mod dockerfile;
 mod dotenv;
@@ -24,8 +25,10 @@ mod examples;
 mod frameworks;
 mod go;
 mod health;
+pub mod models;
 mod needs;
 mod node;
+pub mod outline;
 mod own_dockerfile;
 mod plan;
 mod planner;

@@ -153,6 +153,13 @@ impl Ingress {
         probe::probe(address, path, limit).await
     }
 
+    /// Fetches what a serving preview has under `path`, of at most `most` bytes and within `limit`; a
+    /// paused one is not woken for it. Not counted as traffic.
+    pub async fn fetch(&self, preview: PreviewId, path: &str, limit: Duration, most: usize) -> Option<Bytes> {
+        let address = self.gate(preview)?.upstreams.address()?;
+        probe::fetch(address, path, limit, most).await
+    }
+
     /// Serves a request that came in elsewhere, from `peer`, and was found by its `Host` to be for this
     /// preview. Upgrades work if the server it came through allows them.
     pub async fn serve_host<B>(&self, preview: PreviewId, peer: IpAddr, request: Request<B>) -> Response<Body>

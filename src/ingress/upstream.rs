@@ -107,6 +107,14 @@ impl Upstreams {
         }
     }
 
+    /// The recorded address, while there is one that answers.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        match self.lock().upstream {
+            Upstream::At { address } => Some(address),
+            _ => None,
+        }
+    }
+
     /// The address to ask, and a kept connection to it if there is one.
     pub(super) fn take(
         &self,

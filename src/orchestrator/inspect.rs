@@ -1,23 +1,12 @@
 //! Questions about generations and previews that change nothing.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-
 use chrono::{DateTime, Utc};
 
 use super::Orchestrator;
-use crate::domain::{ContentHash, GenerationId, MetricPoint, Preview, PreviewId, Sample};
+use crate::domain::{GenerationId, MetricPoint, Preview, PreviewId, Sample};
 use crate::engine::EngineInfo;
-use crate::generation::endpoints::{self, Endpoint};
 use crate::store::StoreError;
 use crate::streams::samples::{Recent, SourceCounts};
-
-/// Endpoints found, by content; finding them again would cost some milliseconds a call.
-#[derive(Default)]
-pub(super) struct FoundEndpoints(Mutex<HashMap<ContentHash, Arc<[Endpoint]>>>);
-
-/// Generations whose endpoints are remembered.
-const KEPT: usize = 256;
 
 /// What readiness looks at; `None` is usable, a text says what is not.
 #[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
@@ -46,24 +35,6 @@ impl Orchestrator {
     /// All live previews of this daemon.
     pub fn live_previews(&self) -> Vec<Preview> {
         self.parts.registry.previews()
-    }
-
-    /// The endpoints found in a generation's source; none when it was deleted.
-    pub async fn endpoints(&self, generation: &GenerationId) -> Result<Arc<[Endpoint]>, StoreError> {
-        let Some(head) = self.parts.store.generation_head(generation).await? else {
-            return Ok(Arc::from([]));
-        };
-        if let Some(found) = self.parts.endpoints.get(&head.content_hash) {
-            return Ok(found);
-        }
-        let Some(generation) = self.parts.store.generation(generation).await? else {
-            return Ok(Arc::from([]));
-        };
-        // Parsing is pure computation of some milliseconds: off the threads that serve sockets.
-        let found = tokio::task::spawn_blocking(move || endpoints::endpoints(&generation.files)).await;
-        let found: Arc<[Endpoint]> = found.unwrap_or_default().into();
-        self.parts.endpoints.insert(head.content_hash, Arc::clone(&found));
-        Ok(found)
     }
 
     /// What a preview's container uses, read for this call; none while no container runs.
@@ -110,19 +81,5 @@ impl Orchestrator {
         }
         let base_images = (!missing.is_empty()).then(|| format!("not on this host: {}", missing.join(", ")));
         Readiness { engine, store, base_images }
-    }
-}
-
-impl FoundEndpoints {
-    fn get(&self, hash: &ContentHash) -> Option<Arc<[Endpoint]>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(hash).cloned()
-    }
-
-    fn insert(&self, hash: ContentHash, found: Arc<[Endpoint]>) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= KEPT {
-            kept.clear();
-        }
-        kept.insert(hash, found);
     }
 }

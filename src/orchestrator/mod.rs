@@ -6,6 +6,7 @@
 
 mod asks;
 mod builds;
+mod compare;
 mod driver;
 mod gauges;
 mod health;
@@ -14,6 +15,7 @@ mod inspect;
 mod launch;
 mod metrics;
 mod networks;
+mod outlines;
 mod process;
 mod queue;
 mod reach;
@@ -44,6 +46,7 @@ pub use inspect::Readiness;
 pub use launch::{Launch, LaunchError, Launched};
 pub use metrics::{ErrorType, Metrics, OpenStream};
 pub use networks::Config as NetworksConfig;
+pub use outlines::{DocumentRead, Listed};
 pub use process::{Process, read as own_process};
 pub use queue::{Ask, Denial};
 pub use reach::Dial;
@@ -59,8 +62,8 @@ use crate::store::Store;
 use crate::streams::LogHub;
 use crate::streams::samples::Samples;
 use builds::Jobs;
-use inspect::FoundEndpoints;
 use networks::Networks;
+use outlines::Outlines;
 use reach::Reach;
 use registry::Registry;
 
@@ -128,7 +131,7 @@ struct Parts {
     /// Held by the launch that is between its row and its driver.
     launch_turn: tokio::sync::Mutex<()>,
     reach: Reach,
-    endpoints: FoundEndpoints,
+    outlines: Outlines,
     tokens: TokenKey,
     metrics: Metrics,
     /// Every task of ours, so that a shutdown can wait for them.
@@ -171,7 +174,7 @@ impl Orchestrator {
             registry: Registry::default(),
             launch_turn: tokio::sync::Mutex::default(),
             reach,
-            endpoints: FoundEndpoints::default(),
+            outlines: Outlines::default(),
             tokens,
             metrics,
             tasks,

@@ -28,4 +28,5 @@ mod numbers;
 mod postgres;
 mod prometheus;
 mod v1;
+mod versions;
 mod ways_in;

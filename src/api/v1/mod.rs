@@ -121,7 +121,7 @@ async fn endpoints(
     Path(gid): Path<String>,
 ) -> Result<Json<EndpointList>, ApiError> {
     let preview = owned::preview(&state, &caller, &gid).await?;
-    let endpoints = state.orchestrator.endpoints(&preview.generation_id).await?;
+    let endpoints = state.orchestrator.endpoints(&preview).await?.endpoints;
     Ok(Json(EndpointList::of(&endpoints)))
 }
 

@@ -2,6 +2,7 @@
 
 mod actions;
 mod build;
+mod compare;
 mod export;
 mod generations;
 mod launch;
@@ -30,6 +31,7 @@ pub fn routes(config: &Config) -> OpenApiRouter<AppState> {
         .routes(routes!(generations::put).layer(DefaultBodyLimit::max(upload)))
         .routes(routes!(generations::get, generations::delete))
         .routes(routes!(generations::dockerfile))
+        .routes(routes!(compare::models))
         .routes(routes!(build::start, build::get, build::cancel))
         .routes(routes!(build::logs))
         .routes(routes!(previews::list))
@@ -38,6 +40,7 @@ pub fn routes(config: &Config) -> OpenApiRouter<AppState> {
         .routes(routes!(status::get))
         .routes(routes!(previews::stop))
         .routes(routes!(previews::endpoints))
+        .routes(routes!(compare::get))
         .routes(routes!(previews::config))
         .routes(routes!(previews::events))
         .routes(routes!(metrics::get))

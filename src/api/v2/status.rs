@@ -151,9 +151,9 @@ pub async fn get(
     Path(gid): Path<String>,
 ) -> Result<Json<StatusView>, ApiError> {
     let preview = owned::preview(&state, &caller, &gid).await?;
-    let endpoints = state.orchestrator.endpoints(&preview.generation_id).await?;
+    let outline = state.orchestrator.outline(&preview.generation_id).await?;
     let mut view = StatusView::new(&state, &preview);
-    view.generated_endpoints = endpoints.iter().map(EndpointView::from).collect();
+    view.generated_endpoints = outline.endpoints.iter().map(EndpointView::from).collect();
     Ok(Json(view))
 }
 
