@@ -14,6 +14,7 @@ use crate::api::auth::Keys;
 use crate::api::{self, AppState};
 use crate::config::Config;
 use crate::data_dir::DataDir;
+use crate::databases::Seal;
 use crate::domain::InstanceId;
 use crate::engine::Engine;
 use crate::ingress::{Hooks, Ingress};
@@ -61,6 +62,7 @@ impl App {
             ingress: ingress.clone(),
             logs: logs.clone(),
             tokens: TokenKey::new(keys.secret()),
+            seal: Seal::new(keys.secret()),
             metrics,
         });
         visitors.attach(&orchestrator);

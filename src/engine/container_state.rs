@@ -47,6 +47,10 @@ pub struct ContainerState {
     pub process: Option<ContainerProcess>,
     /// By network name, while it runs.
     pub addresses: BTreeMap<String, IpAddr>,
+    /// Names of all networks it is in, running or not.
+    pub networks: Vec<String>,
+    /// The network it was made in.
+    pub home_network: Option<String>,
     /// The host's port, when one is published.
     pub published_port: Option<u16>,
     pub started_at: Option<DateTime<Utc>>,
@@ -78,6 +82,7 @@ impl ContainerState {
         let config = answer.config.unwrap_or_default();
         let state = answer.state.unwrap_or_default();
         let network = answer.network_settings.unwrap_or_default();
+        let networks = network.networks.iter().flat_map(HashMap::keys).cloned().collect();
         let status = state.status.map_or(ContainerStatus::Unknown, ContainerStatus::from);
         let running = state.running.unwrap_or(false);
         let finished_at = state.finished_at.as_deref().and_then(moment);
@@ -94,6 +99,8 @@ impl ContainerState {
             process: process(&id, &state),
             published_port: published_port(&network),
             addresses: addresses(network),
+            networks,
+            home_network: answer.host_config.and_then(|host| host.network_mode),
             started_at: state.started_at.as_deref().and_then(moment),
             finished_at: finished_at.filter(|_| !running),
             error: state.error.filter(|text| !text.is_empty()),

@@ -34,7 +34,7 @@ use crate::domain::InstanceId;
 
 pub use build::{BuildContext, BuildError, BuildRequest, Builder};
 pub use cgroup::{CgroupLimits, Usage};
-pub use container_spec::ContainerSpec;
+pub use container_spec::{ContainerSpec, VolumeMount};
 pub use container_state::{ContainerState, ContainerStatus, OwnedContainer};
 pub use error::EngineError;
 pub use events::{EngineEvent, EventKind};
@@ -45,7 +45,7 @@ pub use networks::{NetworkSpec, OwnedNetwork};
 pub use ownership::{Kind, Ownership};
 pub use process::ContainerProcess;
 pub use sockets::ListeningSocket;
-pub use volumes::OwnedVolume;
+pub use volumes::{OwnedVolume, VolumeSpec};
 
 use transport::Address;
 

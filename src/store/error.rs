@@ -47,6 +47,10 @@ pub enum StoreError {
     PutSetting(Fault),
     #[error("removing old previews: {0}")]
     Prune(Fault),
+    #[error("storing what is known of a preview's database: {0}")]
+    PutDatabase(Fault),
+    #[error("reading what is known of previews' databases: {0}")]
+    ReadDatabases(Fault),
     /// The caller's mistake: a cursor that no page of this list gave.
     #[error("cursor: expected one that an earlier page of this list gave")]
     Cursor,
@@ -103,7 +107,9 @@ impl StoreError {
             | Self::ListEvents(fault)
             | Self::ReadSetting(fault)
             | Self::PutSetting(fault)
-            | Self::Prune(fault) => Some(fault),
+            | Self::Prune(fault)
+            | Self::PutDatabase(fault)
+            | Self::ReadDatabases(fault) => Some(fault),
         }
     }
 }

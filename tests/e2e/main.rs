@@ -15,6 +15,7 @@ mod sse;
 mod absent_engine;
 mod builds;
 mod crash;
+mod databases;
 mod examples;
 mod failures;
 mod lifecycle;

@@ -2,6 +2,7 @@
 
 mod actions;
 mod build;
+mod database;
 mod generations;
 mod launch;
 mod logs;
@@ -42,4 +43,7 @@ pub fn routes(config: &Config) -> OpenApiRouter<AppState> {
         .routes(routes!(actions::pause))
         .routes(routes!(actions::resume))
         .routes(routes!(actions::extend))
+        .routes(routes!(database::get))
+        .routes(routes!(database::reset))
+        .routes(routes!(database::query))
 }

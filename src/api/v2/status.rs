@@ -6,10 +6,11 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::api::auth::Caller;
+use super::database::DatabaseView;
 use crate::api::extract::Path;
 use crate::api::problem::{ApiError, Problem};
 use crate::api::{AppState, owned};
-use crate::domain::{DatabaseType, Failure, HealthStatus, Preview, Status};
+use crate::domain::{Failure, HealthStatus, Preview, Status};
 use crate::generation::endpoints::Endpoint;
 use crate::orchestrator::Usage;
 
@@ -90,16 +91,6 @@ pub struct Performance {
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct DatabaseView {
-    r#type: DatabaseType,
-    status: String,
-    migration_status: String,
-    tables: u64,
-    records: u64,
-}
-
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
 pub struct EndpointView {
     method: String,
     path: String,
@@ -119,7 +110,9 @@ pub async fn get(
     let preview = owned::preview(&state, &caller, &gid).await?;
     let endpoints = state.orchestrator.endpoints(&preview.generation_id).await?;
     let usage = state.orchestrator.usage(&preview).await;
+    let counted = state.orchestrator.database_counted(&preview).await;
     let mut view = StatusView::new(&state, &preview, usage);
+    view.database = DatabaseView::of(&preview, counted.as_ref());
     view.generated_endpoints = endpoints.iter().map(EndpointView::from).collect();
     Ok(Json(view))
 }
@@ -133,6 +126,7 @@ impl StatusView {
         let is_live = preview.status.is_live();
         let uptime = preview.started_at.filter(|_| is_live).map_or(0, |started| seconds(started, now));
         let extensions_remaining = preview.extensions_allowed.saturating_sub(preview.extensions_used);
+        let database = DatabaseView::of(preview, state.orchestrator.database(preview).as_ref());
         Self {
             preview_instance_id: preview.id.to_string(),
             generation_id: preview.generation_id.to_string(),
@@ -143,10 +137,10 @@ impl StatusView {
             created_at: preview.created_at,
             started_at: preview.started_at,
             uptime,
-            health: HealthView::of(preview),
+            health: HealthView::of(preview, &database),
             resources: Resources::of(preview, usage),
             performance: Performance::of(state, preview),
-            database: DatabaseView::of(preview),
+            database,
             expires_at: preview.expires_at,
             time_remaining: if is_live { seconds(now, preview.expires_at) } else { 0 },
             can_extend: is_live && extensions_remaining > 0,
@@ -168,14 +162,24 @@ const fn container_status(preview: &Preview) -> &'static str {
 }
 
 impl HealthView {
-    fn of(preview: &Preview) -> Self {
+    fn of(preview: &Preview, database: &DatabaseView) -> Self {
         let http = Check {
             name: "http".to_owned(),
             status: preview.health,
             last_check: preview.last_health_check,
             usage: None,
         };
-        Self { status: preview.health, checks: vec![http] }
+        let database = (database.mode.is_some()).then(|| Check {
+            name: "database".to_owned(),
+            status: match database.status {
+                "ready" => HealthStatus::Healthy,
+                "unavailable" => HealthStatus::Unhealthy,
+                _ => HealthStatus::Unknown,
+            },
+            last_check: database.last_check,
+            usage: None,
+        });
+        Self { status: preview.health, checks: [http].into_iter().chain(database).collect() }
     }
 }
 
@@ -207,18 +211,6 @@ impl Performance {
             error_rate: if requests == 0 { 0.0 } else { errors as f64 / requests as f64 },
             avg_response_time: average,
             p95_response_time: p95,
-        }
-    }
-}
-
-impl DatabaseView {
-    fn of(preview: &Preview) -> Self {
-        Self {
-            r#type: preview.database,
-            status: "none".to_owned(),
-            migration_status: "none".to_owned(),
-            tables: 0,
-            records: 0,
         }
     }
 }

@@ -34,6 +34,8 @@ pub(in crate::orchestrator) struct Life {
     pub is_fresh: bool,
     /// What the image is made of, once it is known.
     pub recipe: Option<Arc<Recipe>>,
+    /// What is wrong with its database, when something is.
+    pub database_problem: Option<String>,
     /// Where the app is dialled, once it answered.
     pub address: Option<SocketAddr>,
     /// When the session ends, on the monotonic clock: a wall clock that jumps neither ends
@@ -60,6 +62,7 @@ impl Life {
             log_end: None,
             is_fresh: false,
             recipe: None,
+            database_problem: None,
             address: None,
             expiry: Instant::now() + left,
         }

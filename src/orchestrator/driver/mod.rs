@@ -19,6 +19,7 @@
 
 mod adopt;
 mod bring_up;
+mod database;
 mod follow;
 mod life;
 mod ready;
@@ -45,6 +46,8 @@ pub(super) enum Message {
     Look,
     /// What the health endpoint said.
     Probed(Answer),
+    /// What is wrong with its database, when something is.
+    Database(Option<String>),
 }
 
 /// The answer to a request: done or under way, illegal, or tried and failed.

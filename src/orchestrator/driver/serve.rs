@@ -10,7 +10,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 use super::ready::{answer_of, exit_words, lost_its_container};
 use super::{Driver, Ending, Life, Message, Phase, Refusal, Reply, Way};
 use crate::domain::{EventType, Failure, HealthStatus, LogLevel, LogSource, Stage, Status};
-use crate::engine::{ContainerState, EngineError};
+use crate::engine::ContainerState;
 use crate::ingress::Upstream;
 use crate::orchestrator::health::{self, Answer};
 use crate::orchestrator::queue::{self, Ask, Verdict};
@@ -49,6 +49,10 @@ impl Life {
                 self.probed(answer).await;
                 None
             }
+            Message::Database(problem) => {
+                self.database_seen(problem).await;
+                None
+            }
         }
     }
 
@@ -64,6 +68,10 @@ impl Life {
                     self.begin_restart().await;
                     (Ok(()), Some(Phase::Lead(Way::BringUp(EventType::Restarted))))
                 }
+                Ask::Reset => match self.begin_reset().await {
+                    Ok(()) => (Ok(()), Some(Phase::Lead(Way::BringUp(EventType::Reset)))),
+                    refused => (refused, None),
+                },
                 Ask::Pause => (self.pause().await, None),
                 Ask::Resume => (self.resume().await, None),
                 Ask::Extend(seconds) => {
@@ -187,27 +195,33 @@ impl Life {
         }
         let well = health::is_well(answer, self.preview.health_path_given);
         let failures = if well { 0 } else { self.preview.consecutive_failures.saturating_add(1) };
-        let before = self.preview.health;
         self.preview.consecutive_failures = failures;
-        self.preview.health = health::grade(failures);
         self.preview.last_health_check = Some(Utc::now());
+        let said = match answer {
+            Answer::Http(status) => format!("{} answered {status}", self.preview.health_path),
+            Answer::Silent => format!("{} did not answer", self.preview.health_path),
+        };
+        self.regrade(said).await;
+    }
+
+    /// Health after a look, of which `said` tells the outcome.
+    pub(super) async fn regrade(&mut self, said: String) {
+        let before = self.preview.health;
+        let grade = health::grade(self.preview.consecutive_failures);
+        self.preview.health = health::with_database(grade, self.database_problem.is_none());
         self.preview.status = health::status_of(self.preview.health);
         self.keep().await;
         if self.preview.health != before {
-            self.health_changed(before, answer).await;
+            self.health_changed(before, said).await;
         }
     }
 
-    async fn health_changed(&self, before: HealthStatus, answer: Answer) {
+    async fn health_changed(&self, before: HealthStatus, said: String) {
         let event = match (before, self.preview.health) {
             (HealthStatus::Degraded | HealthStatus::Unhealthy, HealthStatus::Healthy) => EventType::Recovered,
             (_, HealthStatus::Degraded) => EventType::Degraded,
             (_, HealthStatus::Unhealthy) => EventType::Unhealthy,
             _ => EventType::Healthy,
-        };
-        let said = match answer {
-            Answer::Http(status) => format!("{} answered {status}", self.preview.health_path),
-            Answer::Silent => format!("{} did not answer", self.preview.health_path),
         };
         if !matches!(event, EventType::Recovered | EventType::Healthy) {
             self.say(LogLevel::Warning, LogSource::System, &said);
@@ -216,6 +230,6 @@ impl Life {
     }
 }
 
-fn failed(error: EngineError) -> Refusal {
+pub(super) fn failed(error: impl std::fmt::Display) -> Refusal {
     Refusal::Failed(error.to_string())
 }
