@@ -9,7 +9,11 @@ pub enum Runtime {
     Python { version: String },
     /// `20`.
     Node { version: String },
-    /// A static file server.
+    /// Compiles Go: `1.19`.
+    Go,
+    /// Compiles Rust.
+    Rust,
+    /// A static file server; also what compiled programs run on.
     Static,
 }
 
@@ -23,6 +27,10 @@ pub struct BaseImages {
     pub node: String,
     /// Default `previewd/static:1`.
     pub static_site: String,
+    /// Default `previewd/go:1.19`.
+    pub go: String,
+    /// Default `previewd/rust:1`.
+    pub rust: String,
     /// Versions of Python there are images for, the default first; empty for any, with 3.11 as
     /// the default. Default `3.11`.
     pub python_versions: Vec<String>,
@@ -55,6 +63,8 @@ impl Default for BaseImages {
             python: "previewd/python:{version}".into(),
             node: "previewd/node:{version}".into(),
             static_site: "previewd/static:1".into(),
+            go: "previewd/go:1.19".into(),
+            rust: "previewd/rust:1".into(),
             python_versions: vec!["3.11".into()],
             node_versions: vec!["20".into()],
             aliases: true,
@@ -69,6 +79,8 @@ impl BaseImages {
         match runtime {
             Runtime::Python { version } => self.python.replace("{version}", version),
             Runtime::Node { version } => self.node.replace("{version}", version),
+            Runtime::Go => self.go.clone(),
+            Runtime::Rust => self.rust.clone(),
             Runtime::Static => self.static_site.clone(),
         }
     }
@@ -132,6 +144,10 @@ impl BaseImages {
                 let other_version = if found.is_none() { other(&version) } else { None };
                 Some((self.image(&Runtime::Node { version }), other_version))
             }
+            "golang" => Some((
+                self.image(&Runtime::Go),
+                other(self.go.rsplit(':').next()?).filter(|ours| !asked.starts_with(ours.as_str())),
+            )),
             "nginx" | "nginxinc/nginx-unprivileged" => Some((self.image(&Runtime::Static), None)),
             _ => None,
         }

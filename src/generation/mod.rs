@@ -11,6 +11,7 @@
 //! No I/O, and no panic whatever the bytes are. `quoting` is the one place where data is written
 //! into a Dockerfile, a shell line or a command.
 
+mod assemble;
 mod bases;
 mod context;
 mod dockerfile;
@@ -19,6 +20,9 @@ pub mod endpoints;
 mod entry_point;
 mod error;
 mod frameworks;
+mod go;
+mod health;
+mod needs;
 mod node;
 mod own_dockerfile;
 mod plan;
@@ -42,10 +46,14 @@ pub use bases::{BaseImages, Resolved, Runtime};
 pub use context::{BuildInputs, CLASSIC_DOCKERFILE, DOCKERFILE, build_args, context};
 pub use dockerfile::{Dialect, dockerfile};
 pub use error::PlanError;
+pub use needs::{
+    CacheKind, CacheNeed, ConnectionPart, DatabaseKind, DatabaseNeed, DatabaseTask, DatabaseVariable,
+};
 pub use plan::{Decision, EnvRead, Language, Plan, Source, Warning};
 pub use planner::plan;
 pub use quoting::split_words;
 pub use recipe::{
-    DependencyFile, NodeRecipe, OwnDockerfile, PackageManager, PythonRecipe, Recipe, StaticRecipe,
+    BothRecipe, BuiltPages, DependencyFile, GoRecipe, NodeRecipe, OwnDockerfile, PackageManager,
+    PythonRecipe, Recipe, RustRecipe, SiteRecipe, StaticRecipe,
 };
 pub use tag::image_tag;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::needs::{CacheNeed, DatabaseNeed, DatabaseTask};
 use super::recipe::Recipe;
 use crate::domain::Mode;
 
@@ -37,6 +38,21 @@ pub struct Plan {
     pub environment: BTreeMap<String, String>,
     /// Variables the code asks for.
     pub environment_read: Vec<EnvRead>,
+    /// Names among them that have no default and that neither the metadata, `.env` nor the image
+    /// sets: without them the app may not start.
+    pub environment_missing: Vec<String>,
+    /// The database the app expects.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<DatabaseNeed>,
+    /// The cache or broker the app expects.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheNeed>,
+    /// How the app's schema gets into its database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub migration: Option<DatabaseTask>,
+    /// How first data gets into it, after the migration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<DatabaseTask>,
     /// Variables of a `.env` file at the top of the tree. The file itself stays out of the image;
     /// whoever starts the container sets these, with lower precedence than any other source.
     /// Not shown: the values may be secret.
@@ -55,7 +71,12 @@ impl Plan {
     pub fn base_images(&self) -> Vec<String> {
         match &self.recipe {
             Recipe::Dockerfile(own) => own.bases.clone(),
-            _ => vec![self.base_image.clone()],
+            recipe => {
+                let mut images = vec![self.base_image.clone()];
+                images.extend(recipe.further_images());
+                images.dedup();
+                images
+            }
         }
     }
 
@@ -63,8 +84,10 @@ impl Plan {
     /// its app writes; it gets the folders in memory alone.
     pub fn writable(&self) -> Vec<String> {
         match &self.recipe {
-            Recipe::Python(_) | Recipe::Node(_) => vec!["/app".to_owned()],
-            Recipe::Static(_) | Recipe::Dockerfile(_) => Vec::new(),
+            Recipe::Python(_) | Recipe::Node(_) | Recipe::Both(_) | Recipe::Go(_) | Recipe::Rust(_) => {
+                vec!["/app".to_owned()]
+            }
+            Recipe::Static(_) | Recipe::Site(_) | Recipe::Dockerfile(_) => Vec::new(),
         }
     }
 }
@@ -75,6 +98,8 @@ pub enum Language {
     Python,
     Node,
     Static,
+    Go,
+    Rust,
     /// An own Dockerfile: whatever it holds.
     Docker,
 }

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use super::assemble::assemble;
 use super::bases::BaseImages;
 use super::entry_point::EntryPoint;
 use super::error::PlanError;
 use super::frameworks::{ALL, Finding, Framework, Outline, Strength};
 use super::own_dockerfile;
-use super::plan::{EnvRead, Language, Notes, Place, Plan, Source};
+use super::plan::{Language, Notes, Place, Plan, Source};
 use super::project::Project;
 use super::python::{self, Interface};
 use super::recipe::{OwnDockerfile, Recipe};
-use super::{context, dotenv};
 use crate::domain::{FileSet, Metadata};
 
 /// Decides how the generation is built and started. What the metadata gives wins over what the
@@ -106,6 +106,7 @@ fn own_outline(
         port,
         bind: "whatever the app listens on; it has to be 0.0.0.0".to_owned(),
         environment: BTreeMap::new(),
+        health: None,
         recipe: Recipe::Dockerfile(OwnDockerfile { text: checked.text, bases: checked.bases }),
     })
 }
@@ -196,6 +197,8 @@ fn language_named(name: &str) -> Option<Language> {
     match name.to_ascii_lowercase().as_str() {
         "python" | "py" | "python3" => Some(Language::Python),
         "javascript" | "typescript" | "node" | "nodejs" | "node.js" | "js" | "ts" => Some(Language::Node),
+        "go" | "golang" => Some(Language::Go),
+        "rust" | "rs" => Some(Language::Rust),
         "html" | "static" => Some(Language::Static),
         _ => None,
     }
@@ -207,114 +210,4 @@ fn looked_for(language: Option<Language>) -> String {
     let mut looked: Vec<&str> = vec!["a Dockerfile at the top"];
     looked.extend(fitting.map(|framework| framework.looks_for()));
     looked.join("; ")
-}
-
-fn assemble(
-    project: &Project<'_>,
-    files: &FileSet,
-    language: Language,
-    outline: Outline,
-    mut notes: Notes,
-) -> Plan {
-    let metadata = project.metadata;
-    let (health_path, health_path_given) = match &metadata.health_check_endpoint {
-        Some(path) => (path.clone(), true),
-        None => ("/health".to_owned(), false),
-    };
-    let (source, reason) = match health_path_given {
-        true => (Source::Metadata, "healthCheckEndpoint says so"),
-        false => (Source::Default, "nothing names another; any HTTP answer counts"),
-    };
-    notes.decide("health check", &health_path, source, reason, None);
-    let own = language == Language::Docker;
-    let dotenv = if own { BTreeMap::new() } else { dotenv_of(files, &mut notes) };
-    let mut system_packages = if own { Vec::new() } else { metadata.system_packages.clone() };
-    system_packages.sort();
-    system_packages.dedup();
-    if !system_packages.is_empty() {
-        notes.decide(
-            "system packages",
-            system_packages.join(" "),
-            Source::Metadata,
-            "systemPackages says so",
-            None,
-        );
-    }
-    let environment_read = environment_read(project);
-    warn_of_unset(metadata, &dotenv, &outline, &environment_read, &mut notes);
-    let working_dir = match outline.folder.as_str() {
-        "" => "/app".to_owned(),
-        folder => format!("/app/{folder}"),
-    };
-    Plan {
-        language,
-        framework: outline.framework,
-        mode: project.mode(),
-        base_image: outline.base_image,
-        runtime_version: outline.runtime_version,
-        working_dir,
-        start: outline.start,
-        port: outline.port,
-        bind: outline.bind,
-        health_path,
-        health_path_given,
-        environment: outline.environment,
-        environment_read,
-        dotenv,
-        system_packages,
-        recipe: outline.recipe,
-        decisions: notes.decisions,
-        warnings: notes.warnings,
-    }
-}
-
-/// A `.env` at the top becomes run-time environment.
-fn dotenv_of(files: &FileSet, notes: &mut Notes) -> BTreeMap<String, String> {
-    for (path, _) in files.iter().filter(|(path, _)| context::holds_secrets(path.as_str())) {
-        let message = "kept out of the image, as it may hold secrets";
-        notes.warn(message, Place::file(path.as_str()));
-    }
-    let Some(text) = files.text(".env") else { return BTreeMap::new() };
-    let variables = dotenv::read(text);
-    if !variables.is_empty() {
-        let names: Vec<&str> = variables.keys().map(String::as_str).collect();
-        let reason = "set when the container starts, unless the metadata sets them";
-        notes.decide("variables of .env", names.join(" "), Source::Detected, reason, Place::file(".env"));
-    }
-    variables
-}
-
-fn environment_read(project: &Project<'_>) -> Vec<EnvRead> {
-    let python = project.python().iter().flat_map(|file| &file.env);
-    let node = project.node().iter().flat_map(|file| &file.env);
-    let mut reads: Vec<EnvRead> = python.chain(node).cloned().collect();
-    reads.sort();
-    reads.dedup();
-    reads.truncate(1000);
-    reads
-}
-
-/// Variables the code needs and nobody has set.
-fn warn_of_unset(
-    metadata: &Metadata,
-    dotenv: &BTreeMap<String, String>,
-    outline: &Outline,
-    reads: &[EnvRead],
-    notes: &mut Notes,
-) {
-    const ALWAYS: [&str; 8] =
-        ["PORT", "LOG_LEVEL", "PYTHONUNBUFFERED", "PATH", "HOME", "NODE_ENV", "HOSTNAME", "DATABASE_URL"];
-    let mut said = std::collections::BTreeSet::new();
-    for read in reads.iter().filter(|read| !read.has_default) {
-        let set = ALWAYS.contains(&read.name.as_str())
-            || metadata.environment.contains_key(&read.name)
-            || metadata.secrets.contains(&read.name)
-            || dotenv.contains_key(&read.name)
-            || outline.environment.contains_key(&read.name)
-            || reads.iter().any(|other| other.name == read.name && other.has_default);
-        if !set && said.len() < 20 && said.insert(&read.name) {
-            notes
-                .warn(format!("reads {}, which nothing sets", read.name), Place::line(&read.file, read.line));
-        }
-    }
 }

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use super::bases::BaseImages;
 use super::context::ignore::Ignore;
 use super::entry_point::EntryPoint;
+use super::go::GoFile;
 use super::node::{JsFile, Package};
-use super::plan::{Notes, Place};
+use super::plan::{EnvRead, Notes, Place};
 use super::python::PyFile;
 use crate::domain::{FileSet, Metadata, Mode, SourceFile};
 
@@ -22,7 +23,12 @@ pub struct Project<'a> {
     files: BTreeMap<&'a str, &'a SourceFile>,
     python: OnceCell<Vec<PyFile>>,
     node: OnceCell<Vec<JsFile>>,
-    package: OnceCell<Option<Package>>,
+    go: OnceCell<Vec<GoFile>>,
+    /// As they lie in the tree, and by what is to be served.
+    packages_read: OnceCell<Vec<Package>>,
+    packages: OnceCell<Vec<Package>>,
+    python_packages: OnceCell<BTreeMap<String, Place>>,
+    node_packages: OnceCell<BTreeMap<String, Place>>,
 }
 
 impl<'a> Project<'a> {
@@ -45,8 +51,21 @@ impl<'a> Project<'a> {
                 notes.warn("larger than 1 MiB, so it was not read for what it does", Place::file(path));
             }
         }
-        let (python, node, package) = Default::default();
-        Self { metadata, bases, entry, files, python, node, package }
+        let (python, node, go, packages_read, packages) = Default::default();
+        let (python_packages, node_packages) = Default::default();
+        Self {
+            metadata,
+            bases,
+            entry,
+            files,
+            python,
+            node,
+            go,
+            packages_read,
+            packages,
+            python_packages,
+            node_packages,
+        }
     }
 
     pub fn mode(&self) -> Mode {
@@ -92,18 +111,55 @@ impl<'a> Project<'a> {
     pub fn node(&self) -> &[JsFile] {
         self.node.get_or_init(|| {
             self.sources(is_javascript)
-                .map(|(path, text)| super::node::scan(path, text, self.package().is_none()))
+                .map(|(path, text)| super::node::scan(path, text, self.packages_read().is_empty()))
                 .collect()
         })
+    }
+
+    /// The Go of the app, without its tests; each file read once.
+    pub fn go(&self) -> &[GoFile] {
+        let is_go = |path: &str| path.ends_with(".go") && !path.ends_with("_test.go");
+        self.go.get_or_init(|| self.sources(is_go).map(|(path, text)| super::go::scan(path, text)).collect())
     }
 
     pub fn node_file(&self, path: &str) -> Option<&JsFile> {
         self.node().iter().find(|file| file.path == path)
     }
 
-    /// The package.json nearest to the top, if one can be read.
+    /// The package.json of the app: of several, that of what is to be served.
     pub fn package(&self) -> Option<&Package> {
-        self.package.get_or_init(|| Package::find(self)).as_ref()
+        self.packages().first()
+    }
+
+    /// Every package.json that can be read, the one of what is to be served first.
+    pub fn packages(&self) -> &[Package] {
+        self.packages.get_or_init(|| super::node::sort(self, self.packages_read().to_vec()))
+    }
+
+    fn packages_read(&self) -> &[Package] {
+        self.packages_read.get_or_init(|| Package::all(self))
+    }
+
+    /// Every package that Python of the tree asks for, by listing or importing it, and where.
+    pub fn python_packages(&self) -> &BTreeMap<String, Place> {
+        self.python_packages.get_or_init(|| super::python::declared(self))
+    }
+
+    /// Every package that package.json files list or, without one, that is imported, and where.
+    pub fn node_packages(&self) -> &BTreeMap<String, Place> {
+        self.node_packages.get_or_init(|| super::node::declared(self))
+    }
+
+    /// Every place where source asks for a variable of the environment.
+    pub fn environment_read(&self) -> Vec<EnvRead> {
+        let python = self.python().iter().flat_map(|file| &file.env);
+        let node = self.node().iter().flat_map(|file| &file.env);
+        let go = self.go().iter().flat_map(|file| &file.env);
+        let mut reads: Vec<EnvRead> = python.chain(node).chain(go).cloned().collect();
+        reads.sort();
+        reads.dedup();
+        reads.truncate(1000);
+        reads
     }
 
     fn sources(&self, is_kind: fn(&str) -> bool) -> impl Iterator<Item = (&'a str, &'a str)> {
@@ -134,14 +190,14 @@ pub fn is_python(path: &str) -> bool {
 }
 
 pub fn is_javascript(path: &str) -> bool {
-    [".js", ".mjs", ".cjs", ".ts", ".mts", ".cts"].iter().any(|end| path.ends_with(end))
+    [".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx"].iter().any(|end| path.ends_with(end))
         && !path.ends_with(".d.ts")
         && !path.ends_with(".min.js")
 }
 
 /// Tests, examples and the like are no part of what is started.
 fn is_aside(path: &str) -> bool {
-    const FOLDERS: [&str; 9] = [
+    const FOLDERS: [&str; 10] = [
         "tests",
         "test",
         "__tests__",
@@ -151,6 +207,7 @@ fn is_aside(path: &str) -> bool {
         "alembic",
         "site-packages",
         "fixtures",
+        "vendor",
     ];
     let name = name_of(path);
     folder_of(path)

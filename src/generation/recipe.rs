@@ -10,6 +10,12 @@ use serde::Serialize;
 pub enum Recipe {
     Python(PythonRecipe),
     Node(NodeRecipe),
+    /// Pages that Node builds, served by nginx.
+    Site(SiteRecipe),
+    Go(GoRecipe),
+    Rust(RustRecipe),
+    /// Pages and a server behind one port.
+    Both(BothRecipe),
     Static(StaticRecipe),
     Dockerfile(OwnDockerfile),
 }
@@ -28,6 +34,12 @@ pub struct PythonRecipe {
     pub packages: Vec<String>,
     /// The source is compiled to bytecode in the image (it is large enough to pay).
     pub compile_source: bool,
+    /// Commands run in the image once everything is there; one that fails is passed over.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub prepare: Vec<Vec<String>>,
+    /// Modules of ours that the start command imports: name → text.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub support: BTreeMap<String, String>,
 }
 
 /// `node_modules` in a stage of its own, a build when there is one, then the source.
@@ -36,6 +48,8 @@ pub struct PythonRecipe {
 pub struct NodeRecipe {
     pub dependency_files: BTreeMap<String, DependencyFile>,
     pub manager: PackageManager,
+    /// The lockfile says what package.json says, so exactly what it names is installed.
+    pub lock_is_current: bool,
     /// There is something to install at all.
     pub install: bool,
     /// Packages installed besides those of package.json.
@@ -49,9 +63,94 @@ pub struct NodeRecipe {
     /// Installed beside the source, because packages lie among it (workspaces); else in a layer
     /// of its own that the source cannot spoil.
     pub in_place: bool,
-    /// The script of package.json that builds.
+    /// The folder of the tree with the package.json and the lockfile that are installed; empty
+    /// for the top.
+    pub install_folder: String,
+    /// Commands that are run once packages are installed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub prepare: Vec<Vec<String>>,
+    /// Commands that build, in order; none when the source is run as it is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub build: Vec<Vec<String>>,
+    /// Tried when the last of them fails.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub build_otherwise: Vec<String>,
+    /// Variables that builders write into pages, so that they have to be there already then.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub build_environment: BTreeMap<String, String>,
+}
+
+/// A build by Node, and where it leaves its pages.
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SiteRecipe {
+    pub node: NodeRecipe,
+    pub pages: BuiltPages,
+    /// The image that builds.
+    pub node_image: String,
+}
+
+/// Where a build leaves its pages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BuiltPages {
+    /// Folders beside package.json; the first with an index.html is served.
+    pub folders: Vec<String>,
+    /// Unknown paths get index.html, whose script knows them.
+    pub single_page: bool,
+}
+
+/// One program, compiled in a stage of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GoRecipe {
+    pub dependency_files: BTreeMap<String, DependencyFile>,
+    /// The image that compiles.
+    pub builder: String,
+    /// What is compiled: `.`, `./cmd/server`.
+    pub package: String,
+    /// Some dependency is written in C.
+    pub cgo: bool,
+    /// Modules are in the tree itself.
+    pub vendored: bool,
+}
+
+/// One program, compiled in a stage of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RustRecipe {
+    /// The image that compiles.
+    pub builder: String,
+    /// The binary's name.
+    pub binary: String,
+    pub locked: bool,
+}
+
+/// A server under its prefixes and pages for everything else, behind one port: nginx of the
+/// static base stands in front of the server in the same container.
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BothRecipe {
+    pub server: Box<Recipe>,
+    /// Where the server listens, on the loopback address.
+    pub server_port: u16,
+    /// The server's start command.
+    pub server_start: Vec<String>,
+    /// Paths that begin with one of these are the server's.
+    pub prefixes: Vec<String>,
+    /// The folder of the tree the pages are made in; empty for the top.
+    pub pages_folder: String,
+    /// How they are made; absent when they lie in the tree already.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub build_script: Option<String>,
+    pub node: Option<NodeRecipe>,
+    pub pages: BuiltPages,
+    /// Addresses of the server on a developer's machine that are taken out of the built pages, so
+    /// that these ask the preview itself.
+    pub own_addresses: Vec<String>,
+    /// The image that builds the pages.
+    pub node_image: String,
+    /// The image nginx is taken from.
+    pub static_image: String,
 }
 
 /// nginx from the static base serves one folder.
@@ -62,6 +161,9 @@ pub struct StaticRecipe {
     pub folder: String,
     /// The site has a 404.html of its own.
     pub not_found_page: bool,
+    /// Unknown paths get index.html, whose script knows them.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub single_page: bool,
 }
 
 /// A Dockerfile that came with the generation.
@@ -95,6 +197,8 @@ pub enum PackageManager {
     Pnpm(String),
     /// The version to run; below 2 the classic one.
     Yarn(String),
+    /// The version to run.
+    Bun(String),
 }
 
 impl Recipe {
@@ -103,9 +207,65 @@ impl Recipe {
         let files = match self {
             Self::Python(recipe) => Some(&recipe.dependency_files),
             Self::Node(recipe) => Some(&recipe.dependency_files),
-            Self::Static(_) | Self::Dockerfile(_) => None,
+            Self::Site(recipe) => Some(&recipe.node.dependency_files),
+            Self::Go(recipe) => Some(&recipe.dependency_files),
+            Self::Both(recipe) => match recipe.server.as_ref() {
+                Self::Python(server) => Some(&server.dependency_files),
+                Self::Node(server) => Some(&server.dependency_files),
+                Self::Go(server) => Some(&server.dependency_files),
+                _ => None,
+            },
+            Self::Static(_) | Self::Dockerfile(_) | Self::Rust(_) => None,
         };
         files.into_iter().flatten()
+    }
+
+    /// The Python that is run, alone or behind pages.
+    pub fn python(&self) -> Option<&PythonRecipe> {
+        match self {
+            Self::Python(recipe) => Some(recipe),
+            Self::Both(recipe) => recipe.server.python(),
+            _ => None,
+        }
+    }
+
+    /// The Node that is run, alone or behind pages.
+    pub fn node_server(&self) -> Option<&NodeRecipe> {
+        match self {
+            Self::Node(recipe) => Some(recipe),
+            Self::Both(recipe) => recipe.server.node_server(),
+            _ => None,
+        }
+    }
+
+    /// Images the build starts from besides the one of the last stage.
+    pub fn further_images(&self) -> Vec<String> {
+        match self {
+            Self::Site(recipe) => vec![recipe.node_image.clone()],
+            Self::Go(recipe) => vec![recipe.builder.clone()],
+            Self::Rust(recipe) => vec![recipe.builder.clone()],
+            Self::Both(recipe) => {
+                let mut images = recipe.server.further_images();
+                images.push(recipe.static_image.clone());
+                images.extend(recipe.node.is_some().then(|| recipe.node_image.clone()));
+                images
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl NodeRecipe {
+    pub fn builds(&self) -> bool {
+        !self.build.is_empty()
+    }
+
+    /// Where the installation's folder lies in the container.
+    pub fn install_dir(&self) -> String {
+        match self.install_folder.as_str() {
+            "" => "/app".to_owned(),
+            folder => format!("/app/{folder}"),
+        }
     }
 }
 

@@ -5,7 +5,10 @@
 //! Dockerfile.classic  the same for the classic builder
 //! app/…               the source (without what .dockerignore leaves out, .git and .env files)
 //! deps/…              what the dependency layer depends on
-//! nginx.conf          static sites
+//! support/…           modules of ours that the app is started with
+//! pages-deps/…        the same for pages that are built beside a server
+//! nginx.conf          pages
+//! both.sh             starts a server and nginx in front of it
 //! previewd/env        this host's settings for steps that reach out, a shell script
 //! previewd/ca.crt     this host's certificate authorities; empty when there are none
 //! ```
@@ -90,24 +93,49 @@ pub fn content(plan: &Plan, files: &FileSet) -> BTreeMap<String, Entry> {
     let mut entries = carried(files, &ignore, "app/", |path| !holds_secrets(path));
     entries.insert("app".to_owned(), Entry::Folder);
     entries.insert("deps".to_owned(), Entry::Folder);
-    for (name, file) in plan.recipe.dependency_files() {
+    add_dependencies(&mut entries, files, "deps", plan.recipe.dependency_files());
+    let text = |text: String| Entry::File { content: text.into(), executable: false };
+    match &plan.recipe {
+        Recipe::Static(recipe) => {
+            entries.insert("nginx.conf".to_owned(), text(nginx::of_files(recipe, plan.port)));
+        }
+        Recipe::Site(recipe) => {
+            let pages = nginx::of_built_pages(recipe.pages.single_page, plan.port);
+            entries.insert("nginx.conf".to_owned(), text(pages));
+        }
+        Recipe::Both(recipe) => {
+            entries.insert("nginx.conf".to_owned(), text(nginx::of_both(recipe, plan.port)));
+            entries.insert("both.sh".to_owned(), text(include_str!("both.sh").to_owned()));
+            entries.insert("pages-deps".to_owned(), Entry::Folder);
+            let pages = recipe.node.iter().flat_map(|node| &node.dependency_files);
+            add_dependencies(&mut entries, files, "pages-deps", pages);
+        }
+        _ => {}
+    }
+    for (name, module) in plan.recipe.python().iter().flat_map(|python| &python.support) {
+        entries.insert(format!("support/{name}"), text(module.clone()));
+    }
+    if plan.recipe.node_server().is_some_and(|node| node.install && !node.in_place && !node.builds()) {
+        link_packages(plan, &mut entries);
+    }
+    entries
+}
+
+fn add_dependencies<'a>(
+    entries: &mut BTreeMap<String, Entry>,
+    files: &FileSet,
+    under: &str,
+    dependencies: impl Iterator<Item = (&'a String, &'a DependencyFile)>,
+) {
+    for (name, file) in dependencies {
         let content = match file {
             DependencyFile::Written(text) => Some(Bytes::from(text.clone())),
             DependencyFile::Copied(path) => files.get(path).map(|file| file.content.clone()),
         };
         if let Some(content) = content {
-            entries.insert(format!("deps/{name}"), Entry::File { content, executable: false });
+            entries.insert(format!("{under}/{name}"), Entry::File { content, executable: false });
         }
     }
-    match &plan.recipe {
-        Recipe::Static(recipe) => {
-            let content = nginx::configuration(recipe, plan.port).into();
-            entries.insert("nginx.conf".to_owned(), Entry::File { content, executable: false });
-        }
-        Recipe::Node(recipe) if recipe.install && !recipe.in_place => link_packages(plan, &mut entries),
-        _ => {}
-    }
-    entries
 }
 
 /// `node_modules` of the source is a link to the packages' own layer, unless the tree brings one.

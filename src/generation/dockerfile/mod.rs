@@ -9,8 +9,11 @@
 //! code to run when installed are dealt with in a step of their own, without the cache, as the
 //! app's own user.
 
+mod both;
+mod go;
 mod node;
 mod python;
+mod rust;
 mod static_site;
 mod writer;
 
@@ -31,6 +34,10 @@ pub fn dockerfile(plan: &Plan, dialect: Dialect) -> String {
     match &plan.recipe {
         Recipe::Python(recipe) => python::write(plan, recipe, dialect),
         Recipe::Node(recipe) => node::write(plan, recipe, dialect),
+        Recipe::Site(recipe) => node::site(plan, recipe, dialect),
+        Recipe::Go(recipe) => go::write(plan, recipe, dialect),
+        Recipe::Rust(recipe) => rust::write(plan, recipe, dialect),
+        Recipe::Both(recipe) => both::write(plan, recipe, dialect),
         Recipe::Static(_) => static_site::write(plan),
         Recipe::Dockerfile(own) => own.text.clone(),
     }

@@ -13,11 +13,17 @@ const CACHE: &str = "/var/cache/previewd/uv";
 pub fn write(plan: &Plan, recipe: &PythonRecipe, dialect: Dialect) -> String {
     let mut out = Writer::new(dialect);
     let base = out.base(plan);
+    stages(&mut out, plan, recipe, &base, dialect);
+    out.finish(plan)
+}
+
+/// Everything but the last lines.
+pub fn stages(out: &mut Writer, plan: &Plan, recipe: &PythonRecipe, base: &str, dialect: Dialect) {
     if recipe.installs() {
-        dependencies(&mut out, &base, recipe, dialect);
+        dependencies(out, base, recipe, dialect);
     }
     if recipe.compile_source {
-        out.stage(&base, "source");
+        out.stage(base, "source");
         out.line(&format!("COPY --chown={USER} app/ /app/"));
         out.line(&format!("USER {USER}"));
         // Hashes, not times, say whether the bytecode is current: files may be replaced in place.
@@ -25,7 +31,7 @@ pub fn write(plan: &Plan, recipe: &PythonRecipe, dialect: Dialect) -> String {
         let compile = "{ python3 -m compileall -q -j 0 --invalidation-mode checked-hash /app || true; }";
         out.run(&[compile.to_owned()]);
     }
-    out.stage(&base, "");
+    out.stage(base, "");
     let path = if recipe.installs() { "/opt/venv/bin" } else { "" };
     out.env(&plan.environment, path);
     if recipe.installs() {
@@ -36,7 +42,29 @@ pub fn write(plan: &Plan, recipe: &PythonRecipe, dialect: Dialect) -> String {
         true => out.line(&format!("COPY --from=source --chown={USER} /app/ /app/")),
         false => out.line(&format!("COPY --chown={USER} app/ /app/")),
     }
-    out.finish(plan)
+    if !recipe.support.is_empty() {
+        out.line("COPY support/ /opt/previewd/");
+    }
+    prepare(out, plan, recipe);
+}
+
+/// Commands that need the source and what is installed: static files are collected.
+fn prepare(out: &mut Writer, plan: &Plan, recipe: &PythonRecipe) {
+    if recipe.prepare.is_empty() {
+        return;
+    }
+    out.line(&format!("WORKDIR {}", plan.working_dir));
+    out.line(&format!("USER {USER}"));
+    let commands: Vec<String> = recipe
+        .prepare
+        .iter()
+        .map(|command| {
+            let words: Vec<String> = command.iter().map(|word| run_word(word)).collect();
+            // What fails here, for want of a database or a key, may still run.
+            format!("{{ {} || true; }}", words.join(" "))
+        })
+        .collect();
+    out.run(&commands);
 }
 
 fn dependencies(out: &mut Writer, base: &str, recipe: &PythonRecipe, dialect: Dialect) {

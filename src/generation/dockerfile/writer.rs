@@ -69,10 +69,15 @@ impl Writer {
 
     /// A stage with the plan's system packages; the name of what other stages start from.
     pub fn base(&mut self, plan: &Plan) -> String {
-        if plan.system_packages.is_empty() {
-            return plan.base_image.clone();
+        self.base_on(&plan.base_image, &plan.system_packages)
+    }
+
+    /// A stage of an image with distribution packages.
+    pub fn base_on(&mut self, image: &str, packages: &[String]) -> String {
+        if packages.is_empty() {
+            return image.to_owned();
         }
-        let packages: Vec<String> = plan.system_packages.iter().map(|package| run_word(package)).collect();
+        let packages: Vec<String> = packages.iter().map(|package| run_word(package)).collect();
         let update = "apt-get -q update".to_owned();
         let install = format!(
             "DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends -- {}",
@@ -80,12 +85,12 @@ impl Writer {
         );
         match self.dialect {
             Dialect::BuildKit => {
-                self.root_stage(&plan.base_image, "base");
+                self.root_stage(image, "base");
                 let caches = ["target=/var/cache/apt,sharing=locked", "target=/var/lib/apt,sharing=locked"];
                 self.run_outside(&caches, &[update, install]);
             }
             Dialect::Classic => {
-                self.root_stage(&plan.base_image, "packages");
+                self.root_stage(image, "packages");
                 self.settings();
                 let clean =
                     "rm -rf /run/previewd /var/lib/apt/lists/* /var/cache/apt/archives/*.deb".to_owned();
@@ -114,6 +119,11 @@ impl Writer {
     /// The end of every image: where, as whom, on which port, by which command.
     pub fn finish(mut self, plan: &Plan) -> String {
         self.line(&format!("WORKDIR {}", plan.working_dir));
+        self.end(plan)
+    }
+
+    /// The same without the folder.
+    pub fn end(mut self, plan: &Plan) -> String {
         self.line(&format!("USER {USER}"));
         self.line(&format!("EXPOSE {}", plan.port));
         if let Some(start) = &plan.start {

@@ -2,15 +2,37 @@
 //!
 //! To add one: write its file, implement [`Framework`], and name it in [`ALL`].
 
+mod angular;
 mod asgi;
+mod astro;
+mod create_react_app;
+mod django;
 mod express;
+mod fastify;
 mod flask;
+mod golang;
+mod gradio;
+mod hono;
+mod koa;
+mod nestjs;
+mod next;
+mod node_build;
+mod node_framework;
 mod node_script;
 mod node_server;
+mod node_site;
 mod node_start;
+mod nuxt;
+mod python_program;
 mod python_script;
 mod python_server;
+mod remix;
+mod rust;
+mod site_builders;
 mod static_site;
+mod streamlit;
+mod sveltekit;
+mod vite;
 
 use std::collections::BTreeMap;
 
@@ -21,9 +43,35 @@ use super::recipe::Recipe;
 
 /// Every framework known, in the order in which equally strong findings win.
 pub static ALL: &[&dyn Framework] = &[
+    &django::Django,
     &asgi::Asgi,
     &flask::Flask,
-    &express::Express,
+    &streamlit::Streamlit,
+    &gradio::Gradio,
+    &next::NEXT,
+    &nuxt::NUXT,
+    &sveltekit::SVELTEKIT,
+    &remix::REACT_ROUTER,
+    &remix::REMIX,
+    &astro::ASTRO,
+    &site_builders::NITRO,
+    &site_builders::GATSBY,
+    &site_builders::DOCUSAURUS,
+    &site_builders::VITEPRESS,
+    &site_builders::ELEVENTY,
+    &angular::ANGULAR,
+    &create_react_app::CREATE_REACT_APP,
+    &site_builders::VUE_CLI,
+    &vite::VITE,
+    &site_builders::RSBUILD,
+    &site_builders::PARCEL,
+    &nestjs::NESTJS,
+    &fastify::FASTIFY,
+    &koa::KOA,
+    &hono::HONO,
+    &express::EXPRESS,
+    &golang::Go,
+    &rust::Rust,
     &node_server::NodeServer,
     &static_site::StaticSite,
     &python_script::PythonScript,
@@ -86,5 +134,7 @@ pub struct Outline {
     pub port: u16,
     pub bind: String,
     pub environment: BTreeMap<String, String>,
+    /// The path to ask for its health when nothing says which.
+    pub health: Option<&'static str>,
     pub recipe: Recipe,
 }

@@ -27,6 +27,6 @@ impl Framework for NodeScript {
     }
 
     fn outline(&self, project: &Project<'_>, notes: &mut Notes) -> Result<Outline, PlanError> {
-        node_start::outline(project, self.name(), notes)
+        node_start::outline(project, self.name(), 3000, notes)
     }
 }

@@ -17,7 +17,7 @@ impl Framework for NodeServer {
     }
 
     fn also_called(&self) -> &'static [&'static str] {
-        &["nodejs", "fastify", "koa", "hono", "hapi", "nest", "nestjs"]
+        &["nodejs", "hapi", "adonis", "feathers", "polka", "restify", "elysia", "bun"]
     }
 
     fn looks_for(&self) -> &'static str {
@@ -39,6 +39,6 @@ impl Framework for NodeServer {
     }
 
     fn outline(&self, project: &Project<'_>, notes: &mut Notes) -> Result<Outline, PlanError> {
-        node_start::outline(project, self.name(), notes)
+        node_start::outline(project, self.name(), 3000, notes)
     }
 }

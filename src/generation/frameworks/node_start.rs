@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Outline;
+use super::node_build::{self, Build};
 use crate::domain::Mode;
 use crate::generation::bases::Runtime;
 use crate::generation::entry_point::EntryPoint;
@@ -21,18 +22,29 @@ struct Start {
     needs: Needs,
 }
 
-pub fn outline(project: &Project<'_>, framework: &str, notes: &mut Notes) -> Result<Outline, PlanError> {
+pub fn outline(
+    project: &Project<'_>,
+    framework: &str,
+    usual_port: u16,
+    notes: &mut Notes,
+) -> Result<Outline, PlanError> {
     let folder = folder(project, notes);
     let version = node::choose_version(project, &folder, notes)?;
     let mut start = start(project, &folder, notes)?;
-    start.needs.build_script = build_script(project, notes);
-    add_module_flag(project, &version, &mut start, notes);
-    let port = port(project, start.file.as_deref(), notes);
-    let recipe = node::recipe(project, start.needs, notes);
-    let environment = match project.mode() {
-        Mode::Run => BTreeMap::from([("NODE_ENV".to_owned(), "production".to_owned())]),
-        Mode::Dev => BTreeMap::from([("NODE_ENV".to_owned(), "development".to_owned())]),
+    let build = match (project.package(), project.mode()) {
+        (None, _) => Build::default(),
+        (Some(package), Mode::Dev) => node_build::none(project, package, notes),
+        (Some(package), Mode::Run) => node_build::commands(project, package, &[], notes),
     };
+    start.needs.build = build.commands;
+    add_module_flag(project, &version, &mut start, notes);
+    let port = port(project, start.file.as_deref(), usual_port, notes);
+    add_bun(project, &mut start, notes);
+    let mut recipe = node::recipe(project, start.needs, notes);
+    recipe.build_otherwise = build.otherwise;
+    if let Some(package) = project.package() {
+        recipe.build_environment = node_build::public_environment(project, package, notes);
+    }
     Ok(Outline {
         framework: framework.to_owned(),
         base_image: project.bases.image(&Runtime::Node { version: version.clone() }),
@@ -41,9 +53,46 @@ pub fn outline(project: &Project<'_>, framework: &str, notes: &mut Notes) -> Res
         start: Some(start.argv),
         port,
         bind: "every address, which is Node's default".to_owned(),
-        environment,
+        environment: environment(project.mode()),
+        health: None,
         recipe: Recipe::Node(recipe),
     })
+}
+
+/// Variables every Node image sets.
+pub fn environment(mode: Mode) -> BTreeMap<String, String> {
+    let value = match mode {
+        Mode::Run => "production",
+        Mode::Dev => "development",
+    };
+    BTreeMap::from([("NODE_ENV".to_owned(), value.to_owned())])
+}
+
+/// The start script runs a program of the app, not a command of its framework.
+pub fn has_own_server(project: &Project<'_>, package: &Package) -> bool {
+    let Some(words) = package.scripts.get("start").and_then(|text| split_words(text)) else { return false };
+    let mut words = words.iter().skip_while(|word| word.contains('=') || *word == "cross-env");
+    let runs = matches!(words.next().map(String::as_str), Some("node" | "tsx" | "ts-node" | "bun"));
+    let file = words.find(|word| !word.starts_with('-'));
+    runs && file.is_some_and(|file| {
+        let file = join(package.folder(), file.trim_start_matches("./"));
+        // What the framework's own build makes is not the app's.
+        project.contains(&file)
+            || !["dist/", "build", ".output/", ".next/"].iter().any(|made| file.contains(made))
+    })
+}
+
+/// Programs written for bun need it when they run.
+fn add_bun(project: &Project<'_>, start: &mut Start, notes: &mut Notes) {
+    let by_script = start.argv.first().is_some_and(|program| program == "npm")
+        && project.package().is_some_and(|package| {
+            let script = start.argv.last().and_then(|name| package.scripts.get(name));
+            script.is_some_and(|text| text.split_whitespace().any(|word| word == "bun" || word == "bunx"))
+        });
+    if by_script || start.argv.first().is_some_and(|program| program == "bun") {
+        notes.decide("package", "bun", Source::Detected, "the start command is a program for it", None);
+        start.needs.packages.push("bun".to_owned());
+    }
 }
 
 /// The file a plain Node app is most likely started by.
@@ -59,11 +108,12 @@ pub fn likely_file<'p>(project: &'p Project<'_>) -> Option<&'p JsFile> {
         let stem = name_of(&file.path).split('.').next().unwrap_or_default();
         NAMES.contains(&stem) || !file.listens.is_empty()
     };
-    project.node().iter().filter(named).min_by_key(rank)
+    let runs = |file: &&JsFile| !file.path.ends_with("x");
+    project.node().iter().filter(runs).filter(named).min_by_key(rank)
 }
 
 /// The folder with package.json; its odd names cannot be a working directory.
-fn folder(project: &Project<'_>, notes: &mut Notes) -> String {
+pub fn folder(project: &Project<'_>, notes: &mut Notes) -> String {
     let folder = project.package().map_or("", Package::folder);
     if is_plain_path(folder) {
         return folder.to_owned();
@@ -95,6 +145,9 @@ fn start(project: &Project<'_>, folder: &str, notes: &mut Notes) -> Result<Start
                 notes,
             ));
         }
+    }
+    if let Some(start) = project.package().and_then(|package| built_main(project, package, notes)) {
+        return Ok(start);
     }
     let file = likely_file(project).ok_or_else(|| PlanError::Framework {
         framework: "node".to_owned(),
@@ -179,6 +232,19 @@ fn from_script(
     Start { argv, file, needs: Needs { dev, ..Needs::default() } }
 }
 
+/// `"main": "dist/index.js"`, which the build makes.
+fn built_main(project: &Project<'_>, package: &Package, notes: &mut Notes) -> Option<Start> {
+    let main = package.main.as_deref()?.trim_start_matches("./");
+    let made = ["dist/", "build/", "lib/", "out/"].iter().any(|folder| main.starts_with(folder));
+    if !made || project.mode() == Mode::Dev || !package.scripts.contains_key("build") {
+        return None;
+    }
+    let argv = vec!["node".to_owned(), main.to_owned()];
+    let reason = "main of package.json names it, and the build makes it";
+    notes.decide("start", argv.join(" "), Source::Detected, reason, Place::file(&package.path));
+    Some(Start { argv, file: None, needs: Needs::default() })
+}
+
 fn main_file(project: &Project<'_>, package: &Package) -> Option<String> {
     let main = package.main.as_deref()?.trim_start_matches("./");
     let at = join(package.folder(), main);
@@ -201,8 +267,9 @@ fn from_file(
         argv.push("--watch".to_owned());
     }
     if [".ts", ".mts", ".cts"].iter().any(|end| path.ends_with(end)) {
-        argv = vec!["node_modules/.bin/tsx".to_owned()];
-        let listed = project.package().is_some_and(|p| p.needs("tsx") || p.dev_dependencies.contains("tsx"));
+        argv = vec!["tsx".to_owned()];
+        argv.extend((project.mode() == Mode::Dev).then(|| "watch".to_owned()));
+        let listed = project.package().is_some_and(|package| package.lists("tsx"));
         if !listed {
             needs.packages.push("tsx".to_owned());
             notes.decide(
@@ -218,24 +285,6 @@ fn from_file(
     argv.push(inside);
     notes.decide("start", argv.join(" "), source, reason, place);
     Start { argv, file: Some(path), needs }
-}
-
-/// The build script, always run when there is one: what it makes may be what is started or served.
-fn build_script(project: &Project<'_>, notes: &mut Notes) -> Option<String> {
-    let package = project.package()?;
-    let text = package.scripts.get("build")?;
-    if project.mode() == Mode::Dev {
-        notes.decide("build", "none", Source::Default, "the development server builds as it goes", None);
-        return None;
-    }
-    notes.decide(
-        "build",
-        "npm run build",
-        Source::Detected,
-        format!("scripts.build is {text:?}"),
-        Place::file(&package.path),
-    );
-    Some("build".to_owned())
 }
 
 /// `import` in a `.js` file whose package.json does not say `"type": "module"`. From 22 on Node
@@ -260,8 +309,9 @@ fn add_module_flag(project: &Project<'_>, version: &str, start: &mut Start, note
     }
 }
 
-/// The port: metadata, else what the started file listens on, else what any file does, else 3000.
-fn port(project: &Project<'_>, started: Option<&str>, notes: &mut Notes) -> u16 {
+/// The port: metadata, else what the started file listens on, else what any file does, else the
+/// usual one.
+fn port(project: &Project<'_>, started: Option<&str>, usual: u16, notes: &mut Notes) -> u16 {
     let folder = started.map_or("", folder_of);
     let files = project.node();
     let near = |file: &&JsFile| Some(file.path.as_str()) == started;
@@ -308,6 +358,7 @@ fn port(project: &Project<'_>, started: Option<&str>, notes: &mut Notes) -> u16 
         );
         return literal;
     }
-    notes.decide("port", "3000", Source::Default, "nothing names another; the app is told by PORT", None);
-    3000
+    let reason = "nothing names another; the app is told by PORT";
+    notes.decide("port", usual.to_string(), Source::Default, reason, None);
+    usual
 }

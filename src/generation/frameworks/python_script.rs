@@ -58,6 +58,7 @@ impl Framework for PythonScript {
             start: Some(start),
             port,
             bind: "whatever the program listens on; it has to be 0.0.0.0".to_owned(),
+            health: None,
             recipe: Recipe::Python(recipe),
         })
     }

@@ -69,6 +69,7 @@ pub fn outline(
         start: Some(start),
         port,
         bind: "0.0.0.0, by the start command".to_owned(),
+        health: None,
         recipe: Recipe::Python(recipe),
     })
 }
@@ -195,6 +196,16 @@ fn port(
         return (port, host);
     }
     (detected_port(project, Some(&location.path), notes), host)
+}
+
+/// The metadata's port, else the framework's own.
+pub fn port_or(project: &Project<'_>, usual: u16, reason: &str, notes: &mut Notes) -> u16 {
+    let (port, source, reason) = match project.metadata.port {
+        Some(port) => (port, Source::Metadata, "port says so"),
+        None => (usual, Source::Default, reason),
+    };
+    notes.decide("port", port.to_string(), source, reason, None);
+    port
 }
 
 /// The port code runs a server on: the given file's first, else any file's; else 8000.

@@ -66,7 +66,8 @@ impl Framework for StaticSite {
             port,
             bind: "0.0.0.0 and ::, by the server's configuration".to_owned(),
             environment: BTreeMap::new(),
-            recipe: Recipe::Static(StaticRecipe { folder, not_found_page }),
+            health: Some("/"),
+            recipe: Recipe::Static(StaticRecipe { folder, not_found_page, single_page: false }),
         })
     }
 }

@@ -2,54 +2,75 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-
 use super::package::Package;
+use super::{lock, prisma};
 use crate::generation::plan::{Notes, Place, Source};
-use crate::generation::project::{Project, folder_of, join};
+use crate::generation::project::{Project, join};
+use crate::generation::quoting::is_plain_path;
 use crate::generation::recipe::{DependencyFile, NodeRecipe, PackageManager};
 
-/// What the start command needs of the installation.
+/// What building and starting need of the installation.
 #[derive(Debug, Clone, Default)]
 pub struct Needs {
     /// Packages besides those package.json names.
     pub packages: Vec<String>,
     /// The start command uses development dependencies.
     pub dev: bool,
-    /// The script of package.json that builds.
-    pub build_script: Option<String>,
+    /// Commands that build, in order; empty when nothing is built.
+    pub build: Vec<Vec<String>>,
+    /// Nothing of `node_modules` is needed once it is built.
+    pub only_pages: bool,
 }
 
 pub fn recipe(project: &Project<'_>, needs: Needs, notes: &mut Notes) -> NodeRecipe {
     let Some(package) = project.package() else { return without_package(project, needs, notes) };
-    let (manager, lockfile) = manager(project, package, notes);
+    recipe_of(project, package, needs, notes)
+}
+
+/// The recipe for one package of the tree.
+pub fn recipe_of(project: &Project<'_>, package: &Package, needs: Needs, notes: &mut Notes) -> NodeRecipe {
+    let root = workspace_root(project, package);
+    let lock = lock::choose(project, root, notes);
     let names = package.dependencies.len() + package.dev_dependencies.len() + needs.packages.len();
-    let install = names > 0 || !package.workspaces.is_empty();
-    let install_scripts = install && has_install_scripts(project, lockfile.as_deref());
-    let in_place = install && (package.has_local || !package.workspaces.is_empty());
+    let install = names > 0 || !root.workspaces.is_empty();
+    let in_place = install && (package.has_local || root.has_local || !root.workspaces.is_empty());
     if in_place {
         let reason = "packages lie among the source, so a change of source installs again";
-        notes.decide(
-            "node_modules",
-            "beside the source",
-            Source::Detected,
-            reason,
-            Place::file(&package.path),
-        );
+        let place = Place::file(&root.path);
+        notes.decide("node_modules", "beside the source", Source::Detected, reason, place);
     }
-    let npm = matches!(manager, PackageManager::Npm | PackageManager::NpmLocked);
-    let prune = npm && needs.build_script.is_some() && !needs.dev && needs.packages.is_empty() && !in_place;
+    let npm = matches!(lock.manager, PackageManager::Npm | PackageManager::NpmLocked);
+    let builds = !needs.build.is_empty();
+    let prune = npm && builds && !needs.dev && needs.packages.is_empty() && !in_place && !needs.only_pages;
+    let mut files = dependency_files(project, root, lock.file.as_deref());
+    let prepare = prisma::prepare(project, package, in_place, &mut files, notes);
     NodeRecipe {
-        dependency_files: dependency_files(project, package, lockfile.as_deref()),
-        manager,
+        dependency_files: files,
+        manager: lock.manager,
+        lock_is_current: lock.is_current,
         prune: prune && !package.dev_dependencies.is_empty(),
         in_place,
-        install_scripts,
+        install_scripts: install && lock.install_scripts,
         install,
-        dev_dependencies: needs.dev || needs.build_script.is_some(),
+        dev_dependencies: needs.dev || builds || !prepare.is_empty(),
         packages: needs.packages,
-        build_script: needs.build_script,
+        install_folder: plain(root.folder()),
+        prepare,
+        build: needs.build,
+        build_otherwise: Vec::new(),
+        build_environment: BTreeMap::new(),
     }
+}
+
+/// The package whose workspaces this one is of, else itself.
+pub fn workspace_root<'p>(project: &'p Project<'_>, package: &'p Package) -> &'p Package {
+    let member = |root: &&Package| root.workspaces.contains(&package.path);
+    project.packages().iter().find(member).unwrap_or(package)
+}
+
+/// Odd names of folders cannot stand in a Dockerfile.
+fn plain(folder: &str) -> String {
+    if is_plain_path(folder) { folder.to_owned() } else { String::new() }
 }
 
 /// No package.json: what is imported is what is installed.
@@ -68,13 +89,18 @@ fn without_package(project: &Project<'_>, needs: Needs, notes: &mut Notes) -> No
     NodeRecipe {
         dependency_files: BTreeMap::new(),
         manager: PackageManager::Npm,
+        lock_is_current: true,
         install: !packages.is_empty(),
         packages: packages.into_iter().collect(),
         dev_dependencies: false,
         install_scripts: true,
         prune: false,
         in_place: false,
-        build_script: None,
+        install_folder: String::new(),
+        prepare: Vec::new(),
+        build: needs.build,
+        build_otherwise: Vec::new(),
+        build_environment: BTreeMap::new(),
     }
 }
 
@@ -89,7 +115,10 @@ pub fn package_of(module: &str) -> Option<String> {
         && name.chars().all(plain)
         && name.split('/').count() == parts
         && !module.contains(':')
-        && !BUILT_IN.contains(&name.as_str());
+        && !BUILT_IN.contains(&name.as_str())
+        // Names that builders give to folders of the tree.
+        && !name.starts_with("@/")
+        && name != "bun";
     ok.then_some(name)
 }
 
@@ -133,66 +162,6 @@ const BUILT_IN: [&str; 37] = [
     "zlib",
 ];
 
-/// The package manager and its lockfile: by lockfile, else by `packageManager`, else npm.
-fn manager(project: &Project<'_>, package: &Package, notes: &mut Notes) -> (PackageManager, Option<String>) {
-    let folder = package.folder();
-    let lock = |name: &str| Some(join(folder, name)).filter(|path| project.contains(path));
-    let asked = |name: &str| {
-        let version = package.manager.as_deref()?.strip_prefix(name)?.strip_prefix('@')?;
-        let version = version.split('+').next().unwrap_or_default();
-        let ok = !version.is_empty()
-            && version.len() <= 20
-            && version.chars().all(|c| c.is_ascii_alphanumeric() || ".-".contains(c));
-        ok.then(|| version.to_owned())
-    };
-    let (manager, path, reason) = if let Some(path) =
-        lock("package-lock.json").or(lock("npm-shrinkwrap.json"))
-    {
-        (PackageManager::NpmLocked, Some(path), "its lockfile is there: exactly what it names is installed")
-    } else if let Some(path) = lock("pnpm-lock.yaml") {
-        let version = asked("pnpm").unwrap_or_else(|| pnpm_version(project.text(&path)));
-        (
-            PackageManager::Pnpm(version),
-            Some(path),
-            "its lockfile is there; it is fetched from the package registry itself",
-        )
-    } else if let Some(path) = lock("yarn.lock") {
-        let modern = project.text(&path).is_some_and(|text| text.contains("__metadata:"));
-        let version = asked("yarn").unwrap_or_else(|| if modern { "4.9.2" } else { "1.22.22" }.to_owned());
-        (
-            PackageManager::Yarn(version),
-            Some(path),
-            "its lockfile is there; it is fetched from the package registry itself",
-        )
-    } else {
-        (
-            PackageManager::Npm,
-            None,
-            "no lockfile is there: the newest versions package.json allows are installed",
-        )
-    };
-    let name = match &manager {
-        PackageManager::NpmLocked | PackageManager::Npm => "npm".to_owned(),
-        PackageManager::Pnpm(version) => format!("pnpm {version}"),
-        PackageManager::Yarn(version) => format!("yarn {version}"),
-    };
-    let place = Place::file(path.as_deref().unwrap_or(&package.path));
-    notes.decide("package manager", name, Source::Detected, reason, place);
-    (manager, path)
-}
-
-/// The newest pnpm that reads this version of its lockfile.
-fn pnpm_version(lockfile: Option<&str>) -> String {
-    let first = lockfile.and_then(|text| text.lines().find_map(|line| line.strip_prefix("lockfileVersion:")));
-    let version = first.unwrap_or_default().trim().trim_matches(['\'', '"']);
-    match version.split('.').next() {
-        Some("5") => "7.33.7",
-        Some("6") => "8.15.9",
-        _ => "9.15.9",
-    }
-    .to_owned()
-}
-
 /// Everything the installation reads: manifests, lockfile, settings, workspaces.
 fn dependency_files(
     project: &Project<'_>,
@@ -207,21 +176,6 @@ fn dependency_files(
     paths.extend(package.workspaces.iter().map(String::as_str));
     let inside = |path: &str| path.strip_prefix(&format!("{folder}/")).unwrap_or(path).to_owned();
     paths.into_iter().map(|path| (inside(path), DependencyFile::Copied(path.to_owned()))).collect()
-}
-
-/// A lockfile of npm says whether any package wants to run something when installed.
-fn has_install_scripts(project: &Project<'_>, lockfile: Option<&str>) -> bool {
-    let Some(path) = lockfile.filter(|path| folder_of(path).len() < path.len() && path.ends_with(".json"))
-    else {
-        return true;
-    };
-    let Some(Ok(json)) = project.text(path).map(serde_json::from_str::<Value>) else { return true };
-    match json.get("packages").and_then(Value::as_object) {
-        Some(packages) => {
-            packages.values().any(|package| package.get("hasInstallScript") == Some(&Value::Bool(true)))
-        }
-        None => true,
-    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,18 @@
 //! What JavaScript source, package.json and lockfiles say, and how packages are installed.
 
+mod declared;
 mod install;
+mod lock;
 mod package;
+mod prisma;
+mod role;
 mod scan;
 mod version;
 
-pub use install::{Needs, recipe};
+pub use declared::declared;
+pub use install::{Needs, recipe, recipe_of, workspace_root};
 pub use package::Package;
+pub use prisma::generates_into_source;
+pub use role::{Role, of as role_of, sort};
 pub use scan::{JsFile, scan};
 pub use version::choose as choose_version;

@@ -1,9 +1,10 @@
 //! package.json, read for what it runs and needs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::generation::plan::Place;
 use crate::generation::project::{Project, folder_of, join};
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -12,8 +13,11 @@ pub struct Package {
     pub path: String,
     pub scripts: BTreeMap<String, String>,
     pub main: Option<String>,
-    pub dependencies: BTreeSet<String>,
-    pub dev_dependencies: BTreeSet<String>,
+    /// Names and version ranges.
+    pub dependencies: BTreeMap<String, String>,
+    pub dev_dependencies: BTreeMap<String, String>,
+    /// What workspaces call it by.
+    pub name: Option<String>,
     /// `"type": "module"`.
     pub is_module: bool,
     /// `engines.node`.
@@ -24,17 +28,54 @@ pub struct Package {
     pub has_local: bool,
     /// package.json files of workspaces.
     pub workspaces: Vec<String>,
+    /// It says how Prisma seeds.
+    pub prisma_seed: bool,
 }
 
 impl Package {
-    /// The one nearest to the top that is a JSON object.
-    pub fn find(project: &Project<'_>) -> Option<Self> {
+    /// Those that are JSON objects, the nearest to the top first.
+    pub fn all(project: &Project<'_>) -> Vec<Self> {
         let mut paths: Vec<&str> = project
             .paths()
             .filter(|path| *path == "package.json" || path.ends_with("/package.json"))
+            .filter(|path| !path.split('/').any(|part| part == "node_modules"))
             .collect();
         paths.sort_by_key(|path| (path.matches('/').count(), *path));
-        paths.into_iter().take(20).find_map(|path| Self::read(project, path))
+        paths.into_iter().take(50).filter_map(|path| Self::read(project, path)).collect()
+    }
+
+    /// Listed at all, for whatever time.
+    pub fn lists(&self, package: &str) -> bool {
+        self.range_of(package).is_some()
+    }
+
+    /// The version range it is listed with.
+    pub fn range_of(&self, package: &str) -> Option<&str> {
+        let range = self.dependencies.get(package).or_else(|| self.dev_dependencies.get(package));
+        range.map(String::as_str)
+    }
+
+    /// The major version of a package: `^15.1.0` is 15; `None` for `latest` and the like.
+    pub fn major_of(&self, package: &str) -> Option<u32> {
+        let range = self.range_of(package)?;
+        let digits = range.trim_start_matches(|c: char| !c.is_ascii_digit());
+        digits.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    }
+
+    /// Where a name stands in it as a key.
+    pub fn place_of(&self, project: &Project<'_>, key: &str) -> Place {
+        let quoted = format!("\"{key}\"");
+        let is_key = |line: &str| {
+            let rest = line.split_once(quoted.as_str()).map(|(_, rest)| rest.trim_start());
+            rest.is_some_and(|rest| rest.starts_with(':'))
+        };
+        let text = project.text(&self.path).unwrap_or_default();
+        let line = text.lines().position(is_key).map(|index| index + 1);
+        Place { file: self.path.clone(), line }
+    }
+
+    pub fn script_place(&self, project: &Project<'_>, name: &str) -> Option<Place> {
+        Some(self.place_of(project, name))
     }
 
     pub fn folder(&self) -> &str {
@@ -42,19 +83,16 @@ impl Package {
     }
 
     pub fn needs(&self, package: &str) -> bool {
-        self.dependencies.contains(package)
+        self.dependencies.contains_key(package)
     }
 
     fn read(project: &Project<'_>, path: &str) -> Option<Self> {
         let json: Value = serde_json::from_str(project.text(path)?.trim_start_matches('\u{feff}')).ok()?;
         let object = json.as_object()?;
         let text = |key: &str| object.get(key).and_then(Value::as_str).map(str::to_owned);
-        let names = |key: &str| -> BTreeSet<String> {
-            object
-                .get(key)
-                .and_then(Value::as_object)
-                .map(|map| map.keys().cloned().collect())
-                .unwrap_or_default()
+        let names = |key: &str| -> BTreeMap<String, String> {
+            let listed = object.get(key).and_then(Value::as_object).into_iter().flatten();
+            listed.map(|(name, range)| (name.clone(), range.as_str().unwrap_or("*").to_owned())).collect()
         };
         let scripts = object.get("scripts").and_then(Value::as_object).map(|scripts| {
             let texts =
@@ -66,6 +104,7 @@ impl Package {
         Some(Self {
             path: path.to_owned(),
             scripts: scripts.unwrap_or_default(),
+            name: text("name"),
             main: text("main"),
             dependencies,
             dev_dependencies: names("devDependencies"),
@@ -82,6 +121,7 @@ impl Package {
                 })
             }),
             workspaces: workspaces(project, path, object.get("workspaces").is_some()),
+            prisma_seed: json.pointer("/prisma/seed").is_some_and(Value::is_string),
         })
     }
 }

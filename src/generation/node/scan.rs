@@ -42,14 +42,16 @@ pub fn scan(path: &str, text: &str, all_imports: bool) -> JsFile {
     let is_module =
         text.lines().any(|line| ["import ", "import{", "export "].iter().any(|s| line.starts_with(s)));
     let mut file = JsFile { path: path.to_owned(), is_module, ..JsFile::default() };
-    let telling = ["listen", "serve", "process.env", "express"];
+    let telling = ["listen", "serve", "process.env", "import.meta.env", "Bun.env", "express", "onfigService"];
     let imports = all_imports && (is_module || text.contains("require") || text.contains("import("));
     if !imports && !telling.iter().any(|mark| text.contains(mark)) {
         return file;
     }
-    let typed = [".ts", ".mts", ".cts"].iter().any(|end| path.ends_with(end));
-    let language =
-        if typed { tree_sitter_typescript::LANGUAGE_TYPESCRIPT } else { tree_sitter_javascript::LANGUAGE };
+    let language = match path.rsplit('.').next() {
+        Some("ts" | "mts" | "cts") => tree_sitter_typescript::LANGUAGE_TYPESCRIPT,
+        Some("tsx") => tree_sitter_typescript::LANGUAGE_TSX,
+        _ => tree_sitter_javascript::LANGUAGE,
+    };
     let Some(tree) = parse(&language.into(), text) else { return file };
     let mut scan = Scan { text, file: &mut file, values: BTreeMap::new(), defaulted: BTreeSet::new() };
     each_node(&tree, |node| scan.visit(node));
@@ -79,6 +81,7 @@ impl<'s> Scan<'s> {
             "variable_declarator" => self.declared(node),
             "binary_expression" => self.with_default(node),
             "member_expression" => self.env_read(node),
+            "subscript_expression" => self.env_subscript(node),
             _ => {}
         }
     }
@@ -105,6 +108,7 @@ impl<'s> Scan<'s> {
         match name {
             Some("require" | "import") => self.import(arguments.named_child(0)),
             Some("listen" | "serve") => self.listen(arguments, line_of(node)),
+            Some("get" | "getOrThrow") => self.config_service(function, arguments),
             _ => {}
         }
     }
@@ -238,9 +242,45 @@ impl<'s> Scan<'s> {
         if text.len() > 300 {
             return;
         }
-        if let Some(name) = text.strip_prefix("process.env.") {
+        // What Vite itself gives is no variable of the environment.
+        let own = ["MODE", "DEV", "PROD", "SSR", "BASE_URL"];
+        let name = ["process.env.", "import.meta.env.", "Bun.env."]
+            .iter()
+            .find_map(|object| text.strip_prefix(object))
+            .filter(|name| !text.starts_with("import.") || !own.contains(name));
+        if let Some(name) = name {
             let has_default = self.defaulted.contains(&node.start_byte());
             self.add_env(name, line_of(node), has_default);
+        }
+    }
+
+    /// `process.env["X"]`.
+    fn env_subscript(&mut self, node: Node<'s>) {
+        let object = node.child_by_field_name("object").map(|object| self.of(object));
+        let Some(index) = node.child_by_field_name("index") else { return };
+        if matches!(object, Some("process.env" | "import.meta.env" | "Bun.env"))
+            && let Some(name) = string_value(self.of(index))
+        {
+            let has_default = self.defaulted.contains(&node.start_byte());
+            self.add_env(&name, line_of(node), has_default);
+        }
+    }
+
+    /// `configService.get('X', default)` of NestJS.
+    fn config_service(&mut self, function: Node<'s>, arguments: Node<'s>) {
+        let Some(object) = function.child_by_field_name("object").map(|object| self.of(object)) else {
+            return;
+        };
+        if object.len() > 60 || !object.to_ascii_lowercase().ends_with("configservice") {
+            return;
+        }
+        let given = children(arguments);
+        if let Some(first) = given.first()
+            && let Some(name) = string_value(self.of(*first))
+            && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+        {
+            let has_default = given.len() > 1 || self.defaulted.contains(&first.start_byte());
+            self.add_env(&name, line_of(function), has_default);
         }
     }
 

@@ -25,7 +25,7 @@ pub enum Kind {
     Pyproject,
     /// uv.lock beside its pyproject.toml.
     UvLock { pyproject: String },
-    /// Requirements the plan writes down: from Poetry's files.
+    /// Requirements the plan writes down: from the files of Poetry, PDM or Pipenv.
     Written { requirements: Vec<String> },
     /// Nothing says; imports have to.
     Undeclared,
@@ -49,8 +49,10 @@ impl Dependencies {
         }
         for folder in folders {
             if let Some(found) = uv_lock(project, folder, notes)
+                .or_else(|| pdm_lock(project, folder, notes))
                 .or_else(|| requirement_file(project, folder, notes))
                 .or_else(|| pyproject(project, folder, notes))
+                .or_else(|| pipfile(project, folder, notes))
             {
                 return found;
             }
@@ -75,6 +77,33 @@ fn uv_lock(project: &Project<'_>, folder: &str, notes: &mut Notes) -> Option<Dep
     notes.decide("dependencies", &lock, Source::Detected, reason, Place::file(&lock));
     let names = requirements.iter().flat_map(|requirement| names_in(requirement)).collect();
     Some(Dependencies { kind: Kind::UvLock { pyproject }, names, file: Some(lock) })
+}
+
+fn pdm_lock(project: &Project<'_>, folder: &str, notes: &mut Notes) -> Option<Dependencies> {
+    let lock = join(folder, "pdm.lock");
+    let requirements = lockfiles::read_poetry_lock(project.text(&lock)?);
+    let Some(requirements) = requirements.filter(|pinned| !pinned.is_empty()) else {
+        notes.warn("not used: something in it is no plain package of an index", Place::file(&lock));
+        return None;
+    };
+    notes.decide("dependencies", &lock, Source::Detected, "PDM locked exact versions", Place::file(&lock));
+    let names = requirements.iter().flat_map(|requirement| names_in(requirement)).collect();
+    Some(Dependencies { kind: Kind::Written { requirements }, names, file: Some(lock) })
+}
+
+fn pipfile(project: &Project<'_>, folder: &str, notes: &mut Notes) -> Option<Dependencies> {
+    let (path, lock) = (join(folder, "Pipfile"), join(folder, "Pipfile.lock"));
+    let pinned = project.text(&lock).and_then(lockfiles::read_pipfile_lock);
+    let (chosen, requirements, reason) = match pinned {
+        Some(pinned) => (lock, pinned, "Pipenv locked exact versions"),
+        None => {
+            let listed = lockfiles::read_pipfile(project.text(&path)?)?;
+            (path, listed, "Pipenv lists the packages")
+        }
+    };
+    notes.decide("dependencies", &chosen, Source::Detected, reason, Place::file(&chosen));
+    let names = requirements.iter().flat_map(|requirement| names_in(requirement)).collect();
+    Some(Dependencies { kind: Kind::Written { requirements }, names, file: Some(chosen) })
 }
 
 fn requirement_file(project: &Project<'_>, folder: &str, notes: &mut Notes) -> Option<Dependencies> {

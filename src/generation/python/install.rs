@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::dependencies::{Dependencies, Kind};
 use super::locate::Location;
+use super::mend::mended;
 use super::normalized;
 use super::packages::{brought_by, package_of};
 use super::requirements::is_requirement;
@@ -35,7 +36,8 @@ pub fn recipe(project: &Project<'_>, location: &Location, needs: Needs, notes: &
             // Included files keep their places relative to each other, but only under the folder
             // they share; so the whole tree's layout is kept.
             recipe.requirements.extend(dependencies.file.clone());
-            recipe.dependency_files = files.iter().map(|file| copied(file)).collect();
+            recipe.dependency_files =
+                files.iter().map(|file| mended_or_copied(project, file, notes)).collect();
         }
         Kind::Pyproject => {
             recipe.requirements.extend(dependencies.file.clone());
@@ -63,6 +65,13 @@ pub fn recipe(project: &Project<'_>, location: &Location, needs: Needs, notes: &
     }
     recipe.compile_source = compile_source(project, notes);
     recipe
+}
+
+fn mended_or_copied(project: &Project<'_>, path: &str, notes: &mut Notes) -> (String, DependencyFile) {
+    match project.text(path).and_then(|text| mended(path, text, notes)) {
+        Some(text) => (path.to_owned(), DependencyFile::Written(text)),
+        None => copied(path),
+    }
 }
 
 fn copied(path: &str) -> (String, DependencyFile) {

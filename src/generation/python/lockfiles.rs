@@ -1,10 +1,10 @@
-//! Dependencies named by TOML: PEP 621 and Poetry projects, and Poetry's lockfile.
+//! Dependencies named by projects and lockfiles: PEP 621, Poetry, PDM and Pipenv.
 
 use std::collections::BTreeMap;
 
 use toml::{Table, Value};
 
-use super::requirements::is_requirement;
+use super::requirements::{is_requirement, names_in};
 
 /// What a pyproject.toml says of dependencies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,22 @@ pub fn read_project(text: &str) -> Option<Project> {
     Some(Project::Poetry { requirements: requirements.filter(|text| is_requirement(text)).collect() })
 }
 
+/// Every package a pyproject.toml or a Pipfile names for running, normalised, with extras.
+pub fn named(text: &str) -> Vec<String> {
+    let Ok(table) = text.parse::<Table>() else { return Vec::new() };
+    let mut names = Vec::new();
+    let standard = table.get("project").and_then(|project| project.get("dependencies"));
+    for requirement in standard.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+        names.extend(names_in(requirement));
+    }
+    let poetry = table.get("tool").and_then(|tool| tool.get("poetry")?.get("dependencies"));
+    for packages in [poetry, table.get("packages")].into_iter().flatten().filter_map(Value::as_table) {
+        let requirements = packages.iter().filter_map(|(name, value)| poetry_requirement(name, value));
+        requirements.for_each(|requirement| names.extend(names_in(&requirement)));
+    }
+    names
+}
+
 /// `requires-python`, or Poetry's `python`.
 pub fn python_wanted(text: &str) -> Option<String> {
     let table: Table = text.parse().ok()?;
@@ -35,7 +51,34 @@ pub fn python_wanted(text: &str) -> Option<String> {
     standard.or_else(poetry)?.as_str().map(str::to_owned)
 }
 
-/// Pinned requirements for everything in a poetry.lock that is not for development alone.
+/// `[packages]` of a Pipfile.
+pub fn read_pipfile(text: &str) -> Option<Vec<String>> {
+    let table: Table = text.parse().ok()?;
+    let packages = table.get("packages")?.as_table()?;
+    let requirements = packages.iter().filter_map(|(name, value)| poetry_requirement(name, value));
+    Some(requirements.filter(|text| is_requirement(text)).collect())
+}
+
+/// What a Pipfile.lock pins for running; `None` when something in it is no plain package.
+pub fn read_pipfile_lock(text: &str) -> Option<Vec<String>> {
+    let json: serde_json::Value = serde_json::from_str(text).ok()?;
+    let mut pinned = Vec::new();
+    for (name, package) in json.get("default")?.as_object()? {
+        let version = package.get("version")?.as_str()?;
+        let extras: Vec<&str> = package
+            .get("extras")
+            .and_then(serde_json::Value::as_array)
+            .map(|extras| extras.iter().filter_map(serde_json::Value::as_str).collect())
+            .unwrap_or_default();
+        let extras = if extras.is_empty() { String::new() } else { format!("[{}]", extras.join(",")) };
+        let marker = package.get("markers").and_then(serde_json::Value::as_str);
+        let marker = marker.map(|marker| format!(" ; {marker}")).unwrap_or_default();
+        pinned.push(format!("{name}{extras}{version}{marker}"));
+    }
+    pinned.iter().all(|text| is_requirement(text)).then_some(pinned)
+}
+
+/// Pinned requirements for everything in a poetry.lock or pdm.lock that is not for development alone.
 /// `None` when something in it is not a plain package of an index.
 pub fn read_poetry_lock(text: &str) -> Option<Vec<String>> {
     let table: Table = text.parse().ok()?;
@@ -48,11 +91,13 @@ pub fn read_poetry_lock(text: &str) -> Option<Vec<String>> {
         let optional = package.get("optional").and_then(Value::as_bool).unwrap_or(false);
         let category = package.get("category").and_then(Value::as_str).unwrap_or("main");
         let groups = package.get("groups").and_then(Value::as_array);
-        let main = groups.is_none_or(|groups| groups.iter().any(|group| group.as_str() == Some("main")));
+        let main = groups.is_none_or(|groups| {
+            groups.iter().any(|group| matches!(group.as_str(), Some("main" | "default")))
+        });
         if optional || category != "main" || !main {
             continue;
         }
-        let marker = package.get("markers").and_then(Value::as_str);
+        let marker = package.get("markers").or_else(|| package.get("marker")).and_then(Value::as_str);
         let marker = marker.map(|marker| format!(" ; {marker}")).unwrap_or_default();
         let requirement = format!("{name}=={version}{marker}");
         if !is_requirement(&requirement) {
@@ -142,5 +187,12 @@ mod tests {
         assert_eq!(read_project("[["), None);
         let lock = "[[package]]\nname='a'\nversion='1'\ngroups=['main']\n[[package]]\nname='b'\nversion='2'\ngroups=['dev']\n";
         assert_eq!(read_poetry_lock(lock), Some(vec!["a==1".into()]));
+        let pdm = "[[package]]\nname='a'\nversion='1'\ngroups=['default']\nmarker='python_version>\"3\"'\n[[package]]\nname='b'\nversion='2'\ngroups=['dev']\n";
+        assert_eq!(read_poetry_lock(pdm), Some(vec!["a==1 ; python_version>\"3\"".into()]));
+        let pipfile = "[packages]\nflask = '*'\nuvicorn = {extras=['standard'], version='>=0.1'}\n";
+        assert_eq!(read_pipfile(pipfile), Some(vec!["flask".into(), "uvicorn[standard]>=0.1".into()]));
+        let lock =
+            r#"{"default":{"flask":{"version":"==3.0.0","markers":"python_version >= '3.8'"}},"develop":{}}"#;
+        assert_eq!(read_pipfile_lock(lock), Some(vec!["flask==3.0.0 ; python_version >= '3.8'".into()]));
     }
 }

@@ -1,15 +1,18 @@
 //! What Python source and its dependency files say, and how their packages are installed.
 
+mod declared;
 mod dependencies;
 mod imports;
 mod install;
 mod locate;
 mod lockfiles;
+mod mend;
 mod packages;
 mod requirements;
 mod scan;
 mod version;
 
+pub use declared::declared;
 pub use install::{Needs, recipe};
 pub use locate::{Location, locate, locate_module};
 pub use scan::{AppObject, Interface, PyFile, apps_of, scan};

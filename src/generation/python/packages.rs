@@ -14,13 +14,18 @@ pub fn package_of(module: &str) -> Option<String> {
     Some(longer.or_else(exact).map_or_else(|| top.replace('_', "-"), |(_, package)| (*package).to_owned()))
 }
 
+/// A module of the interpreter itself.
+pub fn is_standard(module: &str) -> bool {
+    STANDARD.binary_search(&module).is_ok()
+}
+
 /// Packages that always come along with another.
 pub fn brought_by(package: &str) -> &'static [&'static str] {
     BROUGHT.iter().find(|(by, _)| *by == package).map_or(&[], |(_, brought)| brought)
 }
 
 /// Imports whose package has another name.
-const IMPORTED: [(&str, &str); 52] = [
+const IMPORTED: [(&str, &str); 72] = [
     ("PIL", "pillow"),
     ("Crypto", "pycryptodome"),
     ("OpenSSL", "pyOpenSSL"),
@@ -73,10 +78,30 @@ const IMPORTED: [(&str, &str); 52] = [
     ("usb", "pyusb"),
     ("yaml", "pyyaml"),
     ("zmq", "pyzmq"),
+    ("allauth", "django-allauth"),
+    ("corsheaders", "django-cors-headers"),
+    ("crispy_forms", "django-crispy-forms"),
+    ("debug_toolbar", "django-debug-toolbar"),
+    ("django_extensions", "django-extensions"),
+    ("django_filters", "django-filter"),
+    ("drf_spectacular", "drf-spectacular"),
+    ("drf_yasg", "drf-yasg"),
+    ("environ", "django-environ"),
+    ("flask_bcrypt", "flask-bcrypt"),
+    ("flask_limiter", "Flask-Limiter"),
+    ("flask_mail", "Flask-Mail"),
+    ("flask_socketio", "flask-socketio"),
+    ("langchain_openai", "langchain-openai"),
+    ("mysql.connector", "mysql-connector-python"),
+    ("pymysql", "PyMySQL"),
+    ("rest_framework_simplejwt", "djangorestframework-simplejwt"),
+    ("sentry_sdk", "sentry-sdk"),
+    ("widget_tweaks", "django-widget-tweaks"),
+    ("dj_database_url", "dj-database-url"),
 ];
 
 /// What popular packages bring along, so that importing it needs nothing more.
-const BROUGHT: [(&str, &[&str]); 14] = [
+const BROUGHT: [(&str, &[&str]); 18] = [
     ("fastapi", &["starlette", "pydantic", "pydantic-core", "anyio", "typing-extensions"]),
     ("starlette", &["anyio"]),
     ("flask", &["werkzeug", "jinja2", "click", "itsdangerous", "markupsafe", "blinker"]),
@@ -89,6 +114,10 @@ const BROUGHT: [(&str, &[&str]); 14] = [
     ("pandas", &["numpy", "python-dateutil", "pytz"]),
     ("scikit-learn", &["numpy", "scipy", "joblib"]),
     ("uvicorn", &["click", "h11"]),
+    ("django", &["asgiref", "sqlparse"]),
+    ("streamlit", &["pandas", "numpy", "altair", "requests", "pillow", "protobuf", "tornado"]),
+    ("gradio", &["fastapi", "uvicorn", "pandas", "numpy", "pillow", "httpx", "pydantic", "jinja2"]),
+    ("flask-migrate", &["alembic", "flask-sqlalchemy", "flask"]),
     ("uvicorn[standard]", &["websockets", "httptools", "uvloop", "watchfiles", "python-dotenv", "pyyaml"]),
     (
         "fastapi[standard]",

@@ -102,6 +102,7 @@ proptest! {
             let mut plan = plan(&Metadata::default(), &files, &BaseImages::default()).expect("a plan");
             plan.system_packages = vec!["a".into()];
             add(&mut plan, "plain");
+            replace_last(&mut plan, "plain");
             let expected: Vec<usize> = counts(&plan);
             plan.system_packages = vec![system.clone()];
             plan.start = Some(words.clone());
@@ -119,28 +120,58 @@ fn counts(plan: &super::Plan) -> Vec<usize> {
 }
 
 fn add(plan: &mut super::Plan, package: &str) {
+    add_to(&mut plan.recipe, package);
+}
+
+fn add_to(recipe: &mut super::super::Recipe, package: &str) {
     use super::super::Recipe;
-    match &mut plan.recipe {
+    match recipe {
         Recipe::Python(recipe) => recipe.packages.push(package.to_owned()),
         Recipe::Node(recipe) => recipe.packages.push(package.to_owned()),
+        Recipe::Site(recipe) => recipe.node.packages.push(package.to_owned()),
+        Recipe::Both(recipe) => {
+            recipe.node.iter_mut().for_each(|node| node.packages.push(package.to_owned()));
+            add_to(&mut recipe.server, package);
+        }
+        Recipe::Go(recipe) => recipe.package = package.to_owned(),
+        Recipe::Rust(recipe) => recipe.binary = package.to_owned(),
         Recipe::Static(_) | Recipe::Dockerfile(_) => {}
     }
 }
 
 fn replace_last(plan: &mut super::Plan, package: &str) {
+    replace_in(&mut plan.recipe, package);
+    add(plan, package);
+}
+
+fn replace_in(recipe: &mut super::super::Recipe, package: &str) {
     use super::super::Recipe;
-    match &mut plan.recipe {
+    match recipe {
         Recipe::Python(recipe) => {
             recipe.packages.pop();
             recipe.requirements.push(package.to_owned());
+            recipe.prepare = vec![vec![package.to_owned()]];
         }
-        Recipe::Node(recipe) => {
-            recipe.packages.pop();
-            recipe.build_script = Some(package.to_owned());
+        Recipe::Node(recipe) => evil_build(recipe, package),
+        Recipe::Site(recipe) => {
+            evil_build(&mut recipe.node, package);
+            recipe.pages.folders = vec![package.to_owned()];
         }
-        Recipe::Static(_) | Recipe::Dockerfile(_) => {}
+        Recipe::Both(recipe) => {
+            recipe.node.iter_mut().for_each(|node| evil_build(node, package));
+            recipe.own_addresses = vec![package.to_owned()];
+            replace_in(&mut recipe.server, package);
+        }
+        Recipe::Go(_) | Recipe::Rust(_) | Recipe::Static(_) | Recipe::Dockerfile(_) => {}
     }
-    add(plan, package);
+}
+
+fn evil_build(recipe: &mut super::super::NodeRecipe, evil: &str) {
+    recipe.packages.pop();
+    recipe.build = vec![vec!["npm".to_owned(), "run".to_owned(), evil.to_owned()]];
+    recipe.build_otherwise = vec![evil.to_owned()];
+    recipe.prepare.iter_mut().flatten().for_each(|word| *word = evil.to_owned());
+    recipe.build_environment.values_mut().for_each(|value| *value = evil.to_owned());
 }
 
 #[test]

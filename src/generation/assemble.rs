@@ -1,0 +1,166 @@
+//! From what a framework decided to the whole plan: everything that is found the same way for
+//! every framework.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::frameworks::Outline;
+use super::needs::{self, CacheNeed, DatabaseNeed, DatabaseTask};
+use super::plan::{EnvRead, Language, Notes, Place, Plan, Source};
+use super::project::Project;
+use super::{context, dotenv, health};
+use crate::domain::{FileSet, Metadata};
+
+pub fn assemble(
+    project: &Project<'_>,
+    files: &FileSet,
+    language: Language,
+    outline: Outline,
+    mut notes: Notes,
+) -> Plan {
+    let notes = &mut notes;
+    let own = language == Language::Docker;
+    let (health_path, health_path_given) = health::choose(project, outline.health, notes);
+    let dotenv = if own { BTreeMap::new() } else { dotenv_of(files, notes) };
+    let system_packages = if own { Vec::new() } else { system_packages(project, language, notes) };
+    let environment_read = project.environment_read();
+    let environment_missing = missing(project.metadata, &dotenv, &outline, &environment_read, notes);
+    let working_dir = match outline.folder.as_str() {
+        "" => "/app".to_owned(),
+        folder => format!("/app/{folder}"),
+    };
+    let expected = Expected::find(project, &environment_read, &working_dir, notes);
+    let notes = std::mem::take(notes);
+    Plan {
+        language,
+        framework: outline.framework,
+        mode: project.mode(),
+        base_image: outline.base_image,
+        runtime_version: outline.runtime_version,
+        working_dir,
+        start: outline.start,
+        port: outline.port,
+        bind: outline.bind,
+        health_path,
+        health_path_given,
+        environment: outline.environment,
+        environment_read,
+        environment_missing,
+        database: expected.database,
+        cache: expected.cache,
+        migration: expected.migration,
+        seed: expected.seed,
+        dotenv,
+        system_packages,
+        recipe: outline.recipe,
+        decisions: notes.decisions,
+        warnings: notes.warnings,
+    }
+}
+
+/// What the app expects around it, with a decision for each.
+struct Expected {
+    database: Option<DatabaseNeed>,
+    cache: Option<CacheNeed>,
+    migration: Option<DatabaseTask>,
+    seed: Option<DatabaseTask>,
+}
+
+impl Expected {
+    fn find(project: &Project<'_>, reads: &[EnvRead], working_dir: &str, notes: &mut Notes) -> Self {
+        let database = needs::database(project, reads);
+        let cache = needs::cache(project, reads);
+        let migration = needs::migration(project, working_dir);
+        let seed = needs::seed(project, working_dir);
+        if let Some(need) = &database {
+            let choice = format!("{}, {}", need.kind.name(), need.url_form);
+            decide(notes, "database", choice, &need.reason, (&need.file, need.line));
+        }
+        if let Some(need) = &cache {
+            let choice = format!("{}, {}", need.kind.name(), need.url_form);
+            decide(notes, "cache", choice, &need.reason, (&need.file, need.line));
+        }
+        for (what, task) in [("migration", &migration), ("seed", &seed)] {
+            if let Some(task) = task {
+                let choice = match task.command.as_slice() {
+                    [] => task.files.join(" "),
+                    command => command.join(" "),
+                };
+                let place = task.file.clone().map(|file| Place { file, line: task.line });
+                notes.decide(what, choice, task.source, &task.reason, place);
+            }
+        }
+        Self { database, cache, migration, seed }
+    }
+}
+
+fn decide(notes: &mut Notes, what: &str, choice: String, reason: &str, at: (&Option<String>, Option<usize>)) {
+    let place = at.0.clone().map(|file| Place { file, line: at.1 });
+    notes.decide(what, choice, Source::Detected, reason, place);
+}
+
+/// The metadata's and those that known dependencies need.
+fn system_packages(project: &Project<'_>, language: Language, notes: &mut Notes) -> Vec<String> {
+    let mut packages = project.metadata.system_packages.clone();
+    packages.sort();
+    packages.dedup();
+    if !packages.is_empty() {
+        let reason = "systemPackages says so";
+        notes.decide("system packages", packages.join(" "), Source::Metadata, reason, None);
+    }
+    for needed in needs::system_packages(project, language) {
+        if !packages.iter().any(|package| package == needed.name) {
+            notes.decide("system package", needed.name, Source::Detected, needed.reason, needed.place);
+            packages.push(needed.name.to_owned());
+        }
+    }
+    packages.sort();
+    packages
+}
+
+/// A `.env` at the top becomes run-time environment.
+fn dotenv_of(files: &FileSet, notes: &mut Notes) -> BTreeMap<String, String> {
+    for (path, _) in files.iter().filter(|(path, _)| context::holds_secrets(path.as_str())) {
+        let message = "kept out of the image, as it may hold secrets";
+        notes.warn(message, Place::file(path.as_str()));
+    }
+    let Some(text) = files.text(".env") else { return BTreeMap::new() };
+    let variables = dotenv::read(text);
+    if !variables.is_empty() {
+        let names: Vec<&str> = variables.keys().map(String::as_str).collect();
+        let reason = "set when the container starts, unless the metadata sets them";
+        notes.decide("variables of .env", names.join(" "), Source::Detected, reason, Place::file(".env"));
+    }
+    variables
+}
+
+/// Variables the code needs and nobody has set.
+fn missing(
+    metadata: &Metadata,
+    dotenv: &BTreeMap<String, String>,
+    outline: &Outline,
+    reads: &[EnvRead],
+    notes: &mut Notes,
+) -> Vec<String> {
+    const ALWAYS: [&str; 8] =
+        ["PORT", "LOG_LEVEL", "PYTHONUNBUFFERED", "PATH", "HOME", "NODE_ENV", "HOSTNAME", "DATABASE_URL"];
+    let with_default: BTreeSet<&String> =
+        reads.iter().filter(|read| read.has_default).map(|read| &read.name).collect();
+    let mut missing: Vec<String> = Vec::new();
+    for read in reads.iter().filter(|read| !read.has_default) {
+        let set = ALWAYS.contains(&read.name.as_str())
+            || metadata.environment.contains_key(&read.name)
+            || metadata.secrets.contains(&read.name)
+            || dotenv.contains_key(&read.name)
+            || outline.environment.contains_key(&read.name)
+            || with_default.contains(&read.name);
+        if set || missing.contains(&read.name) || missing.len() >= 200 {
+            continue;
+        }
+        if missing.len() < 20 {
+            let place = Place::line(&read.file, read.line);
+            notes.warn(format!("reads {}, which nothing sets", read.name), place);
+        }
+        missing.push(read.name.clone());
+    }
+    missing
+}
