@@ -26,7 +26,7 @@ pub enum Access {
 
 /// One part of an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
+pub enum Part {
     Url,
     AsyncUrl,
     Host,
@@ -68,6 +68,8 @@ impl Access {
                 let scheme = prefix.unwrap_or(scheme);
                 format!("{scheme}://{user}:{password}@{host}:{port}/{database}")
             }
+            // Prisma's way.
+            Self::File { path } if prefix == Some("file") => format!("file:{path}"),
             // Three slashes, and then the path with its own.
             Self::File { path } => format!("{}:///{path}", prefix.unwrap_or("sqlite")),
         }
@@ -82,11 +84,12 @@ impl Access {
     }
 
     /// The variables of a container: those every app may expect, and of the others those that
-    /// the code asks for.
+    /// the code asks for. What a variable is for is `told`, else made out from its name.
     pub fn environment<'a>(
         &self,
         prefix: Option<&str>,
         asked_for: impl IntoIterator<Item = &'a str>,
+        told: &[(&str, Part)],
     ) -> BTreeMap<String, String> {
         let always: &[&str] = match self {
             Self::Server { .. } => {
@@ -94,24 +97,18 @@ impl Access {
             }
             Self::File { .. } => &["DATABASE_URL"],
         };
-        let names = always.iter().copied().chain(asked_for);
-        names
-            .filter_map(|name| Some((name.to_owned(), self.part(part_of(name)?, prefix)?)))
-            .collect()
+        let named = always.iter().copied().chain(asked_for).filter_map(|name| Some((name, part_of(name)?)));
+        let parts = named.chain(told.iter().copied());
+        parts.filter_map(|(name, part)| Some((name.to_owned(), self.part(part, prefix)?))).collect()
     }
 
     fn part(&self, part: Part, prefix: Option<&str>) -> Option<String> {
-        let url = || match (self, prefix) {
-            // What an SQLite library opens is a path; only URLs with a driver's name are parsed.
-            (Self::File { .. }, prefix) => self.url(prefix),
-            (Self::Server { .. }, prefix) => self.url(prefix),
-        };
         match (part, self) {
-            (Part::Url, _) => Some(url()),
+            (Part::Url, _) => Some(self.url(prefix)),
             (Part::AsyncUrl, Self::Server { scheme, .. }) if scheme == "postgresql" => {
                 Some(self.url(Some("postgresql+asyncpg")))
             }
-            (Part::AsyncUrl, _) => Some(url()),
+            (Part::AsyncUrl, _) => Some(self.url(prefix)),
             (Part::Database, Self::File { path }) => Some(path.clone()),
             (_, Self::File { .. }) => None,
             (Part::Host, Self::Server { host, .. }) => Some(host.clone()),
@@ -183,13 +180,14 @@ mod tests {
     #[test]
     fn every_app_gets_the_common_variables_and_the_odd_ones_it_reads() {
         let read = ["SQLALCHEMY_DATABASE_URL", "DB_HOST", "DB_NAME", "POSTGRES_PASSWORD", "SECRET_KEY", "DB_ENGINE"];
-        let all = server().environment(Some("postgresql+psycopg"), read);
+        let all = server().environment(Some("postgresql+psycopg"), read, &[("MY_BASE", Part::Host)]);
+        assert_eq!(all["MY_BASE"], "database");
         assert_eq!(all["DATABASE_URL"], "postgresql+psycopg://pv_1:secret@database:5432/pv_1");
         assert_eq!(all["SQLALCHEMY_DATABASE_URL"], all["DATABASE_URL"]);
         assert_eq!((all["DB_HOST"].as_str(), all["DB_NAME"].as_str()), ("database", "pv_1"));
         assert_eq!((all["PGPORT"].as_str(), all["POSTGRES_PASSWORD"].as_str()), ("5432", "secret"));
         assert!(!all.contains_key("SECRET_KEY") && !all.contains_key("DB_ENGINE") && !all.contains_key("DB_PORT"));
-        let file = Access::file("/data/db/app.sqlite3".into()).environment(None, ["DB_HOST", "DB_PATH"]);
+        let file = Access::file("/data/db/app.sqlite3".into()).environment(None, ["DB_HOST", "DB_PATH"], &[]);
         assert_eq!(file.keys().collect::<Vec<_>>(), ["DATABASE_URL", "DB_PATH"]);
     }
 

@@ -32,7 +32,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use access::{Access, HOST};
+pub use access::{Access, HOST, Part};
 pub use config::{Config, ServerImages};
 pub use error::DatabaseError;
 pub use inventory::{Inventory, QueryRows, Table};
@@ -129,7 +129,12 @@ impl Databases {
         let given = metadata.db_version.as_deref().filter(|_| metadata.db_type == Some(kind));
         let (mode, version) = match kind {
             DatabaseType::None => return Ok(None),
-            kind => self.inner.config.offer(kind, given).map_err(|why| why.at(field))?,
+            kind => match self.inner.config.offer(kind, given) {
+                Ok(offered) => offered,
+                // Nobody asked for it: the app may do without.
+                Err(_) if asked.is_none() && metadata.db_type.is_none() => return Ok(None),
+                Err(why) => return Err(why.at(field)),
+            },
         };
         Ok(Some(DatabaseRecord {
             kind,

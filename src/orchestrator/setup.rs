@@ -1,10 +1,12 @@
 //! What has to be done with an empty database before the app starts on it. Pure.
 
-use bytes::Bytes;
 use std::fmt;
 
+use bytes::Bytes;
+
+use crate::databases::Part;
 use crate::domain::{DatabaseType, FileSet, Metadata};
-use crate::generation::{Plan, split_words};
+use crate::generation::{ConnectionPart, Plan};
 
 /// Where a container finds the files of SQL it is to run.
 pub const SCRIPTS: &str = "/scripts";
@@ -27,69 +29,68 @@ pub enum Action {
     Sql { path: String, content: Bytes },
 }
 
-/// Where seeds lie when nothing says where.
-const SEED_FILES: [&str; 5] = ["seed.sql", "seeds.sql", "db/seed.sql", "db/seeds.sql", "database/seed.sql"];
-
-/// Migrations first, then seeds; of each what the metadata names, else what the files hold. An
-/// error is a text for the owner.
-pub fn steps(metadata: &Metadata, plan: Option<&Plan>, files: &FileSet) -> Result<Vec<Step>, String> {
+/// Migrations first, then seeds, as the plan found them or the metadata gave them; seeds are run
+/// when they are asked for. An error is a text for the owner.
+pub fn steps(metadata: &Metadata, plan: &Plan, files: &FileSet) -> Result<Vec<Step>, String> {
+    let wants_migrations = metadata.requires_migrations != Some(false);
+    let wants_seeds = metadata.seed_data_included || metadata.seed_command.is_some();
+    let migration = plan.migration.as_ref().filter(|_| wants_migrations).map(|task| ("migrations", task));
+    let seed = plan.seed.as_ref().filter(|_| wants_seeds).map(|task| ("seeds", task));
     let mut steps = Vec::new();
-    if metadata.requires_migrations != Some(false) {
-        steps.extend(migrations(metadata, plan, files)?);
+    for (what, task) in migration.into_iter().chain(seed) {
+        if !task.command.is_empty() {
+            let action = Action::Command(task.command.clone());
+            steps.push(Step { what, action, working_dir: Some(task.working_dir.clone()) });
+        }
+        for path in &task.files {
+            let file = files.get(path).ok_or_else(|| format!("{what}: there is no file {path}"))?;
+            let action = Action::Sql { path: path.clone(), content: file.content.clone() };
+            steps.push(Step { what, action, working_dir: None });
+        }
     }
-    steps.extend(seeds(metadata, plan, files)?);
+    // Said, and not to be read: better than a database that is silently empty.
+    for (field, command, found) in [
+        ("migrationCommand", &metadata.migration_command, &plan.migration),
+        ("seedCommand", &metadata.seed_command, &plan.seed),
+    ] {
+        if let (Some(command), None) = (command, found)
+            && (field == "seedCommand" || wants_migrations)
+        {
+            return Err(format!("{field}: {command:?} cannot be split into words"));
+        }
+    }
     Ok(steps)
 }
 
-/// The kind of database the code expects.
-pub fn detected(_plan: &Plan) -> Option<DatabaseType> {
-    None
+/// The kind of database the code takes from its environment. One that it names itself is none of
+/// ours to give.
+pub fn detected(plan: &Plan) -> Option<DatabaseType> {
+    let need = plan.database.as_ref().filter(|need| !need.variables.is_empty())?;
+    need.kind.database_type()
 }
 
-/// How the URL begins for the library that the code uses.
-pub fn url_prefix(_plan: &Plan) -> Option<&str> {
-    None
+/// How the URL begins for the library that the code uses, when it is one for this kind.
+pub fn url_prefix(plan: &Plan, kind: DatabaseType) -> Option<&str> {
+    let need = plan.database.as_ref().filter(|need| need.kind.database_type() == Some(kind))?;
+    need.url_form.split_once(':').map(|(prefix, _)| prefix)
 }
 
-fn migrations(metadata: &Metadata, _plan: Option<&Plan>, files: &FileSet) -> Result<Vec<Step>, String> {
-    const WHAT: &str = "migrations";
-    if let Some(command) = &metadata.migration_command {
-        return Ok(vec![given(WHAT, "migrationCommand", command)?]);
-    }
-    let is_plain = |path: &str| {
-        path.rsplit_once('/').is_some_and(|(folder, name)| {
-            (folder == "migrations" || folder.ends_with("/migrations"))
-                && name.ends_with(".sql")
-                && !name.ends_with(".down.sql")
+/// Variables from which the code takes its address, and what each is for.
+pub fn variables(plan: &Plan) -> Vec<(&str, Part)> {
+    let needs = plan.database.iter().flat_map(|need| &need.variables);
+    needs
+        .map(|variable| {
+            let part = match variable.holds {
+                ConnectionPart::Url => Part::Url,
+                ConnectionPart::Host => Part::Host,
+                ConnectionPart::Port => Part::Port,
+                ConnectionPart::User => Part::User,
+                ConnectionPart::Password => Part::Password,
+                ConnectionPart::Name => Part::Database,
+            };
+            (variable.name.as_str(), part)
         })
-    };
-    Ok(files
-        .iter()
-        .filter(|(path, _)| is_plain(path.as_str()))
-        .map(|(path, file)| sql(WHAT, path.as_str(), &file.content))
-        .collect())
-}
-
-fn seeds(metadata: &Metadata, _plan: Option<&Plan>, files: &FileSet) -> Result<Vec<Step>, String> {
-    const WHAT: &str = "seeds";
-    if let Some(command) = &metadata.seed_command {
-        return Ok(vec![given(WHAT, "seedCommand", command)?]);
-    }
-    if !metadata.seed_data_included {
-        return Ok(Vec::new());
-    }
-    let found = SEED_FILES.iter().find_map(|path| Some((*path, files.get(path)?)));
-    Ok(found.map(|(path, file)| sql(WHAT, path, &file.content)).into_iter().collect())
-}
-
-fn given(what: &'static str, field: &str, command: &str) -> Result<Step, String> {
-    let words = split_words(command).ok_or_else(|| format!("{field}: a quote is not closed in {command:?}"))?;
-    Ok(Step { what, action: Action::Command(words), working_dir: None })
-}
-
-fn sql(what: &'static str, path: &str, content: &Bytes) -> Step {
-    let action = Action::Sql { path: path.to_owned(), content: content.clone() };
-    Step { what, action, working_dir: None }
+        .collect()
 }
 
 impl Step {
@@ -143,31 +144,65 @@ impl fmt::Display for Step {
 mod tests {
     use super::*;
     use crate::domain::{FilePath, SourceFile};
+    use crate::generation::{self, BaseImages, DatabaseTask, Source};
 
-    fn files(paths: &[&str]) -> FileSet {
-        let all = paths.iter().map(|path| (FilePath::parse(path).expect("a path"), SourceFile::text("SELECT 1")));
-        FileSet::new(all, 10_000).expect("files")
+    fn task(command: &[&str], files: &[&str]) -> DatabaseTask {
+        DatabaseTask {
+            tool: "sql".into(),
+            command: command.iter().map(|word| (*word).to_owned()).collect(),
+            working_dir: "/app".into(),
+            files: files.iter().map(|path| (*path).to_owned()).collect(),
+            source: Source::Detected,
+            reason: String::new(),
+            file: None,
+            line: None,
+        }
     }
 
-    fn said(metadata: &Metadata, paths: &[&str]) -> Vec<String> {
-        let steps = steps(metadata, None, &files(paths)).expect("steps");
+    fn plan(migration: DatabaseTask, seed: DatabaseTask) -> Plan {
+        let page = FilePath::parse("index.html").expect("a path");
+        let files = FileSet::new([(page, SourceFile::text("<p>"))], 1000).expect("files");
+        let plan = generation::plan(&Metadata::default(), &files, &BaseImages::default()).expect("a plan");
+        Plan { migration: Some(migration), seed: Some(seed), ..plan }
+    }
+
+    fn said(metadata: &Metadata, plan: &Plan) -> Vec<String> {
+        let paths = ["migrations/1.sql", "migrations/2.sql", "seed.sql"];
+        let all = paths.iter().map(|path| (FilePath::parse(path).expect("a path"), SourceFile::text("SELECT 1")));
+        let files = FileSet::new(all, 10_000).expect("files");
+        let steps = steps(metadata, plan, &files).expect("steps");
         steps.iter().map(|step| format!("{}: {step}", step.what)).collect()
     }
 
     #[test]
-    fn what_the_metadata_names_wins_over_what_the_files_hold() {
-        let tree = ["migrations/002_b.sql", "migrations/001_a.sql", "migrations/001_a.down.sql", "seed.sql", "a.py"];
+    fn migrations_come_first_and_seeds_when_they_are_asked_for() {
+        let plan = plan(task(&[], &["migrations/1.sql", "migrations/2.sql"]), task(&["python", "seed.py"], &[]));
         let mut metadata = Metadata::default();
-        let plain = ["migrations: migrations/001_a.sql", "migrations: migrations/002_b.sql"];
-        assert_eq!(said(&metadata, &tree), plain, "seeds are asked for");
+        let migrations = ["migrations: migrations/1.sql", "migrations: migrations/2.sql"];
+        assert_eq!(said(&metadata, &plan), migrations);
         metadata.seed_data_included = true;
-        assert_eq!(said(&metadata, &tree).last().map(String::as_str), Some("seeds: seed.sql"));
-        metadata.migration_command = Some("alembic -x 'a b' upgrade head".into());
-        metadata.seed_command = Some("python seed.py".into());
-        assert_eq!(said(&metadata, &tree), ["migrations: alembic -x a b upgrade head", "seeds: python seed.py"]);
+        assert_eq!(said(&metadata, &plan)[2], "seeds: python seed.py");
         metadata.requires_migrations = Some(false);
-        assert_eq!(said(&metadata, &tree), ["seeds: python seed.py"]);
-        metadata.seed_command = Some("python 'seed.py".into());
-        assert!(steps(&metadata, None, &files(&tree)).is_err());
+        assert_eq!(said(&metadata, &plan), ["seeds: python seed.py"]);
+    }
+
+    #[test]
+    fn a_command_that_cannot_be_read_is_said() {
+        let whole = plan(task(&[], &[]), task(&[], &[]));
+        let plan = Plan { migration: None, ..whole };
+        let metadata = Metadata { migration_command: Some("alembic 'x".into()), ..Metadata::default() };
+        let files = FileSet::default();
+        assert!(steps(&metadata, &plan, &files).expect_err("accepted").contains("migrationCommand"));
+    }
+
+    #[test]
+    fn a_file_of_sql_goes_into_the_container_by_its_name() {
+        let action = Action::Sql { path: "db/seed.sql".into(), content: Bytes::from("SELECT 1") };
+        let step = Step { what: "seeds", action, working_dir: None };
+        assert_eq!(step.argv().last().map(String::as_str), Some("/scripts/seed.sql"));
+        let archive = step.script().expect("an archive");
+        let mut archive = tar::Archive::new(archive.as_ref());
+        let names: Vec<_> = archive.entries().expect("entries").map(|e| e.expect("one").path().expect("a path").into_owned()).collect();
+        assert_eq!(names, [std::path::PathBuf::from("seed.sql")]);
     }
 }

@@ -64,18 +64,21 @@ impl Life {
     pub(super) fn database_environment(&self) -> BTreeMap<String, String> {
         let access = self.parts.databases.known(self.preview.id).and_then(|known| known.access);
         let Some(access) = access else { return BTreeMap::new() };
-        let plan = self.recipe.as_ref().map(|recipe| &recipe.plan);
-        let read = plan.into_iter().flat_map(|plan| &plan.environment_read).map(|read| read.name.as_str());
-        access.environment(plan.and_then(|plan| setup::url_prefix(plan)), read)
+        let Some(plan) = self.recipe.as_ref().map(|recipe| &recipe.plan) else {
+            return access.environment(None, [], &[]);
+        };
+        let read = plan.environment_read.iter().map(|read| read.name.as_str());
+        let prefix = setup::url_prefix(plan, self.preview.database);
+        access.environment(prefix, read, &setup::variables(plan))
     }
 
     async fn steps(&self, migrate: bool) -> Result<Vec<Step>, Interrupt> {
         if !migrate {
             return Ok(Vec::new());
         }
+        let Some(recipe) = &self.recipe else { return Ok(Vec::new()) };
         let generation = self.generation().await?;
-        let plan = self.recipe.as_ref().map(|recipe| &recipe.plan);
-        setup::steps(&generation.metadata, plan, &generation.files)
+        setup::steps(&generation.metadata, &recipe.plan, &generation.files)
             .map_err(|reason| Interrupt::Trouble(Failure::new(Stage::Database, reason, Vec::new())))
     }
 
@@ -151,11 +154,11 @@ impl Life {
     /// The app's own container in all but its command; a file of SQL needs the server's client.
     fn task_spec(&self, image: &str, step: &Step) -> Result<ContainerSpec, DatabaseError> {
         let base = self.container_spec(image);
-        let plan = self.recipe.as_ref().map(|recipe| &recipe.plan);
+        let folder = self.recipe.as_ref().map(|recipe| recipe.plan.working_dir.clone());
         let mut spec = ContainerSpec {
             name: format!("{}-setup", base.name),
             command: Some(step.argv()),
-            working_dir: plan.map(|plan| plan.working_dir.clone()),
+            working_dir: step.working_dir.clone().or(folder),
             publish: None,
             ..base
         };
