@@ -25,6 +25,7 @@ mod endpoints;
 mod http;
 mod launch_cached;
 mod launch_cold;
+mod launch_postgres;
 mod nginx;
 mod proxy;
 mod rebuild;
@@ -36,7 +37,7 @@ use std::process::ExitCode;
 use table::Line;
 
 /// The rows, in the order they are measured.
-const ROWS: [&str; 5] = ["launch-cached", "launch-cold", "rebuild", "proxy", "endpoints"];
+const ROWS: [&str; 6] = ["launch-cached", "launch-cold", "launch-postgres", "rebuild", "proxy", "endpoints"];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -79,6 +80,7 @@ async fn one(row: &str) -> anyhow::Result<Vec<Line>> {
     match row {
         "launch-cached" => launch_cached::measure().await,
         "launch-cold" => launch_cold::measure().await,
+        "launch-postgres" => launch_postgres::measure().await,
         "rebuild" => rebuild::measure().await,
         "proxy" => proxy::measure().await,
         "endpoints" => endpoints::measure(),

@@ -9,6 +9,7 @@ mod build_view;
 mod client;
 mod context;
 pub mod daemon;
+mod database;
 mod dockerignore;
 mod endpoints;
 mod events;
@@ -80,6 +81,9 @@ pub enum Command {
     /// List the HTTP endpoints found in the code
     #[command(after_help = examples::ENDPOINTS)]
     Endpoints(preview::Target),
+    /// Show what is in a preview's database, ask it, or reset it
+    #[command(after_help = examples::DATABASE)]
+    Database(database::DatabaseArgs),
     /// Send one HTTP request to a preview
     #[command(after_help = examples::REQUEST)]
     Request(request::RequestArgs),
@@ -157,6 +161,7 @@ async fn run_client(context: &Context, command: Command) -> anyhow::Result<()> {
         Command::Resume(targets) => lifecycle::resume(context, targets).await,
         Command::Extend(args) => lifecycle::extend(context, args).await,
         Command::Endpoints(target) => endpoints::run(context, target).await,
+        Command::Database(args) => database::run(context, args).await,
         Command::Request(args) => request::run(context, args).await,
         Command::Logs(args) => logs::run(context, args).await,
         Command::Events(args) => events::run(context, args).await,

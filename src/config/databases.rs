@@ -17,22 +17,22 @@ pub(super) fn read(r: &mut Reader, images: Option<&ImagesConfig>) -> Option<Conf
             "external" => Some(DatabaseMode::External),
             _ => None,
         });
-    let url =
-        r.take_secret("PREVIEW_DATABASE_POSTGRESQL_URL", "", "postgres://USER:PASSWORD@HOST/postgres", |text| {
+    let url = r.take_secret(
+        "PREVIEW_DATABASE_POSTGRESQL_URL",
+        "",
+        "postgres://USER:PASSWORD@HOST/postgres",
+        |text| {
             optional(|text| {
                 let known = ["postgres://", "postgresql://"];
                 known.iter().any(|scheme| text.starts_with(scheme)).then(|| text.to_owned())
             })(text)
-        });
-    let server_images = r.take(
-        "PREVIEW_DATABASE_IMAGES",
-        "{}",
-        "JSON with any of postgresql, postgresqlVersions",
-        |text| {
-            let images = serde_json::from_str::<ServerImages>(text).ok()?;
-            (!images.postgresql_versions.is_empty()).then_some(images)
         },
     );
+    let server_images =
+        r.take("PREVIEW_DATABASE_IMAGES", "{}", "JSON with any of postgresql, postgresqlVersions", |text| {
+            let images = serde_json::from_str::<ServerImages>(text).ok()?;
+            (!images.postgresql_versions.is_empty()).then_some(images)
+        });
     let initialization =
         r.take("PREVIEW_DATABASE_INITIALIZATION_TIMEOUT", "120", "1 to 3600 seconds", duration_s(1..=3600));
     let connections = r.take("PREVIEW_DATABASE_CONNECTIONS", "20", "1 to 390", in_range(1..=390));

@@ -124,8 +124,19 @@ impl Access {
 /// address. `None` for every other name.
 fn part_of(name: &str) -> Option<Part> {
     const WORDS: [&str; 13] = [
-        "DATABASE", "DB", "POSTGRES", "POSTGRESQL", "PG", "SQL", "SQLALCHEMY_DATABASE", "DJANGO_DB", "RDS",
-        "TYPEORM", "SQLITE", "PSQL", "APP_DB",
+        "DATABASE",
+        "DB",
+        "POSTGRES",
+        "POSTGRESQL",
+        "PG",
+        "SQL",
+        "SQLALCHEMY_DATABASE",
+        "DJANGO_DB",
+        "RDS",
+        "TYPEORM",
+        "SQLITE",
+        "PSQL",
+        "APP_DB",
     ];
     let name = name.to_ascii_uppercase();
     if let Some(rest) = name.strip_prefix("ASYNC_") {
@@ -179,14 +190,17 @@ mod tests {
 
     #[test]
     fn every_app_gets_the_common_variables_and_the_odd_ones_it_reads() {
-        let read = ["SQLALCHEMY_DATABASE_URL", "DB_HOST", "DB_NAME", "POSTGRES_PASSWORD", "SECRET_KEY", "DB_ENGINE"];
+        let read =
+            ["SQLALCHEMY_DATABASE_URL", "DB_HOST", "DB_NAME", "POSTGRES_PASSWORD", "SECRET_KEY", "DB_ENGINE"];
         let all = server().environment(Some("postgresql+psycopg"), read, &[("MY_BASE", Part::Host)]);
         assert_eq!(all["MY_BASE"], "database");
         assert_eq!(all["DATABASE_URL"], "postgresql+psycopg://pv_1:secret@database:5432/pv_1");
         assert_eq!(all["SQLALCHEMY_DATABASE_URL"], all["DATABASE_URL"]);
         assert_eq!((all["DB_HOST"].as_str(), all["DB_NAME"].as_str()), ("database", "pv_1"));
         assert_eq!((all["PGPORT"].as_str(), all["POSTGRES_PASSWORD"].as_str()), ("5432", "secret"));
-        assert!(!all.contains_key("SECRET_KEY") && !all.contains_key("DB_ENGINE") && !all.contains_key("DB_PORT"));
+        assert!(
+            !all.contains_key("SECRET_KEY") && !all.contains_key("DB_ENGINE") && !all.contains_key("DB_PORT")
+        );
         let file = Access::file("/data/db/app.sqlite3".into()).environment(None, ["DB_HOST", "DB_PATH"], &[]);
         assert_eq!(file.keys().collect::<Vec<_>>(), ["DATABASE_URL", "DB_PATH"]);
     }

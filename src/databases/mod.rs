@@ -21,12 +21,15 @@ mod config;
 mod error;
 mod inventory;
 mod postgres;
+mod provide;
 mod registry;
 mod seal;
+mod server;
 mod servers;
 mod sqlite;
 mod task;
 mod template_key;
+mod watch;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -38,17 +41,19 @@ pub use error::DatabaseError;
 pub use inventory::{Inventory, QueryRows, Table};
 pub use registry::{Health, Known};
 pub use seal::Seal;
+pub use server::server_in_use;
 pub use servers::{Ground, GroundError};
 pub use task::{Task, TaskEnd, run as run_task};
 pub use template_key::template_key;
 
 use crate::domain::{
-    DatabaseMode, DatabaseRecord, DatabaseType, InstanceId, Invalid, Metadata, MigrationStatus, PreviewId,
+    DatabaseRecord, DatabaseType, InstanceId, Invalid, Metadata, MigrationStatus, PreviewId,
 };
 use crate::engine::{Engine, EngineError, VolumeMount};
 use crate::store::{Store, StoreError};
 use registry::Registry;
-use servers::{Server, ServerId, Servers};
+use server::{Server, ServerId};
+use servers::Servers;
 
 /// A cheap handle.
 #[derive(Clone)]
@@ -307,31 +312,6 @@ impl Databases {
         self.inner.servers.close(&used).await;
     }
 
-    /// One look at every server in use: brings back those that died, drops what no live preview
-    /// has, and says how the database of each preview is. `live` holds the ids and networks of
-    /// previews that are live, read anew whenever it is called.
-    pub async fn watch(&self, live: impl Fn() -> Vec<(PreviewId, Option<String>)>) {
-        let used = self.inner.servers_in_use();
-        for id in self.inner.servers.known().union(&used) {
-            let server = match used.contains(id) {
-                true => self.inner.servers.ensure(id).await.map(Some),
-                false => self.inner.servers.existing(id).await,
-            };
-            let outcome = match server {
-                Ok(Some(server)) => self.inner.tend(id, &server, &live).await,
-                Ok(None) => Ok(()),
-                Err(error) => Err(error),
-            };
-            if let Err(error) = &outcome {
-                tracing::warn!(%error, server = %id, "a database server is not well");
-            }
-            let trouble = outcome.err().map(|error| error.to_string());
-            self.inner.known.seen(|preview, record| {
-                (ServerId::of(preview, record).as_ref() == Some(id)).then(|| trouble.clone())
-            });
-        }
-    }
-
     /// Volumes of this kind of thing that exist for a reason.
     pub fn volumes_in_use(&self) -> HashSet<String> {
         let files = self.inner.known.all().into_iter().map(|(_, known)| known.record);
@@ -387,75 +367,6 @@ impl Inner {
         self.servers.ensure(&id).await
     }
 
-    async fn provide_file(&self, preview: PreviewId, known: &Known) -> Result<Provided, DatabaseError> {
-        let access = Access::file(sqlite::path());
-        if known.record.ready {
-            return Ok(Provided::Kept);
-        }
-        self.engine.remove_volume(&known.record.name).await?;
-        sqlite::make_volume(&self.engine, preview, &known.record.name).await?;
-        self.save(preview, known.record.clone(), Some(access)).await?;
-        Ok(Provided::Empty)
-    }
-
-    async fn provide_on_server(
-        &self,
-        preview: PreviewId,
-        known: &Known,
-        network: &str,
-        template: Option<&str>,
-    ) -> Result<Provided, DatabaseError> {
-        let record = &known.record;
-        let server = self.server_of(preview, record).await?;
-        if record.ready && known.access.is_some() && server.admin.exists(&record.name).await? {
-            server.join(&self.engine, network).await?;
-            return Ok(Provided::Kept);
-        }
-        let mut record = DatabaseRecord { ready: false, ..record.clone() };
-        let access = server.access(&record.name, seal::random_password());
-        // Written before it is made: a password that nobody knows would be a database for nobody.
-        self.save(preview, record.clone(), Some(access.clone())).await?;
-        let template = template.map(|key| self.template_name(key));
-        let make = server.admin.create(&record.name, access.password(), template.as_deref(), &self.config);
-        // Neither waits for the other: the network is the preview's, the database the server's.
-        let (joined, copied) = tokio::join!(server.join(&self.engine, network), make);
-        joined?;
-        if !copied? {
-            return Ok(Provided::Empty);
-        }
-        record.template = template;
-        record.ready = true;
-        record.migration = MigrationStatus::Completed;
-        self.save(preview, record, None).await?;
-        Ok(Provided::Copied)
-    }
-
-    async fn drop_on_server(
-        &self,
-        preview: PreviewId,
-        known: &Known,
-        network: Option<&str>,
-    ) -> Result<(), DatabaseError> {
-        let Some(id) = ServerId::of(preview, &known.record) else { return Ok(()) };
-        if known.record.mode == DatabaseMode::Dedicated {
-            return self.servers.remove(&id).await;
-        }
-        let dropped = async {
-            match self.servers.existing(&id).await? {
-                Some(server) => server.admin.drop(&known.record.name).await,
-                // It took the database with it.
-                None => Ok(()),
-            }
-        };
-        let (left, dropped) = tokio::join!(self.servers.leave(&id, network), dropped);
-        // A server that is not well keeps no preview from ending: what is left on it is dropped
-        // when it is looked after.
-        if let Err(error) = dropped {
-            tracing::warn!(%error, database = known.record.name, "a database is dropped later");
-        }
-        left
-    }
-
     async fn save(
         &self,
         preview: PreviewId,
@@ -466,45 +377,6 @@ impl Inner {
         let sealed = sealed.transpose()?;
         self.store.put_database(preview, &record, sealed.as_deref()).await?;
         self.known.insert(preview, record, access);
-        Ok(())
-    }
-
-    /// Keeps a server that answers in order.
-    async fn tend(
-        &self,
-        id: &ServerId,
-        server: &Server,
-        live: &impl Fn() -> Vec<(PreviewId, Option<String>)>,
-    ) -> Result<(), DatabaseError> {
-        // First what is there, then what should be: what is made in between is not taken for
-        // an orphan.
-        let there = server.admin.databases(&self.prefix()).await?;
-        let live = live();
-        let names: HashSet<String> = live.iter().map(|(preview, _)| self.name(*preview)).collect();
-        for database in &there {
-            if !names.contains(&database.name) {
-                tracing::info!(database = database.name, "dropping a database whose preview has ended");
-                server.admin.drop(&database.name).await?;
-            }
-        }
-        let networks: HashSet<&str> = live.iter().filter_map(|(_, network)| network.as_deref()).collect();
-        server.leave_all_but(&self.engine, &networks).await?;
-        let limits = (self.config.templates, self.config.templates_mb);
-        server.admin.prune_templates(&self.template_prefix(), limits).await?;
-        for (preview, known) in self.known.all() {
-            if ServerId::of(preview, &known.record).as_ref() != Some(id) {
-                continue;
-            }
-            let Some(found) = there.iter().find(|database| database.name == known.record.name) else {
-                self.known.missed(preview, known.record.ready);
-                continue;
-            };
-            let is_full = found.bytes > known.record.limit_mb * 1024 * 1024;
-            if is_full && found.can_login {
-                server.admin.lock_out(&known.record.name).await?;
-            }
-            self.known.measured(preview, found.bytes, is_full || !found.can_login);
-        }
         Ok(())
     }
 }

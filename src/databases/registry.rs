@@ -112,9 +112,9 @@ impl Health {
         match &self.trouble {
             Some(trouble) => Some(format!("the database server does not answer: {trouble}")),
             None if self.is_lost => Some("the database is gone with its server; reset it".to_owned()),
-            None if self.is_full => {
-                Some("the database is larger than it may be and takes no more connections; reset it".to_owned())
-            }
+            None if self.is_full => Some(
+                "the database is larger than it may be and takes no more connections; reset it".to_owned(),
+            ),
             None => None,
         }
     }

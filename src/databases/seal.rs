@@ -45,7 +45,8 @@ impl Seal {
         let nonce: [u8; NONCE] = nonce.try_into().ok()?;
         let owner = preview.to_string();
         let payload = Payload { msg: sealed, aad: owner.as_bytes() };
-        let opened = XChaCha20Poly1305::new(&self.cipher.into()).decrypt(&XNonce::from(nonce), payload).ok()?;
+        let opened =
+            XChaCha20Poly1305::new(&self.cipher.into()).decrypt(&XNonce::from(nonce), payload).ok()?;
         String::from_utf8(opened).ok()
     }
 

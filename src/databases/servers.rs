@@ -7,7 +7,6 @@
 //! network of each preview it serves.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,12 +15,10 @@ use std::time::{Duration, Instant};
 use futures_util::future::BoxFuture;
 
 use super::postgres::{Admin, PORT};
-use super::registry::Known;
 use super::seal::Seal;
-use super::{Access, Config, DatabaseError, HOST};
-use crate::domain::{
-    DatabaseMode, DatabaseRecord, DatabaseType, InstanceId, PreviewId, ResourceLimits,
-};
+use super::server::{Server, ServerId};
+use super::{Config, DatabaseError, HOST};
+use crate::domain::{DatabaseMode, InstanceId, ResourceLimits};
 use crate::engine::{
     ContainerSpec, ContainerState, Engine, EngineError, Kind, Ownership, VolumeMount, VolumeSpec,
 };
@@ -39,25 +36,6 @@ pub trait Ground: Send + Sync {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct GroundError(pub String);
-
-/// Which server.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ServerId {
-    mode: DatabaseMode,
-    version: String,
-    /// Whose it is, when it is one preview's.
-    preview: Option<PreviewId>,
-}
-
-/// A server that answers.
-pub(super) struct Server {
-    /// None of an external one.
-    container: Option<String>,
-    pub admin: Admin,
-    /// As previews dial it.
-    host: String,
-    port: u16,
-}
 
 pub(super) struct Servers {
     engine: Engine,
@@ -77,48 +55,8 @@ type Slot = Arc<tokio::sync::Mutex<Option<Arc<Server>>>>;
 
 /// From a started container to the first answer; an empty host is slower than any other.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Names under which previews find it, besides the one in their addresses: what compose files
-/// tend to call it.
-const NAMES: [&str; 3] = [HOST, "db", "postgres"];
 /// Where the image keeps its cluster.
 const DATA: &str = "/var/lib/previewd";
-
-impl ServerId {
-    /// None for a database that needs no server.
-    pub fn of(preview: PreviewId, record: &DatabaseRecord) -> Option<Self> {
-        let is_own = record.mode == DatabaseMode::Dedicated;
-        (record.kind == DatabaseType::Postgresql).then(|| Self {
-            mode: record.mode,
-            version: record.version.clone(),
-            preview: is_own.then_some(preview),
-        })
-    }
-
-    /// The shared server whose container has this name.
-    fn shared(name: &str, instance: &InstanceId) -> Option<Self> {
-        let version = name.strip_prefix(&format!("previewd-{instance}-postgresql-"))?.to_owned();
-        Some(Self { mode: DatabaseMode::Managed, version, preview: None })
-    }
-
-    /// Of its container and of its volume.
-    fn name(&self, instance: &InstanceId) -> String {
-        let shared = format!("previewd-{instance}-postgresql-{}", self.version);
-        match self.preview {
-            Some(preview) => format!("{shared}-{preview}"),
-            None => shared,
-        }
-    }
-}
-
-impl fmt::Display for ServerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.mode, self.preview) {
-            (DatabaseMode::External, _) => f.write_str("postgresql, external"),
-            (_, Some(preview)) => write!(f, "postgresql {} of {preview}", self.version),
-            (_, None) => write!(f, "postgresql {}", self.version),
-        }
-    }
-}
 
 impl Servers {
     pub fn new(
@@ -366,7 +304,9 @@ impl Servers {
 
     async fn inspect(&self, name: &str) -> Result<ContainerState, DatabaseError> {
         let state = self.engine.inspect(name).await?;
-        state.ok_or_else(|| EngineError::Missing { call: "inspect container", message: name.to_owned() }.into())
+        state.ok_or_else(|| {
+            EngineError::Missing { call: "inspect container", message: name.to_owned() }.into()
+        })
     }
 
     async fn first_answer(
@@ -403,45 +343,5 @@ impl Servers {
         }
         let home = state.home_network.as_deref()?;
         Some(SocketAddr::new(state.address_in(home)?, PORT))
-    }
-}
-
-impl Server {
-    /// Brings it into a preview's network, where it answers to its names.
-    pub async fn join(&self, engine: &Engine, network: &str) -> Result<(), DatabaseError> {
-        match &self.container {
-            Some(container) => Ok(engine.connect_network(network, container, &NAMES).await?),
-            None => Ok(()),
-        }
-    }
-
-    /// Leaves the networks of previews that are gone.
-    pub async fn leave_all_but(&self, engine: &Engine, kept: &HashSet<&str>) -> Result<(), DatabaseError> {
-        let Some(container) = &self.container else { return Ok(()) };
-        let Some(state) = engine.inspect(container).await? else { return Ok(()) };
-        for network in &state.networks {
-            if state.home_network.as_ref() != Some(network) && !kept.contains(network.as_str()) {
-                engine.disconnect_network(network, container).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// What a preview needs to know of its database here.
-    pub fn access(&self, name: &str, password: String) -> Access {
-        Access::Server {
-            scheme: "postgresql".to_owned(),
-            host: self.host.clone(),
-            port: self.port,
-            user: name.to_owned(),
-            password,
-            database: name.to_owned(),
-        }
-    }
-
-    /// How this daemon logs in as the preview's own role.
-    pub fn login(&self, known: &Known) -> Result<super::postgres::Login, DatabaseError> {
-        let access = known.access.as_ref().ok_or(DatabaseError::NotReady)?;
-        Ok(self.admin.login(&known.record.name, access.password()))
     }
 }

@@ -60,7 +60,8 @@ pub async fn make_volume(engine: &Engine, preview: PreviewId, name: &str) -> Res
 /// A new volume is root's; the preview's user gets a folder in it, by way of a container that
 /// mounts it. One that is there stays as it is.
 pub async fn make_folder(engine: &Engine, container: &str) -> Result<(), EngineError> {
-    let unpacked = |error: std::io::Error| EngineError::Protocol { call: "upload files", reason: error.to_string() };
+    let unpacked =
+        |error: std::io::Error| EngineError::Protocol { call: "upload files", reason: error.to_string() };
     let mut header = tar::Header::new_gnu();
     header.set_entry_type(tar::EntryType::Directory);
     header.set_size(0);
@@ -100,15 +101,22 @@ async fn ask<T: DeserializeOwned>(
     let spec = spec(inner, preview, known, arguments);
     let (mut printed, mut said) = (String::new(), String::new());
     let task = Task { spec: &spec, within: PATIENCE };
-    let end = run(&inner.engine, task, async |_| Ok(()), |line| {
-        let to = if line.stream == LogStream::Stdout { &mut printed } else { &mut said };
-        if to.len() + line.message.len() <= MAX_ANSWER {
-            to.push_str(&line.message);
-        }
-    });
+    let end = run(
+        &inner.engine,
+        task,
+        async |_| Ok(()),
+        |line| {
+            let to = if line.stream == LogStream::Stdout { &mut printed } else { &mut said };
+            if to.len() + line.message.len() <= MAX_ANSWER {
+                to.push_str(&line.message);
+            }
+        },
+    );
     match end.await? {
         TaskEnd::Done => {}
-        TaskEnd::TimedOut => return Err(DatabaseError::Deadline { doing: "looking into the file", after: PATIENCE }),
+        TaskEnd::TimedOut => {
+            return Err(DatabaseError::Deadline { doing: "looking into the file", after: PATIENCE });
+        }
         TaskEnd::Exited { .. } => return Err(DatabaseError::File(last_line(&said))),
     }
     match serde_json::from_str(&printed) {
@@ -125,7 +133,8 @@ fn spec(inner: &Inner, preview: PreviewId, known: &Known, arguments: &[&str]) ->
     });
     let path = path();
     let limits = limits.to_string();
-    let command = ["python3", "-I", "-c", SCRIPT, &path, &limits].into_iter().chain(arguments.iter().copied());
+    let command =
+        ["python3", "-I", "-c", SCRIPT, &path, &limits].into_iter().chain(arguments.iter().copied());
     ContainerSpec {
         name: format!("previewd-{}-{preview}-look-{}", inner.instance, &seal::random_password()[..8]),
         image: inner.config.python_image.clone(),
@@ -133,10 +142,7 @@ fn spec(inner: &Inner, preview: PreviewId, known: &Known, arguments: &[&str]) ->
         environment: BTreeMap::new(),
         network: "none".to_owned(),
         limits: ResourceLimits::new(128, 1.0, 64),
-        ownership: Ownership {
-            preview: Some(preview),
-            ..Ownership::of(inner.instance.clone(), Kind::Task)
-        },
+        ownership: Ownership { preview: Some(preview), ..Ownership::of(inner.instance.clone(), Kind::Task) },
         publish: None,
         runtime: None,
         working_dir: Some("/".to_owned()),

@@ -18,7 +18,10 @@ pub struct Task<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TaskEnd {
     Done,
-    Exited { code: i64, out_of_memory: bool },
+    Exited {
+        code: i64,
+        out_of_memory: bool,
+    },
     /// It was killed for taking too long.
     TimedOut,
 }

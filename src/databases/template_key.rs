@@ -9,20 +9,46 @@ use crate::domain::{DatabaseRecord, FileSet, UserId};
 
 /// Folders whose files make a schema or fill it.
 const FOLDERS: [&str; 10] = [
-    "migrations", "migration", "alembic", "versions", "prisma", "drizzle", "seeds", "seeders", "seed",
+    "migrations",
+    "migration",
+    "alembic",
+    "versions",
+    "prisma",
+    "drizzle",
+    "seeds",
+    "seeders",
+    "seed",
     "fixtures",
 ];
 
 /// Files that say how, by name.
 const NAMES: [&str; 12] = [
-    "alembic.ini", "knexfile.js", "knexfile.ts", "knexfile.cjs", "knexfile.mjs", ".sequelizerc",
-    "drizzle.config.ts", "ormconfig.json", "schema.prisma", "package.json", "requirements.txt",
+    "alembic.ini",
+    "knexfile.js",
+    "knexfile.ts",
+    "knexfile.cjs",
+    "knexfile.mjs",
+    ".sequelizerc",
+    "drizzle.config.ts",
+    "ormconfig.json",
+    "schema.prisma",
+    "package.json",
+    "requirements.txt",
     "pyproject.toml",
 ];
 
 /// The commands that only do what the files above say.
-const KNOWN_TOOLS: [&str; 9] =
-    ["alembic", "flask", "manage.py", "prisma", "knex", "sequelize", "sequelize-cli", "typeorm", "drizzle-kit"];
+const KNOWN_TOOLS: [&str; 9] = [
+    "alembic",
+    "flask",
+    "manage.py",
+    "prisma",
+    "knex",
+    "sequelize",
+    "sequelize-cli",
+    "typeorm",
+    "drizzle-kit",
+];
 
 /// The key of the state that `steps` (the words of each, in order) bring a database to. The
 /// owner is part of it: whoever writes the code of a migration decides what is in its template,
@@ -100,7 +126,9 @@ mod tests {
     }
 
     fn key(owner: &str, command: &str, files: &[(&str, &str)]) -> String {
-        let files = files.iter().map(|(path, text)| (FilePath::parse(path).expect("a path"), SourceFile::text(*text)));
+        let files = files
+            .iter()
+            .map(|(path, text)| (FilePath::parse(path).expect("a path"), SourceFile::text(*text)));
         let files = FileSet::new(files, 10_000).expect("files");
         let steps = [command.split(' ').map(str::to_owned).collect()];
         let owner = UserId::parse(owner).expect("a user");

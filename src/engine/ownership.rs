@@ -52,16 +52,8 @@ impl Kind {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        [
-            Self::Preview,
-            Self::Task,
-            Self::Server,
-            Self::Network,
-            Self::Volume,
-            Self::Image,
-            Self::Base,
-        ]
-        .into_iter()
+        [Self::Preview, Self::Task, Self::Server, Self::Network, Self::Volume, Self::Image, Self::Base]
+            .into_iter()
             .find(|kind| kind.as_str() == text)
     }
 }

@@ -32,7 +32,9 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use crate::databases::{Config as DatabasesConfig, DatabaseError, Inventory, Known as KnownDatabase, QueryRows, Table};
+pub use crate::databases::{
+    Config as DatabasesConfig, DatabaseError, Inventory, Known as KnownDatabase, QueryRows, Table,
+};
 pub use asks::AskError;
 pub use builds::BuildJob;
 pub use images::{

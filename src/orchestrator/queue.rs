@@ -75,8 +75,7 @@ mod tests {
         Status::Stopped,
         Status::Failed,
     ];
-    const ASKS: [Ask; 6] =
-        [Ask::Stop, Ask::Restart, Ask::Pause, Ask::Resume, Ask::Extend(60), Ask::Reset];
+    const ASKS: [Ask; 6] = [Ask::Stop, Ask::Restart, Ask::Pause, Ask::Resume, Ask::Extend(60), Ask::Reset];
 
     #[test]
     fn stop_is_legal_in_every_state() {

@@ -70,8 +70,7 @@ pub fn spent_volumes(
     let is_spent = |volume: &&OwnedVolume| match volume.ownership.preview {
         Some(preview) => live.iter().all(|live| live.id != preview),
         None => {
-            !in_use.contains(&volume.name)
-                && containers.iter().all(|container| container.name != volume.name)
+            !in_use.contains(&volume.name) && containers.iter().all(|container| container.name != volume.name)
         }
     };
     let spent = volumes.iter().filter(is_spent);

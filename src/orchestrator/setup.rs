@@ -168,7 +168,8 @@ mod tests {
 
     fn said(metadata: &Metadata, plan: &Plan) -> Vec<String> {
         let paths = ["migrations/1.sql", "migrations/2.sql", "seed.sql"];
-        let all = paths.iter().map(|path| (FilePath::parse(path).expect("a path"), SourceFile::text("SELECT 1")));
+        let all =
+            paths.iter().map(|path| (FilePath::parse(path).expect("a path"), SourceFile::text("SELECT 1")));
         let files = FileSet::new(all, 10_000).expect("files");
         let steps = steps(metadata, plan, &files).expect("steps");
         steps.iter().map(|step| format!("{}: {step}", step.what)).collect()
@@ -176,7 +177,8 @@ mod tests {
 
     #[test]
     fn migrations_come_first_and_seeds_when_they_are_asked_for() {
-        let plan = plan(task(&[], &["migrations/1.sql", "migrations/2.sql"]), task(&["python", "seed.py"], &[]));
+        let plan =
+            plan(task(&[], &["migrations/1.sql", "migrations/2.sql"]), task(&["python", "seed.py"], &[]));
         let mut metadata = Metadata::default();
         let migrations = ["migrations: migrations/1.sql", "migrations: migrations/2.sql"];
         assert_eq!(said(&metadata, &plan), migrations);
@@ -202,7 +204,11 @@ mod tests {
         assert_eq!(step.argv().last().map(String::as_str), Some("/scripts/seed.sql"));
         let archive = step.script().expect("an archive");
         let mut archive = tar::Archive::new(archive.as_ref());
-        let names: Vec<_> = archive.entries().expect("entries").map(|e| e.expect("one").path().expect("a path").into_owned()).collect();
+        let names: Vec<_> = archive
+            .entries()
+            .expect("entries")
+            .map(|e| e.expect("one").path().expect("a path").into_owned())
+            .collect();
         assert_eq!(names, [std::path::PathBuf::from("seed.sql")]);
     }
 }

@@ -8,8 +8,7 @@ use crate::domain::{DatabaseRecord, PreviewId};
 
 const TABLE: &str = "preview_instances";
 
-const PUT: &str =
-    "UPDATE preview_instances SET (db_state, db_ready, db_url) = ($2, $3, COALESCE($4, db_url)) WHERE id = $1";
+const PUT: &str = "UPDATE preview_instances SET (db_state, db_ready, db_url) = ($2, $3, COALESCE($4, db_url)) WHERE id = $1";
 
 const FORGET: &str = "UPDATE preview_instances SET (db_ready, db_url) = (FALSE, NULL) WHERE id = $1";
 

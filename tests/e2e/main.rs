@@ -20,6 +20,7 @@ mod examples;
 mod failures;
 mod lifecycle;
 mod limits;
+mod many_databases;
 mod postgres;
 mod v1;
 mod ways_in;

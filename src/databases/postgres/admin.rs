@@ -54,7 +54,11 @@ const OURS: &str = "SELECT r.rolname::text, COALESCE(pg_catalog.pg_database_size
 
 impl Admin {
     /// A server of ours. Fails while it is starting.
-    pub async fn connect(address: SocketAddr, password: &str, config: &Config) -> Result<Self, DatabaseError> {
+    pub async fn connect(
+        address: SocketAddr,
+        password: &str,
+        config: &Config,
+    ) -> Result<Self, DatabaseError> {
         let admin = Self::open(options(address, SUPERUSER, password, MAINTENANCE), false).await?;
         admin.close_doors().await?;
         admin.watch_extensions(&config.extensions).await?;
@@ -64,7 +68,8 @@ impl Admin {
 
     /// The operator's server, with the host and port of its address.
     pub async fn external(url: &str, _config: &Config) -> Result<(Self, String, u16), DatabaseError> {
-        let base = PgConnectOptions::from_str(url).map_err(|error| DatabaseError::External(error.to_string()))?;
+        let base =
+            PgConnectOptions::from_str(url).map_err(|error| DatabaseError::External(error.to_string()))?;
         let (host, port) = (base.get_host().to_owned(), base.get_port());
         let base = base.application_name("previewd").disable_statement_logging();
         let admin = Self::open(base, true).await?;
@@ -222,7 +227,10 @@ impl Admin {
     }
 
     /// Comments on databases whose names begin so: name, bytes, comment.
-    pub(super) async fn commented(&self, prefix: &str) -> Result<HashMap<String, (u64, String)>, DatabaseError> {
+    pub(super) async fn commented(
+        &self,
+        prefix: &str,
+    ) -> Result<HashMap<String, (u64, String)>, DatabaseError> {
         const LIST: &str = "SELECT datname::text, pg_catalog.pg_database_size(oid),
                 COALESCE(pg_catalog.shobj_description(oid, 'pg_database'), '')
             FROM pg_catalog.pg_database WHERE pg_catalog.starts_with(datname::text, $1)";

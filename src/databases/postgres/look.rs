@@ -36,7 +36,8 @@ pub async fn look(login: &Login) -> Result<Inventory, DatabaseError> {
     const DOING: &str = "looking into the database";
     let mut connection = login.again().read_only(Duration::from_secs(5)).connect().await?;
     let limit = i64::try_from(Inventory::MAX_TABLES + 1).unwrap_or(i64::MAX);
-    let found = sqlx::query_as::<_, (String, String, i64, f64)>(TABLES).bind(limit).fetch_all(&mut connection);
+    let found =
+        sqlx::query_as::<_, (String, String, i64, f64)>(TABLES).bind(limit).fetch_all(&mut connection);
     let mut found = within(DOING, found).await?;
     let truncated = found.len() > Inventory::MAX_TABLES;
     found.truncate(Inventory::MAX_TABLES);

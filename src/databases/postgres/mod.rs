@@ -20,8 +20,8 @@ use super::DatabaseError;
 
 pub(super) const PORT: u16 = 5432;
 
-/// Connecting, and one statement of ours.
-const DEADLINE: Duration = Duration::from_secs(10);
+/// Waiting for a connection, and one statement of ours: many launches at once wait for each other.
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// How to connect to one database as one role.
 pub(super) struct Login(PgConnectOptions);

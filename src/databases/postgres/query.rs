@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, Column, Connection as _, Executor as _, PgConnection, SqlSafeStr as _, Statement as _};
+use sqlx::{
+    AssertSqlSafe, Column, Connection as _, Executor as _, PgConnection, SqlSafeStr as _, Statement as _,
+};
 
 use super::{Login, within};
 use crate::databases::error::reason;
@@ -45,12 +47,14 @@ async fn ask(connection: &mut PgConnection, sql: &str) -> Result<QueryRows, Data
     while let Some(row) = found.try_next().await.map_err(refused)? {
         let text: Option<String> = sqlx::Row::try_get(&row, 0).map_err(refused)?;
         bytes += text.as_ref().map_or(0, String::len);
-        let Some(text) = text.filter(|_| answer.rows.len() < QueryRows::MAX_ROWS && bytes <= QueryRows::MAX_BYTES)
+        let Some(text) =
+            text.filter(|_| answer.rows.len() < QueryRows::MAX_ROWS && bytes <= QueryRows::MAX_BYTES)
         else {
             answer.truncated = true;
             break;
         };
-        let values: Vec<Value> = serde_json::from_str(&text).map_err(|error| DatabaseError::Query(error.to_string()))?;
+        let values: Vec<Value> =
+            serde_json::from_str(&text).map_err(|error| DatabaseError::Query(error.to_string()))?;
         answer.rows.push(values);
     }
     Ok(answer)

@@ -105,7 +105,8 @@ impl Admin {
     /// When it was last used is said on the template itself.
     async fn touch(&self, template: &str) -> Result<(), DatabaseError> {
         let now = Utc::now().timestamp_millis();
-        self.all("noting the use of a template", &[format!("COMMENT ON DATABASE {template} IS '{now:016}'")]).await
+        self.all("noting the use of a template", &[format!("COMMENT ON DATABASE {template} IS '{now:016}'")])
+            .await
     }
 
     async fn inside_do(&self, database: &str, sql: String) -> Result<(), DatabaseError> {

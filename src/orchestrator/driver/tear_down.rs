@@ -6,8 +6,8 @@ use chrono::Utc;
 use serde_json::json;
 
 use super::{Ending, Life};
-use crate::domain::{EventType, LogLevel, LogSource, Status};
 use crate::databases::DatabaseError;
+use crate::domain::{EventType, LogLevel, LogSource, Status};
 use crate::engine::{EngineError, Kind, OwnedContainer};
 use crate::ingress::Upstream;
 
