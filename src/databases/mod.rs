@@ -312,6 +312,18 @@ impl Databases {
         self.inner.servers.close(&used).await;
     }
 
+    /// Names of the containers of servers that are up.
+    pub fn server_containers(&self) -> Vec<String> {
+        let up = self.inner.servers.known().into_iter().filter_map(|id| self.inner.servers.up(&id));
+        up.filter_map(|server| server.container.clone()).collect()
+    }
+
+    /// Whose database has this name.
+    pub fn preview_on(&self, database: &str) -> Option<PreviewId> {
+        let mut all = self.inner.known.all().into_iter();
+        all.find(|(_, known)| known.record.name == database).map(|(preview, _)| preview)
+    }
+
     /// Volumes of this kind of thing that exist for a reason.
     pub fn volumes_in_use(&self) -> HashSet<String> {
         let files = self.inner.known.all().into_iter().map(|(_, known)| known.record);

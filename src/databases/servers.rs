@@ -47,6 +47,9 @@ pub(super) struct Servers {
     slots: Mutex<HashMap<ServerId, Slot>>,
     /// The network each was last made in: one that comes back goes on living there.
     homes: Mutex<HashMap<String, String>>,
+    /// Those of one preview that went with it, and must not be started again by whoever had just
+    /// thought them in use.
+    gone: Mutex<HashSet<ServerId>>,
     /// There is, or was, a server: else there is nothing to look for at the end.
     any: AtomicBool,
 }
@@ -67,8 +70,8 @@ impl Servers {
         ground: Arc<dyn Ground>,
     ) -> Self {
         let any = AtomicBool::new(false);
-        let (slots, homes) = (Mutex::default(), Mutex::default());
-        Self { engine, instance, config, seal, ground, slots, homes, any }
+        let (slots, homes, gone) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { engine, instance, config, seal, ground, slots, homes, gone, any }
     }
 
     /// The server, started when it does not run. Calls at once start it once.
@@ -81,12 +84,20 @@ impl Servers {
             return Ok(Arc::clone(server));
         }
         *up = None;
+        if self.gone.lock().unwrap_or_else(PoisonError::into_inner).contains(id) {
+            return Err(DatabaseError::Unknown);
+        }
         let server = Arc::new(match id.mode {
             DatabaseMode::External => self.external().await?,
             _ => self.bring_up(id).await?,
         });
         *up = Some(Arc::clone(&server));
         Ok(server)
+    }
+
+    /// The server as it was last seen, unless it is just being started.
+    pub fn up(&self, id: &ServerId) -> Option<Arc<Server>> {
+        self.slot(id).try_lock().ok()?.clone()
     }
 
     /// The same, of one that exists; what is not there is not made.
@@ -163,8 +174,11 @@ impl Servers {
 
     /// The server of a preview alone, with its data.
     pub async fn remove(&self, id: &ServerId) -> Result<(), DatabaseError> {
-        let server = self.slot(id).lock().await.take();
-        if let Some(server) = server {
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
+        let slot = self.slot(id);
+        // Held to the end: whoever is just starting it is waited for.
+        let mut up = slot.lock().await;
+        if let Some(server) = up.take() {
             server.admin.close().await;
         }
         self.slots.lock().unwrap_or_else(PoisonError::into_inner).remove(id);

@@ -9,13 +9,24 @@ use super::{DatabaseError, Databases, Inner};
 use crate::domain::PreviewId;
 
 impl Databases {
+    /// Whether the servers in use answer, as they are: nothing is mended yet.
+    pub async fn probe(&self) {
+        for id in self.inner.servers_in_use() {
+            let Some(server) = self.inner.servers.up(&id) else { continue };
+            if !server.admin.answers().await {
+                self.inner.note(&id, Some("it stopped, and is being started again"));
+            }
+        }
+    }
+
     /// One look at every server in use: brings back those that died, drops what no live preview
     /// has, and says how the database of each preview is. `live` holds the ids and networks of
     /// previews that are live, read anew whenever it is called.
     pub async fn watch(&self, live: impl Fn() -> Vec<(PreviewId, Option<String>)>) {
         let used = self.inner.servers_in_use();
         for id in self.inner.servers.known().union(&used) {
-            let server = match used.contains(id) {
+            // Asked again: it may have gone with its preview meanwhile.
+            let server = match self.inner.servers_in_use().contains(id) {
                 true => self.inner.servers.ensure(id).await.map(Some),
                 false => self.inner.servers.existing(id).await,
             };
@@ -28,14 +39,19 @@ impl Databases {
                 tracing::warn!(%error, server = %id, "a database server is not well");
             }
             let trouble = outcome.err().map(|error| error.to_string());
-            self.inner.known.seen(|preview, record| {
-                (ServerId::of(preview, record).as_ref() == Some(id)).then(|| trouble.clone())
-            });
+            self.inner.note(id, trouble.as_deref());
         }
     }
 }
 
 impl Inner {
+    /// Notes how a server is for every database on it.
+    fn note(&self, id: &ServerId, trouble: Option<&str>) {
+        self.known.seen(|preview, record| {
+            (ServerId::of(preview, record).as_ref() == Some(id)).then(|| trouble.map(str::to_owned))
+        });
+    }
+
     /// Keeps a server that answers in order.
     async fn tend(
         &self,

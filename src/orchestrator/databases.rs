@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 use super::driver::Message;
 use super::networks::Networks;
 use super::reach::{Dial, Reach};
+use super::server_log::ServerLogs;
 use super::{Orchestrator, Parts};
 use crate::databases::{self, DatabaseError, GroundError, Inventory, Known, QueryRows};
 use crate::domain::{DatabaseType, Preview, PreviewId};
@@ -90,6 +91,7 @@ impl Parts {
             () = self.networks.known_again() => {}
             () = self.shutdown.cancelled() => return,
         }
+        let mut logs = ServerLogs::default();
         // Its own events do not make it look again and again.
         let rest = Duration::from_millis(500);
         loop {
@@ -98,11 +100,17 @@ impl Parts {
                 () = self.server_changed.notified() => tokio::time::sleep(rest).await,
                 () = tokio::time::sleep(self.config.reconcile_every) => {}
             }
+            // Told before it is mended: a server that comes back soon was away all the same.
+            tokio::select! {
+                () = self.shutdown.cancelled() => return,
+                () = self.databases.probe() => self.tell_of_databases(),
+            }
             tokio::select! {
                 () = self.shutdown.cancelled() => return,
                 () = self.databases.watch(|| self.live_networks()) => {}
             }
             self.tell_of_databases();
+            logs.follow(self);
         }
     }
 

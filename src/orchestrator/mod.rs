@@ -20,6 +20,7 @@ mod reach;
 mod reconcile;
 mod registry;
 mod retry;
+mod server_log;
 mod setup;
 mod start;
 mod subnets;

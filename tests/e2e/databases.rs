@@ -124,6 +124,13 @@ async fn a_preview_has_a_database_of_its_own_that_goes_with_it() {
         seen["health"]["checks"].as_array().expect("checks").iter().any(|check| check["name"] == "database")
     );
 
+    // What the server says of it is in its log.
+    assert_eq!(run(&clerk, "SELECT nothing FROM nowhere").await["state"], "42P01");
+    until(20, async || {
+        database_log(&ann, "clerk").await.contains("\"nowhere\" does not exist").then_some(())
+    })
+    .await;
+
     // A restart keeps what was written.
     assert_eq!(ann.post(&path("clerk", "/restart"), &json!({})).await.status, 202);
     once(&ann, "clerk", "healthy").await;
@@ -361,6 +368,11 @@ async fn a_server_that_dies_comes_back_and_databases_outlive_the_daemon() {
 
     app.engine.kill(&server(&app).await.id).await.expect("killed");
     until(60, async || (server_answers(&clerk).await).then_some(())).await;
+    let recovered = until(30, async || event(&ann, "sturdy", "recovered").await);
+    assert!(text(&recovered.await, "check").contains("database"));
+    let degraded = event(&ann, "sturdy", "degraded").await.expect("degraded before that");
+    assert!(text(&degraded, "check").contains("database server"), "{degraded}");
+    once(&ann, "sturdy", "healthy").await;
     assert_eq!(rows(&clerk, "SELECT n FROM kept").await, json!([[42]]));
 
     app.shutdown().await;
@@ -482,7 +494,8 @@ async fn fastapi_with_sqlalchemy_and_alembic() {
     let ledger = visitor(&launched);
     let seeded = json!([{ "name": "cash", "cents": 380 }, { "name": "bank", "cents": 0 }]);
     assert_eq!(ledger.get("/accounts").await.json(), seeded);
-    assert_eq!(ledger.post("/accounts/bank/entries", &json!({ "cents": 70 })).await.status, 201);
+    let as_json = ledger.clone().header("content-type", "application/json");
+    assert_eq!(as_json.post("/accounts/bank/entries", &json!({ "cents": 70 })).await.status, 201);
     assert_eq!(ledger.get("/accounts").await.json()[1]["cents"], 70);
     let names = query(&ann, "ledger", "SELECT name FROM accounts ORDER BY id").await.json();
     assert_eq!(names["rows"], json!([["cash"], ["bank"]]));
@@ -530,4 +543,34 @@ async fn express_with_knex() {
     assert_eq!(orders.get("/orders").await.json(), first);
     stop(&ann, "orders").await;
     app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operators_own_server_is_used_and_left_clean() {
+    let url = crate::postgres::server::new_database().await;
+    let app = TestApp::with(vec![
+        ("PREVIEW_DATABASE_MODE", "external".to_owned()),
+        ("PREVIEW_DATABASE_POSTGRESQL_URL", url.clone()),
+    ])
+    .await;
+    let ann = app.user("ann");
+    put(&ann, "abroad", &crate::scene::page("abroad")).await;
+    let asked = json!({ "wait": true, "databaseType": "postgresql" });
+    let launched = launch_with(&ann, "abroad", asked).await.json();
+    assert_eq!(launched["database"]["mode"], "external", "{launched}");
+    let who = query(&ann, "abroad", "SELECT current_user = current_database()").await.json();
+    assert_eq!(who["rows"], json!([[true]]), "{who}");
+    assert_eq!(ours_on(&url).await, (1, 1));
+    stop(&ann, "abroad").await;
+    assert_eq!(ours_on(&url).await, (0, 0));
+    app.finish().await;
+}
+
+/// Databases and roles of previews on a server.
+async fn ours_on(url: &str) -> (i64, i64) {
+    use sqlx::{Connection as _, PgConnection};
+    let mut admin = PgConnection::connect(url).await.expect("the server answers");
+    let counts = "SELECT (SELECT count(*) FROM pg_database WHERE datname LIKE 'pv\\_%'), \
+                  (SELECT count(*) FROM pg_roles WHERE rolname LIKE 'pv\\_%')";
+    sqlx::query_as(counts).fetch_one(&mut admin).await.expect("counted")
 }

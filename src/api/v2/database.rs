@@ -66,6 +66,8 @@ pub struct ResetAnswer {
 #[serde(deny_unknown_fields)]
 pub struct QueryBody {
     /// One SELECT.
+    #[serde(default)]
+    #[schema(required)]
     sql: String,
 }
 
@@ -129,11 +131,12 @@ pub async fn query(
     Path(gid): Path<String>,
     json::Json(body): json::Json<QueryBody>,
 ) -> Result<Json<QueryRows>, ApiError> {
+    // Whose it is comes first: what is wrong with a question is no stranger's business.
+    let preview = owned::preview(&state, &caller, &gid).await?;
     if body.sql.trim().is_empty() || body.sql.len() > MAX_SQL || body.sql.contains('\0') {
         let expected = format!("expected one SELECT of at most {MAX_SQL} bytes without NUL");
         return Err(Invalid::new("sql", expected).into());
     }
-    let preview = owned::preview(&state, &caller, &gid).await?;
     Ok(Json(state.orchestrator.query_database(&preview, &body.sql).await?))
 }
 

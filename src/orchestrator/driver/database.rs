@@ -10,7 +10,9 @@ use tokio_util::sync::CancellationToken;
 use super::serve::failed;
 use super::{Interrupt, Life, Reply};
 use crate::databases::{self, DatabaseError, Provided, Task, TaskEnd};
-use crate::domain::{DatabaseType, EventType, Failure, LogLevel, LogSource, MigrationStatus, Stage, Status};
+use crate::domain::{
+    DatabaseRecord, DatabaseType, EventType, Failure, LogLevel, LogSource, MigrationStatus, Stage, Status,
+};
 use crate::engine::{ContainerSpec, EngineError, EngineLogLine, Kind, LogStream};
 use crate::orchestrator::setup::{self, Action, Step};
 use crate::streams::level_of;
@@ -34,8 +36,10 @@ impl Life {
             // Whatever still uses what an earlier try, or the time before a reset, has left.
             self.remove_containers().await.map_err(|error| self.refused("clearing the way", &error))?;
         }
-        let steps = if known.record.ready { Vec::new() } else { self.steps(known.record.migrate).await? };
-        let key = self.template_key(&steps).await?;
+        let (steps, key) = match known.record.ready || !known.record.migrate {
+            true => (Vec::new(), None),
+            false => self.steps(&known.record).await?,
+        };
         let network = self.preview.network.clone().unwrap_or_default();
         let provide = self.parts.databases.provide(self.preview.id, &network, key.as_deref());
         let provided = match interrupt.run_until_cancelled(provide).await {
@@ -72,26 +76,18 @@ impl Life {
         access.environment(prefix, read, &setup::variables(plan))
     }
 
-    async fn steps(&self, migrate: bool) -> Result<Vec<Step>, Interrupt> {
-        if !migrate {
-            return Ok(Vec::new());
-        }
-        let Some(recipe) = &self.recipe else { return Ok(Vec::new()) };
+    /// What is to be done with the empty database, and the key of what comes of it; nothing is
+    /// worth keeping where nothing is done.
+    async fn steps(&self, record: &DatabaseRecord) -> Result<(Vec<Step>, Option<String>), Interrupt> {
+        let Some(recipe) = &self.recipe else { return Ok((Vec::new(), None)) };
         let generation = self.generation().await?;
-        setup::steps(&generation.metadata, &recipe.plan, &generation.files)
-            .map_err(|reason| Interrupt::Trouble(Failure::new(Stage::Database, reason, Vec::new())))
-    }
-
-    /// Of what the steps make; nothing is worth keeping where there are none.
-    async fn template_key(&self, steps: &[Step]) -> Result<Option<String>, Interrupt> {
-        let Some(known) = self.parts.databases.known(self.preview.id).filter(|_| !steps.is_empty()) else {
-            return Ok(None);
-        };
-        let generation = self.generation().await?;
+        let steps = setup::steps(&generation.metadata, &recipe.plan, &generation.files)
+            .map_err(|reason| Interrupt::Trouble(Failure::new(Stage::Database, reason, Vec::new())))?;
         let words: Vec<Vec<String>> = steps.iter().map(Step::words).collect();
         let (owner, environment) = (&self.preview.user_id, &self.preview.environment);
-        let key = databases::template_key(owner, &known.record, &words, environment, &generation.files);
-        Ok(Some(key))
+        let key = databases::template_key(owner, record, &words, environment, &generation.files);
+        let key = (!steps.is_empty()).then_some(key);
+        Ok((steps, key))
     }
 
     /// Runs the steps one after the other, all of them within one deadline.
