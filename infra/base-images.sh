@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# infra/base-images.sh [--refresh] [python|node|static|go]…
+# infra/base-images.sh [--refresh] [python|node|static|go|postgres]…
 # Makes previewd's base images where they are missing: previewd/python:3.11, previewd/node:20, previewd/static:1,
-# previewd/go:1.
+# previewd/go:1, and previewd/postgres:15, the server that previews' databases live on.
 # The version in a tag is the version inside; previewd/KIND:default is whichever was made here.
 #
 # Derived from the official image where the engine can pull it, else from packages of this distribution.
@@ -29,6 +29,7 @@ official_image() {
         node) echo node:20-slim ;;
         static) echo nginx:stable ;;
         go) echo golang:1 ;;
+        postgres) echo postgres:15 ;;
     esac
 }
 
@@ -40,6 +41,7 @@ packages() {
         node) if host_node_fits; then echo libstdc++6 libatomic1; else echo nodejs npm; fi ;;
         static) echo nginx-light ;;
         go) echo golang-go gcc libc6-dev ;;
+        postgres) if package_known postgresql-15; then echo postgresql-15; else echo postgresql; fi ;;
     esac
 }
 
@@ -50,6 +52,7 @@ version_inside() {
         node) docker run --rm --network none "$2" node -p 'process.versions.node.split(".")[0]' ;;
         static) docker run --rm --network none "$2" nginx -v 2>&1 | sed -nE 's,.*nginx/([0-9]+)\..*,\1,p' ;;
         go) docker run --rm --network none "$2" go version | sed -nE 's,.*go([0-9]+)\..*,\1,p' ;;
+        postgres) docker run --rm --network none "$2" postgres --version | sed -nE 's/.* ([0-9]+)[.b ].*/\1/p' ;;
     esac
 }
 
@@ -58,6 +61,7 @@ prepare_context() {
         python) fetch_uv "$2" "$3/uv" ;;
         node) mkdir "$3/runtime"; [ "$4" = official ] || ! host_node_fits || copy_host_node "$3/runtime" ;;
         static | go) ;;
+        postgres) cp "$recipes/serve-postgres" "$3" ;;
     esac
 }
 
@@ -179,6 +183,7 @@ save_to_cache() {
 recipe_of() {
     {
         grep -hv '^ *#' "$recipes/$1.Dockerfile" "$recipes/prepare.sh" "$recipes/serve-static" "$here/base/rootfs.sh"
+        [ "$1" != postgres ] || grep -v '^ *#' "$recipes/serve-postgres"
         cat "$bundle" 2>/dev/null
     } | sha256sum | cut -c1-16
 }
@@ -204,12 +209,15 @@ if [ "${1:-}" = --refresh ]; then
     shift
 fi
 join_engine_group "$0" ${refresh:+--refresh} "$@"
-[ $# -gt 0 ] || set -- python node static go
+[ $# -gt 0 ] || set -- python node static go postgres
 export DOCKER_BUILDKIT=0 # the recipes need nothing of it, and newer clients lack it without a plugin
 [ -n "$(engine_answers)" ] || die "no Docker engine answers; infra/engine.sh starts one"
 mkdir -p "$cache"
 exec 9>"$cache/lock"
 flock 9
 for kind in "$@"; do
-    case $kind in python | node | static | go) ensure "$kind" ;; *) die "unknown base image: $kind (python, node, static, go)" ;; esac
+    case $kind in
+        python | node | static | go | postgres) ensure "$kind" ;;
+        *) die "unknown base image: $kind (python, node, static, go, postgres)" ;;
+    esac
 done

@@ -16,6 +16,7 @@ use crate::api::auth::Keys;
 use crate::api::{self, AppState, Exposition};
 use crate::config::Config;
 use crate::data_dir::DataDir;
+use crate::databases::Seal;
 use crate::domain::InstanceId;
 use crate::engine::Engine;
 use crate::ingress::{Hooks, Ingress};
@@ -74,6 +75,7 @@ impl App {
             logs: logs.clone(),
             samples,
             tokens: TokenKey::new(keys.secret()),
+            seal: Seal::new(keys.secret()),
             metrics,
         });
         visitors.attach(&orchestrator);

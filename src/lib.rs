@@ -12,6 +12,7 @@ mod data_dir;
 pub mod api;
 pub mod orchestrator;
 
+pub mod databases;
 pub mod ingress;
 pub mod streams;
 

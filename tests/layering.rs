@@ -29,7 +29,7 @@ const ALL: &[&str] = &["*"];
 
 /// Crates whose types stay inside of the modules named.
 const OWNED_CRATES: &[(&str, &[&str])] =
-    &[("bollard", &["engine"]), ("sqlx", &["store"]), ("axum", &["api", "app"])];
+    &[("bollard", &["engine"]), ("sqlx", &["store", "databases"]), ("axum", &["api", "app"])];
 
 const LONGEST_FILE: usize = 500;
 

@@ -144,6 +144,13 @@ impl Daemon {
         .await
     }
 
+    /// What happened to the generation's newest preview.
+    pub async fn events(&self, generation: &str) -> anyhow::Result<Vec<Value>> {
+        let path = format!("/api/v2/generations/{generation}/preview/events");
+        let answer = accepted(self.client.get(&path).await, "reading events")?;
+        Ok(answer["events"].as_array().context("no events")?.clone())
+    }
+
     /// The build's output, as the preview's log has it.
     pub async fn build_log(&self, generation: &str) -> anyhow::Result<Vec<String>> {
         let path = format!("/api/v2/generations/{generation}/preview/logs?source=build&limit=1000");

@@ -44,6 +44,55 @@ impl Baseline {
         Ok(Running { process, address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)) })
     }
 
+    /// A network of the baseline's own, as compose makes one for each project.
+    pub fn network(&self) -> anyhow::Result<()> {
+        run(Command::new("docker").args(["network", "create", "--label", &self.label, &self.network_name()]))
+            .map(drop)
+    }
+
+    pub fn remove_network(&self) -> anyhow::Result<()> {
+        run(Command::new("docker").args(["network", "rm", &self.network_name()])).map(drop)
+    }
+
+    fn network_name(&self) -> String {
+        self.label.replace(['.', '='], "-")
+    }
+
+    /// `docker run -d` of a server that others in the network reach by a name; its id.
+    pub fn service(
+        &self,
+        image: &str,
+        name: &str,
+        environment: &[&str],
+        shell: &str,
+    ) -> anyhow::Result<String> {
+        let mut command = Command::new("docker");
+        command.args(["run", "-d", "--label", &self.label, "--network", &self.network_name()]);
+        command.args([
+            "--network-alias",
+            name,
+            "--user",
+            "10001:10001",
+            "--tmpfs",
+            "/tmp:rw,size=512m,mode=1777",
+        ]);
+        command.args(environment.iter().flat_map(|variable| ["-e", variable]));
+        Ok(run(command.args([image, "sh", "-c", shell]))?.trim().to_owned())
+    }
+
+    /// `docker run -d` of an app in that network, published on a free port of this host.
+    pub fn app(&self, image: &str, service: &Service<'_>, shell: &str) -> anyhow::Result<Running> {
+        let port = free_port()?;
+        let mut command = Command::new("docker");
+        command.args(["run", "-d", "--label", &self.label, "--network", &self.network_name()]);
+        command.args(["-p", &format!("127.0.0.1:{port}:{}", service.port)]);
+        command.args(["-e", "PYTHONUNBUFFERED=1", "-e", &format!("DATABASE_URL={}", service.url)]);
+        command.args(limits());
+        let process =
+            command.args([image, "sh", "-c", shell]).stdout(Stdio::piped()).spawn().context("docker run")?;
+        Ok(Running { process, address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)) })
+    }
+
     /// `docker build` without any cache of layers, with whichever builder this host's command has.
     pub fn build(&self, folder: &Path, tag: &str) -> anyhow::Result<()> {
         let mut command = Command::new("docker");
@@ -67,6 +116,17 @@ impl Drop for Baseline {
             eprintln!("left behind with label {}: {error:#}", self.label);
         }
     }
+}
+
+/// What an app is told: where its database is, and where it listens itself.
+pub struct Service<'a> {
+    pub url: &'a str,
+    pub port: u16,
+}
+
+/// `docker exec`.
+pub fn exec(container: &str, command: &[&str]) -> anyhow::Result<String> {
+    run(Command::new("docker").args(["exec", container]).args(command))
 }
 
 /// A `docker run` under way.

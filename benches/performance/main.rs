@@ -25,6 +25,7 @@ mod endpoints;
 mod http;
 mod launch_cached;
 mod launch_cold;
+mod launch_postgres;
 mod logs;
 mod nginx;
 mod proxy;
@@ -38,9 +39,10 @@ use std::process::ExitCode;
 use table::Line;
 
 /// The rows, in the order they are measured.
-const ROWS: [&str; 9] = [
+const ROWS: [&str; 10] = [
     "launch-cached",
     "launch-cold",
+    "launch-postgres",
     "rebuild",
     "proxy",
     "scrape",
@@ -91,6 +93,7 @@ async fn one(row: &str) -> anyhow::Result<Vec<Line>> {
     match row {
         "launch-cached" => launch_cached::measure().await,
         "launch-cold" => launch_cold::measure().await,
+        "launch-postgres" => launch_postgres::measure().await,
         "rebuild" => rebuild::measure().await,
         "proxy" => proxy::measure().await,
         "scrape" => scrape::measure().await,

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::domain::{Failure, Invalid};
-use crate::orchestrator::{AskError, ImageError, LaunchError};
+use crate::orchestrator::{AskError, DatabaseError, ImageError, LaunchError};
 use crate::store::StoreError;
 use crate::streams::ArchiveError;
 
@@ -218,8 +218,21 @@ impl From<LaunchError> for ApiError {
             }
             LaunchError::Elsewhere => Self::Conflict(reason),
             LaunchError::ShuttingDown => Self::Unavailable { code: "shutting_down", reason, retry_after: 5 },
+            LaunchError::Invalid(invalid) => invalid.into(),
             LaunchError::Image(error) => error.into(),
             LaunchError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<DatabaseError> for ApiError {
+    fn from(error: DatabaseError) -> Self {
+        let reason = error.to_string();
+        match error {
+            DatabaseError::Unknown | DatabaseError::NotReady => Self::Conflict(reason),
+            DatabaseError::Query(reason) => Self::Invalid(Invalid::new("sql", reason)),
+            DatabaseError::Store(error) => error.into(),
+            _ => Self::Unavailable { code: "database_unavailable", reason, retry_after: 5 },
         }
     }
 }

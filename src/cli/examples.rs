@@ -83,6 +83,12 @@ terminal they are printed once. CPU % is of the cores a preview may use.";
 
 pub const EVENTS: &str = "Example:\n  previewd events shop-v2";
 
+pub const DATABASE: &str = "\
+Examples:
+  previewd database shop-v2
+  previewd database shop-v2 --query 'SELECT id, name FROM items LIMIT 5'
+  previewd database shop-v2 --reset";
+
 pub const DOCKERFILE: &str = "\
 Examples:
   previewd dockerfile ./my-app

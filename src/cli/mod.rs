@@ -10,6 +10,7 @@ mod client;
 mod compare;
 mod context;
 pub mod daemon;
+mod database;
 mod dockerignore;
 mod endpoints;
 mod events;
@@ -85,6 +86,9 @@ pub enum Command {
     /// Show what became of one generation in another: endpoints, models, packages, environment
     #[command(after_help = examples::COMPARE)]
     Compare(compare::CompareArgs),
+    /// Show what is in a preview's database, ask it, or reset it
+    #[command(after_help = examples::DATABASE)]
+    Database(database::DatabaseArgs),
     /// Send one HTTP request to a preview
     #[command(after_help = examples::REQUEST)]
     Request(request::RequestArgs),
@@ -166,6 +170,7 @@ async fn run_client(context: &Context, command: Command) -> anyhow::Result<()> {
         Command::Extend(args) => lifecycle::extend(context, args).await,
         Command::Endpoints(target) => endpoints::run(context, target).await,
         Command::Compare(args) => compare::run(context, args).await,
+        Command::Database(args) => database::run(context, args).await,
         Command::Request(args) => request::run(context, args).await,
         Command::Logs(args) => logs::run(context, args).await,
         Command::Stats(args) => stats::run(context, args).await,

@@ -3,6 +3,7 @@
 //! Each part documents its own settings at its own `Config`; here they are read and checked
 //! together, so that `previewd config` can print all of them and a slip stops the start.
 
+mod databases;
 mod parse;
 mod reader;
 
@@ -253,6 +254,7 @@ fn read_orchestrator(r: &mut Reader, domain: Option<String>) -> Option<orchestra
     let every = r.take("PREVIEW_RECONCILE_INTERVAL", "3", "1 to 300 seconds", duration_s(1..=300));
     let networks = read_networks(r);
     let images = read_images(r);
+    let databases = databases::read(r, images.as_ref());
     Some(orchestrator::Config {
         tiers: tiers?,
         max_per_user: u32::try_from(per_user?).ok()?,
@@ -269,6 +271,7 @@ fn read_orchestrator(r: &mut Reader, domain: Option<String>) -> Option<orchestra
         dial: dial?,
         networks: networks?,
         images: images?,
+        databases: databases?,
         reconcile_every: every?,
     })
 }
@@ -365,11 +368,8 @@ fn read_api(r: &mut Reader) -> Option<api::Config> {
 fn read_others(r: &mut Reader) {
     r.take("DOCKER_IMAGE_REGISTRY", "", "a registry", |text| Some(text.to_owned()));
     r.take("PREVIEW_MEMORY_LIMIT_MB", "512", "16 to 1048576 MiB", in_range(16..=1_048_576));
-    for name in ["PREVIEW_SUPPORT_POSTGRESQL", "PREVIEW_SUPPORT_MONGODB", "PREVIEW_SUPPORT_SQLITE"] {
-        r.take(name, "true", "true or false", flag);
-    }
+    r.take("PREVIEW_SUPPORT_MONGODB", "true", "true or false", flag);
     r.take("PREVIEW_DOCKERFILE_CACHE", "true", "true or false", flag);
-    r.take("PREVIEW_DATABASE_INITIALIZATION_TIMEOUT", "120", "1 to 3600 seconds", in_range(1..=3600));
     r.take("SNAPSHOT_RATE_PER_MINUTE", "10", "1 to 10000", in_range(1..=10_000));
     for name in [
         "ENABLE_IDEMPOTENCY",

@@ -27,6 +27,10 @@ pub enum EventType {
     Expired,
     Failed,
     Adopted,
+    /// Its database was made, migrated and seeded.
+    Migrated,
+    /// Its database went back to the migrated and seeded state.
+    Reset,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -58,6 +62,8 @@ impl EventType {
             Self::Expired => "expired",
             Self::Failed => "failed",
             Self::Adopted => "adopted",
+            Self::Migrated => "migrated",
+            Self::Reset => "reset",
         }
     }
 }

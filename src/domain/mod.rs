@@ -1,6 +1,7 @@
 //! Plain types and pure rules. No I/O, and nothing of ours is imported from here.
 
 mod bounded;
+mod database;
 mod event;
 mod failure;
 mod generation;
@@ -16,6 +17,7 @@ mod preview;
 mod progress;
 mod sample;
 
+pub use database::{DatabaseMode, DatabaseRecord, MigrationStatus};
 pub use event::{Event, EventType};
 pub use failure::{Failure, Stage};
 pub use generation::{ContentHash, FilePath, FileSet, Generation, SourceFile};

@@ -39,6 +39,17 @@ pub struct ContainerSpec {
     pub writable: Vec<String>,
     /// Further empty, writable folders in memory, absolute, besides `/tmp`, `/run` and the home.
     pub scratch: Vec<String>,
+    /// Volumes that outlive the container.
+    pub volumes: Vec<VolumeMount>,
+}
+
+/// A volume of ours in a container, for reading and writing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeMount {
+    /// Its name. An empty one is filled with what the image has in the folder, owners kept.
+    pub volume: String,
+    /// Absolute.
+    pub folder: String,
 }
 
 impl ContainerSpec {
@@ -79,14 +90,16 @@ impl ContainerSpec {
             nano_cpus: Some(self.limits.nano_cpus()),
             pids_limit: Some(i64::from(self.limits.pids)),
             ulimits: Some(vec![ulimit("nofile", 4096), ulimit("core", 0)]),
-            // Previews go before the daemon and the engine when the host runs out of memory.
-            oom_score_adj: Some(500),
+            // Previews go before the daemon and the engine when the host runs out of memory; a
+            // database server, on which several of them depend, goes after them.
+            oom_score_adj: Some(if self.ownership.kind == Kind::Server { 200 } else { 500 }),
+            sysctls: self.sysctls(),
             cap_drop: Some(vec!["ALL".into()]),
             security_opt: Some(vec!["no-new-privileges".into()]),
             privileged: Some(false),
             readonly_rootfs: Some(true),
             tmpfs: Some(self.tmpfs()),
-            mounts: Some(self.writable.iter().map(|folder| self.volume(folder)).collect()),
+            mounts: Some(self.mounts()),
             // Reaps zombies and passes SIGTERM on to servers that would ignore it as process 1.
             init: Some(true),
             restart_policy: Some(RestartPolicy {
@@ -133,6 +146,24 @@ impl ContainerSpec {
             .collect()
     }
 
+    /// A database server is in the network of every preview it serves, and must not be a way from
+    /// one to another. The setting is of the container's own network namespace.
+    fn sysctls(&self) -> Option<HashMap<String, String>> {
+        (self.ownership.kind == Kind::Server)
+            .then(|| HashMap::from([("net.ipv4.ip_forward".to_owned(), "0".to_owned())]))
+    }
+
+    fn mounts(&self) -> Vec<Mount> {
+        let own = self.writable.iter().map(|folder| self.volume(folder));
+        let named = self.volumes.iter().map(|mount| Mount {
+            source: Some(mount.volume.clone()),
+            target: Some(mount.folder.clone()),
+            typ: Some(MountType::VOLUME),
+            ..Default::default()
+        });
+        own.chain(named).collect()
+    }
+
     /// Without a source the volume is anonymous: the engine fills it from the image and takes
     /// it away with the container.
     fn volume(&self, folder: &str) -> Mount {
@@ -175,6 +206,7 @@ mod tests {
             working_dir: None,
             writable: vec!["/app".into()],
             scratch: vec![],
+            volumes: vec![],
         }
     }
 
@@ -213,6 +245,18 @@ mod tests {
         assert_eq!(sent.env, Some(vec!["HOME=/home/app".into(), "PORT=8000".into()]));
         assert_eq!(sent.entrypoint, None);
         assert_eq!(sent.cmd, None);
+    }
+
+    #[test]
+    fn a_database_server_forwards_nothing_and_keeps_its_volume() {
+        let mut server = spec();
+        server.ownership.kind = Kind::Server;
+        server.volumes = vec![VolumeMount { volume: "pv-data".into(), folder: "/data".into() }];
+        let host = server.to_engine().host_config.expect("a host configuration");
+        assert_eq!(host.sysctls, Some(HashMap::from([("net.ipv4.ip_forward".into(), "0".into())])));
+        assert_eq!(host.oom_score_adj, Some(200));
+        let mount = host.mounts.and_then(|mounts| mounts.last().cloned()).expect("a mount");
+        assert_eq!((mount.source.as_deref(), mount.target.as_deref()), (Some("pv-data"), Some("/data")));
     }
 
     #[test]

@@ -49,6 +49,10 @@ pub struct ContainerState {
     pub storage: Storage,
     /// By network name, while it runs.
     pub addresses: BTreeMap<String, IpAddr>,
+    /// Names of all networks it is in, running or not.
+    pub networks: Vec<String>,
+    /// The network it was made in.
+    pub home_network: Option<String>,
     /// The host's port, when one is published.
     pub published_port: Option<u16>,
     pub started_at: Option<DateTime<Utc>>,
@@ -80,6 +84,7 @@ impl ContainerState {
         let config = answer.config.unwrap_or_default();
         let state = answer.state.unwrap_or_default();
         let network = answer.network_settings.unwrap_or_default();
+        let networks = network.networks.iter().flat_map(HashMap::keys).cloned().collect();
         let status = state.status.map_or(ContainerStatus::Unknown, ContainerStatus::from);
         let running = state.running.unwrap_or(false);
         let finished_at = state.finished_at.as_deref().and_then(moment);
@@ -97,6 +102,8 @@ impl ContainerState {
             storage: Storage::new(answer.graph_driver, answer.mounts),
             published_port: published_port(&network),
             addresses: addresses(network),
+            networks,
+            home_network: answer.host_config.and_then(|host| host.network_mode),
             started_at: state.started_at.as_deref().and_then(moment),
             finished_at: finished_at.filter(|_| !running),
             error: state.error.filter(|text| !text.is_empty()),

@@ -38,7 +38,7 @@ use crate::domain::InstanceId;
 pub use attach::Output;
 pub use build::{BuildContext, BuildError, BuildRequest, Builder};
 pub use cgroup::{CgroupLimits, Meter};
-pub use container_spec::ContainerSpec;
+pub use container_spec::{ContainerSpec, VolumeMount};
 pub use container_state::{ContainerState, ContainerStatus, OwnedContainer};
 pub use disk::Storage;
 pub use error::EngineError;
@@ -50,7 +50,7 @@ pub use networks::{NetworkSpec, OwnedNetwork};
 pub use ownership::{Kind, Ownership};
 pub use process::ContainerProcess;
 pub use sockets::ListeningSocket;
-pub use volumes::OwnedVolume;
+pub use volumes::{OwnedVolume, VolumeSpec};
 
 use transport::Address;
 

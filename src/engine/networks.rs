@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use bollard::models::{
-    Ipam, IpamConfig, Network, NetworkCreateRequest, NetworkDisconnectRequest, NetworkInspect,
+    EndpointSettings, Ipam, IpamConfig, Network, NetworkConnectRequest, NetworkCreateRequest,
+    NetworkDisconnectRequest, NetworkInspect,
 };
 use bollard::query_parameters::{
     InspectNetworkOptions, ListContainersOptionsBuilder, ListNetworksOptions, ListNetworksOptionsBuilder,
@@ -100,6 +101,48 @@ impl Engine {
             present(self.call(CALL, |docker| docker.disconnect_network(network, request)).await)?;
         }
         Ok(())
+    }
+
+    /// Puts a container into a further network, where it answers to these names too. Already
+    /// there is fine, under whatever names it was put there.
+    pub async fn connect_network(
+        &self,
+        network: &str,
+        container: &str,
+        names: &[&str],
+    ) -> Result<(), EngineError> {
+        const CALL: &str = "connect to network";
+        let aliases = names.iter().map(|name| (*name).to_owned()).collect();
+        let request = NetworkConnectRequest {
+            container: container.to_owned(),
+            endpoint_config: Some(EndpointSettings { aliases: Some(aliases), ..Default::default() }),
+        };
+        match self.call(CALL, |docker| docker.connect_network(network, request)).await {
+            // 403: there is an endpoint of that name already.
+            Err(error @ (EngineError::Refused { .. } | EngineError::Conflict { .. })) => {
+                match self.inspect(container).await? {
+                    Some(state) if state.networks.iter().any(|name| name == network) => Ok(()),
+                    _ => Err(error),
+                }
+            }
+            answer => answer,
+        }
+    }
+
+    /// Takes a container out of a network. Not being there, or not being at all, is fine.
+    pub async fn disconnect_network(&self, network: &str, container: &str) -> Result<(), EngineError> {
+        const CALL: &str = "disconnect from network";
+        let request = NetworkDisconnectRequest { container: container.to_owned(), force: Some(true) };
+        match present(self.call(CALL, |docker| docker.disconnect_network(network, request)).await) {
+            // What the engine answers when the container is in the network no more.
+            Err(error @ (EngineError::Refused { .. } | EngineError::Conflict { .. })) => {
+                match self.inspect(container).await? {
+                    Some(state) if state.networks.iter().any(|name| name == network) => Err(error),
+                    _ => Ok(()),
+                }
+            }
+            answer => answer.map(drop),
+        }
     }
 
     pub async fn owned_networks(&self) -> Result<Vec<OwnedNetwork>, EngineError> {

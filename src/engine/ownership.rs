@@ -18,6 +18,8 @@ pub enum Kind {
     Preview,
     /// A short-lived container that does one job for a preview: a migration, a seed.
     Task,
+    /// A database server: of one preview when it names one, else of all.
+    Server,
     Network,
     Volume,
     /// An image built from a generation.
@@ -41,6 +43,7 @@ impl Kind {
         match self {
             Self::Preview => "preview",
             Self::Task => "task",
+            Self::Server => "server",
             Self::Network => "network",
             Self::Volume => "volume",
             Self::Image => "image",
@@ -49,7 +52,7 @@ impl Kind {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        [Self::Preview, Self::Task, Self::Network, Self::Volume, Self::Image, Self::Base]
+        [Self::Preview, Self::Task, Self::Server, Self::Network, Self::Volume, Self::Image, Self::Base]
             .into_iter()
             .find(|kind| kind.as_str() == text)
     }
@@ -96,7 +99,7 @@ impl Ownership {
 /// somebody ran from an image of ours by hand says `image`: that one is not ours.
 pub(super) fn of_container(labels: &HashMap<String, String>) -> Option<Ownership> {
     let found = Ownership::from_labels(labels)?;
-    matches!(found.kind, Kind::Preview | Kind::Task).then_some(found)
+    matches!(found.kind, Kind::Preview | Kind::Task | Kind::Server).then_some(found)
 }
 
 /// The engine's list filter for everything of one instance.

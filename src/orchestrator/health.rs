@@ -42,6 +42,14 @@ pub const fn is_hopeless(failures: u32) -> bool {
     failures >= HOPELESS_AFTER
 }
 
+/// An app that answers without its database is not all there.
+pub const fn with_database(health: HealthStatus, database_is_well: bool) -> HealthStatus {
+    match health {
+        HealthStatus::Healthy if !database_is_well => HealthStatus::Degraded,
+        health => health,
+    }
+}
+
 pub const fn status_of(health: HealthStatus) -> Status {
     match health {
         HealthStatus::Unknown => Status::Running,

@@ -15,8 +15,8 @@ use super::registry::Entry;
 use super::served::Earlier;
 use super::{Orchestrator, Parts};
 use crate::domain::{
-    DatabaseType, Event, EventType, Generation, HealthStatus, Preview, PreviewId, ResourceTier, Status,
-    UserId, UserTier,
+    DatabaseRecord, DatabaseType, Event, EventType, Generation, HealthStatus, Invalid, Preview, PreviewId,
+    ResourceTier, Status, UserId, UserTier,
 };
 use crate::ingress::{IngressError, Upstream};
 use crate::store::{Insert, StoreError};
@@ -29,6 +29,10 @@ pub struct Launch {
     pub resource_tier: ResourceTier,
     pub project_id: Option<String>,
     pub environment: BTreeMap<String, String>,
+    /// The kind of database; what the metadata names, or the code expects, when absent.
+    pub database: Option<DatabaseType>,
+    /// Whether its migrations and seeds are run.
+    pub migrate: bool,
     /// From a started container to its first answer; the setting when absent.
     pub startup_timeout: Option<Duration>,
     /// How long the preview may live unless it is extended.
@@ -60,6 +64,9 @@ pub enum LaunchError {
     Elsewhere,
     #[error("the daemon is shutting down")]
     ShuttingDown,
+    /// What is asked for is not to be had here.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
     #[error(transparent)]
     Image(#[from] ImageError),
     #[error(transparent)]
@@ -85,17 +92,23 @@ impl Orchestrator {
             Some(recipe) => recipe,
             None => parts.images.recipe(generation).await?,
         };
-        let preview = parts.new_preview(generation, &recipe, &launch);
+        let mut preview = parts.new_preview(generation, &recipe, &launch);
+        let database = parts.database_for(&mut preview, generation, &recipe, &launch)?;
         // In a task of its own: a caller that hangs up must not leave a row without a driver.
         let admission = Arc::clone(parts);
-        let admitted = parts.tasks.spawn(async move { admission.admit(preview, recipe).await });
+        let admitted = parts.tasks.spawn(async move { admission.admit(preview, recipe, database).await });
         admitted.await.map_err(|_| LaunchError::ShuttingDown)?
     }
 }
 
 impl Parts {
     /// Quota, row, port and driver of a new preview, or the live one that is there already.
-    async fn admit(self: Arc<Self>, preview: Preview, recipe: Arc<Recipe>) -> Result<Launched, LaunchError> {
+    async fn admit(
+        self: Arc<Self>,
+        preview: Preview,
+        recipe: Arc<Recipe>,
+        database: Option<DatabaseRecord>,
+    ) -> Result<Launched, LaunchError> {
         let parts = &self;
         // From the row to its driver one launch at a time: who finds a live row finds its driver.
         let _turn = parts.launch_turn.lock().await;
@@ -108,7 +121,7 @@ impl Parts {
             Insert::UserFull { live } => return Err(LaunchError::UserFull { live }),
             Insert::HostFull { live } => return Err(LaunchError::HostFull { live }),
         }
-        let preview = parts.open_port(preview).await?;
+        let preview = parts.open_port(preview, database).await?;
         parts.record_launch(&preview).await;
         let token = parts.token(&preview);
         parts.drive(preview.clone(), Begin::Launch, Some(recipe));
@@ -203,13 +216,17 @@ impl Parts {
     }
 
     /// The row is there, so a crash from here on is work for the next start.
-    async fn open_port(&self, mut preview: Preview) -> Result<Preview, LaunchError> {
+    async fn open_port(
+        &self,
+        mut preview: Preview,
+        database: Option<DatabaseRecord>,
+    ) -> Result<Preview, LaunchError> {
         let opened = self.ingress.open(preview.id, preview.port).await;
         let failed = match opened {
             Ok(port) => {
                 preview.port = Some(port);
                 preview.base_url = self.base_url(&preview, port);
-                match self.store.update_preview(&preview).await {
+                match self.write_launch(&preview, database).await {
                     Ok(()) => return Ok(preview),
                     Err(error) => LaunchError::Store(error),
                 }
@@ -220,6 +237,7 @@ impl Parts {
             }
         };
         self.ingress.close(preview.id).await;
+        self.databases.forget(preview.id);
         preview.status = Status::Stopped;
         preview.stopped_at = Some(Utc::now());
         preview.port = None;
@@ -227,6 +245,34 @@ impl Parts {
             tracing::error!(%error, preview = %preview.id, "a refused launch stays in the store until the next start");
         }
         Err(failed)
+    }
+
+    async fn write_launch(
+        &self,
+        preview: &Preview,
+        database: Option<DatabaseRecord>,
+    ) -> Result<(), StoreError> {
+        self.store.update_preview(preview).await?;
+        match database {
+            Some(record) => self.databases.intend(preview.id, record).await,
+            None => Ok(()),
+        }
+    }
+
+    /// What the preview shall have for a database, of what is asked for, told and found.
+    fn database_for(
+        &self,
+        preview: &mut Preview,
+        generation: &Generation,
+        recipe: &Recipe,
+        launch: &Launch,
+    ) -> Result<Option<DatabaseRecord>, Invalid> {
+        let detected = super::setup::detected(&recipe.plan);
+        let limit = preview.limits.storage_mb;
+        let chosen =
+            self.databases.choose(preview.id, launch.database, &generation.metadata, detected, limit)?;
+        preview.database = chosen.as_ref().map_or(DatabaseType::None, |record| record.kind);
+        Ok(chosen.map(|record| DatabaseRecord { migrate: launch.migrate, ..record }))
     }
 
     pub(super) fn base_url(&self, preview: &Preview, port: u16) -> String {

@@ -7,6 +7,7 @@
 mod asks;
 mod builds;
 mod compare;
+mod databases;
 mod driver;
 mod gauges;
 mod health;
@@ -24,6 +25,8 @@ mod registry;
 mod retry;
 mod sampling;
 mod served;
+mod server_log;
+mod setup;
 mod start;
 mod subnets;
 mod token;
@@ -35,6 +38,9 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use crate::databases::{
+    Config as DatabasesConfig, DatabaseError, Inventory, Known as KnownDatabase, QueryRows, Table,
+};
 pub use asks::AskError;
 pub use builds::BuildJob;
 pub use health::memory as memory_health;
@@ -55,6 +61,7 @@ pub use subnets::AddressPool;
 pub use token::TokenKey;
 pub use visitors::Visitors;
 
+use crate::databases::{Databases, Needs as DatabaseNeeds, Seal};
 use crate::domain::{InstanceId, Preview, TierTable};
 use crate::engine::Engine;
 use crate::ingress::Ingress;
@@ -102,6 +109,7 @@ pub struct Config {
     pub dial: Option<Dial>,
     pub networks: NetworksConfig,
     pub images: ImagesConfig,
+    pub databases: DatabasesConfig,
     /// How often the engine's inventory is compared with the store.
     pub reconcile_every: Duration,
 }
@@ -127,13 +135,16 @@ struct Parts {
     images: Images,
     builds: Jobs,
     networks: Networks,
+    databases: Databases,
     registry: Registry,
     /// Held by the launch that is between its row and its driver.
     launch_turn: tokio::sync::Mutex<()>,
-    reach: Reach,
+    reach: Arc<Reach>,
     outlines: Outlines,
     tokens: TokenKey,
     metrics: Metrics,
+    /// Something happened to a database server: look at once.
+    server_changed: tokio::sync::Notify,
     /// Every task of ours, so that a shutdown can wait for them.
     tasks: TaskTracker,
     shutdown: CancellationToken,
@@ -149,17 +160,26 @@ pub struct Needs {
     pub logs: LogHub,
     pub samples: Samples,
     pub tokens: TokenKey,
+    pub seal: Seal,
     pub metrics: Metrics,
 }
 
 impl Orchestrator {
     pub fn new(needs: Needs) -> Self {
         let tasks = TaskTracker::new();
-        let Needs { instance, config, store, engine, ingress, logs, samples, tokens, metrics } = needs;
+        let Needs { instance, config, store, engine, ingress, logs, samples, tokens, seal, metrics } = needs;
         let images = Images::new(engine.clone(), config.images.clone(), tasks.clone());
         let networks =
             Networks::new(engine.clone(), instance.clone(), config.networks.clone(), tasks.clone());
-        let reach = Reach::new(config.dial);
+        let reach = Arc::new(Reach::new(config.dial));
+        let databases = Databases::new(DatabaseNeeds {
+            engine: engine.clone(),
+            store: store.clone(),
+            instance: instance.clone(),
+            config: config.databases.clone(),
+            seal,
+            ground: Arc::new(databases::Ground::new(networks.clone(), Arc::clone(&reach))),
+        });
         let parts = Parts {
             instance,
             config,
@@ -171,12 +191,14 @@ impl Orchestrator {
             images,
             builds: Jobs::default(),
             networks,
+            databases,
             registry: Registry::default(),
             launch_turn: tokio::sync::Mutex::default(),
             reach,
             outlines: Outlines::default(),
             tokens,
             metrics,
+            server_changed: tokio::sync::Notify::new(),
             tasks,
             shutdown: CancellationToken::new(),
         };
@@ -208,6 +230,9 @@ impl Orchestrator {
         self.begin_shutdown();
         if tokio::time::timeout(patience, self.parts.tasks.wait()).await.is_err() {
             tracing::warn!("some tasks did not end in time");
+        }
+        if tokio::time::timeout(SPARE_PATIENCE, self.parts.databases.close()).await.is_err() {
+            tracing::warn!("some database servers stay behind");
         }
         if tokio::time::timeout(SPARE_PATIENCE, self.parts.networks.close()).await.is_err() {
             tracing::warn!("some spare networks stay behind");

@@ -14,6 +14,8 @@ pub enum Ask {
     Resume,
     /// More time before the session ends, in seconds.
     Extend(u64),
+    /// The database goes back to its migrated and seeded state, and the app starts anew on it.
+    Reset,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +51,7 @@ pub fn decide(status: Status, ask: Ask, extensions_left: u32) -> Verdict {
         (Ask::Extend(_), _) if extensions_left == 0 => Deny(Denial::NoExtensionsLeft),
         (Ask::Extend(_), _) => Accept,
         (_, Launching) => Deny(Denial::StillLaunching),
-        (Ask::Restart, _) => Accept,
+        (Ask::Restart | Ask::Reset, _) => Accept,
         (Ask::Resume, Running | Healthy | Degraded | Unhealthy) => Redundant,
         (Ask::Pause | Ask::Resume, _) => Accept,
     }
@@ -70,7 +72,7 @@ mod tests {
         Status::Stopped,
         Status::Failed,
     ];
-    const ASKS: [Ask; 5] = [Ask::Stop, Ask::Restart, Ask::Pause, Ask::Resume, Ask::Extend(60)];
+    const ASKS: [Ask; 6] = [Ask::Stop, Ask::Restart, Ask::Pause, Ask::Resume, Ask::Extend(60), Ask::Reset];
 
     #[test]
     fn stop_is_legal_in_every_state() {

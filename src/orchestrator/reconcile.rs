@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use super::Parts;
 use super::driver::Message;
 use crate::domain::{Preview, PreviewId};
-use crate::engine::{ContainerStatus, EngineError, OwnedContainer, OwnedNetwork};
+use crate::engine::{ContainerStatus, EngineError, Kind, OwnedContainer, OwnedNetwork, OwnedVolume};
 
 /// One thing to put right.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub enum Repair {
     RemoveContainer { id: String, name: String },
     /// No preview holds it, and it is no spare.
     RemoveNetwork { id: String, name: String },
+    /// Its preview has ended, or its database server is gone.
+    RemoveVolume { name: String },
     /// The container of this preview is not as its row says.
     Look(PreviewId),
 }
@@ -31,7 +33,11 @@ pub fn repairs(
     let by_id: HashMap<PreviewId, &Preview> = live.iter().map(|preview| (preview.id, preview)).collect();
     let orphans = containers
         .iter()
-        .filter(|container| container.ownership.preview.is_none_or(|preview| !by_id.contains_key(&preview)));
+        // Servers of all previews are looked after by the databases.
+        .filter(|container| match container.ownership.preview {
+            None => container.ownership.kind != Kind::Server,
+            Some(preview) => !by_id.contains_key(&preview),
+        });
     let mut list: Vec<Repair> = orphans
         .map(|container| Repair::RemoveContainer { id: container.id.clone(), name: container.name.clone() })
         .collect();
@@ -53,6 +59,24 @@ pub fn repairs(
     list
 }
 
+/// Volumes that outlived what they were for. Those without a preview are of servers, which bear
+/// the same names.
+pub fn spent_volumes(
+    live: &[Preview],
+    containers: &[OwnedContainer],
+    volumes: &[OwnedVolume],
+    in_use: &HashSet<String>,
+) -> Vec<Repair> {
+    let is_spent = |volume: &&OwnedVolume| match volume.ownership.preview {
+        Some(preview) => live.iter().all(|live| live.id != preview),
+        None => {
+            !in_use.contains(&volume.name) && containers.iter().all(|container| container.name != volume.name)
+        }
+    };
+    let spent = volumes.iter().filter(is_spent);
+    spent.map(|volume| Repair::RemoveVolume { name: volume.name.clone() }).collect()
+}
+
 impl Parts {
     /// One round: list, compare, repair. Fails as a whole when the engine does not answer; the
     /// next round tries again.
@@ -63,10 +87,14 @@ impl Parts {
         let is_gone = |name: &String| networks.iter().all(|network| network.name != *name);
         self.networks.forget_spares(&spares.into_iter().filter(is_gone).collect::<Vec<_>>());
         self.networks.refill();
+        // Volumes before containers: one is made first, and then the container it is for.
+        let volumes = self.engine.owned_volumes().await?;
         let containers = self.engine.owned_containers().await?;
         let known = self.networks.known();
+        let in_use = self.databases.volumes_in_use();
         let live = self.registry.previews();
-        for repair in repairs(&live, &containers, &networks, &known) {
+        let spent = spent_volumes(&live, &containers, &volumes, &in_use);
+        for repair in repairs(&live, &containers, &networks, &known).into_iter().chain(spent) {
             self.repair(repair).await;
         }
         Ok(())
@@ -83,6 +111,14 @@ impl Parts {
             Repair::RemoveNetwork { id, name } => {
                 tracing::info!(network = name, "removing a network that no preview holds");
                 self.engine.remove_network(id).await
+            }
+            Repair::RemoveVolume { name } => {
+                tracing::info!(volume = name, "removing a volume that outlived its preview");
+                match self.engine.remove_volume(name).await {
+                    // Its container is just being removed.
+                    Err(EngineError::Conflict { .. }) => Ok(()),
+                    done => done,
+                }
             }
             Repair::Look(preview) => {
                 self.tell_to_look(*preview);

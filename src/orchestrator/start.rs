@@ -9,12 +9,14 @@ use super::driver::Begin;
 use super::metrics::ErrorType;
 use super::{Orchestrator, Parts};
 use crate::domain::{Preview, Status};
+use crate::engine::Kind;
 use crate::store::StoreError;
 
 impl Orchestrator {
     /// Gives every live preview of the store its driver again and starts the loops. Needs the
     /// store, not the engine: drivers wait for it.
     pub async fn start(&self) -> Result<(), StoreError> {
+        self.parts.databases.load().await?;
         let live = self.parts.store.live_previews().await?;
         let networks: Vec<String> = live.iter().filter_map(|preview| preview.network.clone()).collect();
         for preview in live {
@@ -25,6 +27,8 @@ impl Orchestrator {
         let parts = Arc::clone(&self.parts);
         self.parts.tasks.spawn(async move { parts.hear_events().await });
         self.start_sampling();
+        let parts = Arc::clone(&self.parts);
+        self.parts.tasks.spawn(async move { parts.watch_databases().await });
         Ok(())
     }
 }
@@ -84,8 +88,10 @@ impl Parts {
 
     async fn settle_in(&self, networks_in_use: &[String]) -> bool {
         let settled = async {
-            self.reach.find_out(&self.engine).await?;
-            self.networks.adopt(networks_in_use).await
+            self.reach.find_out(&self.engine).await.map_err(|error| error.to_string())?;
+            let homes = self.databases.homes().await.map_err(|error| error.to_string())?;
+            let in_use = [networks_in_use, &homes].concat();
+            self.networks.adopt(&in_use).await.map_err(|error| error.to_string())
         };
         match settled.await {
             Ok(()) => true,
@@ -103,7 +109,9 @@ impl Parts {
             let listen = async {
                 let mut events = std::pin::pin!(self.engine.events());
                 while let Some(Ok(event)) = events.next().await {
-                    if let Some(preview) = event.ownership.preview {
+                    if event.ownership.kind == Kind::Server {
+                        self.server_changed.notify_one();
+                    } else if let Some(preview) = event.ownership.preview {
                         self.tell_to_look(preview);
                     }
                 }

@@ -59,6 +59,10 @@ pub enum StoreError {
     ReadLogs(Fault),
     #[error("removing log lines: {0}")]
     TrimLogs(Fault),
+    #[error("storing what is known of a preview's database: {0}")]
+    PutDatabase(Fault),
+    #[error("reading what is known of previews' databases: {0}")]
+    ReadDatabases(Fault),
     /// The caller's mistake: a cursor that no page of this list gave.
     #[error("cursor: expected one that an earlier page of this list gave")]
     Cursor,
@@ -121,7 +125,9 @@ impl StoreError {
             | Self::Prune(fault)
             | Self::AppendLogs(fault)
             | Self::ReadLogs(fault)
-            | Self::TrimLogs(fault) => Some(fault),
+            | Self::TrimLogs(fault)
+            | Self::PutDatabase(fault)
+            | Self::ReadDatabases(fault) => Some(fault),
         }
     }
 }

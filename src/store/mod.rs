@@ -11,6 +11,7 @@
 mod archive;
 mod claim;
 mod config;
+mod databases;
 mod db;
 mod error;
 mod events;
@@ -27,6 +28,7 @@ use std::time::Duration;
 
 pub use claim::Claim;
 pub use config::Config;
+pub use databases::StoredDatabase;
 pub use error::{Fault, StoreError};
 pub use generations::{GenerationHead, Put};
 pub use metrics::LastUse;

@@ -18,6 +18,11 @@ pub(super) struct Reading {
     pub trace_id: Option<String>,
 }
 
+/// The level of one whole line of an app's output.
+pub fn level_of(message: &str, stderr: bool) -> LogLevel {
+    read(message, stderr).level
+}
+
 /// Reads a line: of Python's logging, uvicorn, gunicorn, Node and its loggers, Go's, Rust's,
 /// Java's, JSON and logfmt lines, PostgreSQL's and nginx's, of tracebacks and panics. What says
 /// nothing is `Info`, on standard error too: many programs print all they have to say there. A

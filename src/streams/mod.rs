@@ -39,6 +39,7 @@ pub use archive::{Archive, ArchiveError, DatabaseArchive, Done, FileArchive, Kno
 pub use container::ContainerReader;
 pub use filter::{LogFilter, Search, Sources};
 pub use hub::{Backend, Config, LogHub};
+pub use level::level_of;
 pub use line::StreamLine;
 pub use mask::{MASKED, Masker, is_secret_name};
 pub use notices::{NoticeReader, Notices};

@@ -1,7 +1,7 @@
 //! The same story with its state in PostgreSQL.
 
 #[path = "../store/postgres.rs"]
-mod server;
+pub mod server;
 
 use crate::app::{TestApp, until};
 use crate::scene::{OBEDIENT, once, python, status, stop, up, visitor};

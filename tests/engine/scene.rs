@@ -84,6 +84,7 @@ impl Scene {
             working_dir: None,
             writable: vec!["/app".to_owned()],
             scratch: vec![],
+            volumes: vec![],
         }
     }
 

@@ -12,7 +12,7 @@ pub async fn opening_twice_changes_nothing(setting: Setting) {
     let again = Store::open(setting.config.clone()).await.expect("opens");
     assert_eq!(again.schema_version(), setting.store.schema_version());
     again.check().await.expect("answers");
-    let applied = "SELECT count(*) FROM _sqlx_migrations";
+    let applied = "SELECT max(version) FROM _sqlx_migrations";
     assert_eq!(setting.number(applied).await, again.schema_version());
 }
 

@@ -79,6 +79,8 @@ async fn launch(
         resource_tier: ResourceTier::default(),
         project_id: body.project_id,
         environment: Default::default(),
+        database: None,
+        migrate: true,
         startup_timeout: body.timeout.map(Duration::from_secs),
         session: state.config.v1_session,
         idle: Some(state.config.v1_idle),

@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::database::DatabaseView;
 use crate::api::auth::Caller;
 use crate::api::extract::Path;
 use crate::api::problem::{ApiError, Problem};
@@ -44,7 +45,7 @@ pub struct LaunchAnswer {
     ws_url: String,
     preview_token: String,
     resource_allocated: Allocated,
-    database: LaunchDatabase,
+    database: DatabaseView,
     expires_at: DateTime<Utc>,
     can_extend: bool,
     extensions_remaining: u32,
@@ -58,14 +59,6 @@ pub struct Allocated {
     cpu: String,
     /// `1GB`.
     storage: String,
-}
-
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct LaunchDatabase {
-    r#type: DatabaseType,
-    ready: bool,
-    migration_status: String,
 }
 
 /// `wait: true` waits this long: a cold build and a slow start.
@@ -92,6 +85,8 @@ pub async fn launch(
         resource_tier: body.resource_tier.unwrap_or_default(),
         project_id: body.project_id,
         environment: body.environment,
+        database: body.database_type,
+        migrate: body.auto_migrate_database.unwrap_or(true),
         startup_timeout: None,
         session: state.config.session,
         idle: None,
@@ -102,16 +97,13 @@ pub async fn launch(
         None => preview,
     };
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(LaunchAnswer::new(&preview, token))))
+    let database = DatabaseView::of(&preview, state.orchestrator.database(&preview).as_ref());
+    Ok((status, Json(LaunchAnswer::new(&preview, token, database))))
 }
 
 fn check(body: &LaunchBody, path: &GenerationId) -> Result<(), ApiError> {
     if body.generation_id.as_ref().is_some_and(|id| id != path) {
         return Err(Invalid::new("generationId", format!("expected {path}, as in the path")).into());
-    }
-    if !matches!(body.database_type, None | Some(DatabaseType::None)) {
-        let message = "this daemon gives previews no database yet; expected \"none\"";
-        return Err(Invalid::new("databaseType", message).into());
     }
     let metadata = Metadata { project_id: body.project_id.clone(), ..Metadata::default() };
     metadata.validate()?;
@@ -133,7 +125,7 @@ fn healthy(preview: Preview) -> Result<Preview, ApiError> {
 }
 
 impl LaunchAnswer {
-    pub fn new(preview: &Preview, token: String) -> Self {
+    fn new(preview: &Preview, token: String, database: DatabaseView) -> Self {
         let is_up = preview.status != Status::Launching;
         let extensions_remaining = preview.extensions_allowed.saturating_sub(preview.extensions_used);
         Self {
@@ -143,11 +135,7 @@ impl LaunchAnswer {
             base_url: preview.base_url.clone(),
             preview_token: token,
             resource_allocated: Allocated::of(preview),
-            database: LaunchDatabase {
-                r#type: preview.database,
-                ready: preview.database == DatabaseType::None,
-                migration_status: "none".to_owned(),
-            },
+            database,
             expires_at: preview.expires_at,
             can_extend: extensions_remaining > 0,
             extensions_remaining,

@@ -3,6 +3,7 @@
 mod actions;
 mod build;
 mod compare;
+mod database;
 mod export;
 mod generations;
 mod launch;
@@ -52,4 +53,7 @@ pub fn routes(config: &Config) -> OpenApiRouter<AppState> {
         .routes(routes!(actions::pause))
         .routes(routes!(actions::resume))
         .routes(routes!(actions::extend))
+        .routes(routes!(database::get))
+        .routes(routes!(database::reset))
+        .routes(routes!(database::query))
 }

@@ -5,12 +5,13 @@ use axum::extract::State;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::database::DatabaseView;
 use crate::api::auth::Caller;
 use crate::api::extract::Path;
 use crate::api::problem::{ApiError, Problem};
 use crate::api::{AppState, owned};
 use crate::domain::{
-    BlockCounters, DatabaseType, Failure, HealthStatus, NetworkCounters, PausedBy, Preview, Sample, Status,
+    BlockCounters, Failure, HealthStatus, NetworkCounters, PausedBy, Preview, Sample, Status,
 };
 use crate::generation::endpoints::Endpoint;
 use crate::orchestrator::memory_health;
@@ -124,16 +125,6 @@ pub struct Performance {
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct DatabaseView {
-    r#type: DatabaseType,
-    status: String,
-    migration_status: String,
-    tables: u64,
-    records: u64,
-}
-
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
 pub struct EndpointView {
     method: String,
     path: String,
@@ -152,7 +143,9 @@ pub async fn get(
 ) -> Result<Json<StatusView>, ApiError> {
     let preview = owned::preview(&state, &caller, &gid).await?;
     let outline = state.orchestrator.outline(&preview.generation_id).await?;
+    let counted = state.orchestrator.database_counted(&preview).await;
     let mut view = StatusView::new(&state, &preview);
+    view.database = DatabaseView::of(&preview, counted.as_ref());
     view.generated_endpoints = outline.endpoints.iter().map(EndpointView::from).collect();
     Ok(Json(view))
 }
@@ -167,6 +160,7 @@ impl StatusView {
         let is_live = preview.status.is_live();
         let uptime = preview.started_at.filter(|_| is_live).map_or(0, |started| seconds(started, now));
         let extensions_remaining = preview.extensions_allowed.saturating_sub(preview.extensions_used);
+        let database = DatabaseView::of(preview, state.orchestrator.database(preview).as_ref());
         Self {
             preview_instance_id: preview.id.to_string(),
             generation_id: preview.generation_id.to_string(),
@@ -178,10 +172,10 @@ impl StatusView {
             created_at: preview.created_at,
             started_at: preview.started_at,
             uptime,
-            health: HealthView::of(preview, sample.as_ref()),
+            health: HealthView::of(preview, sample.as_ref(), &database),
             resources: Resources::of(preview, sample.as_ref()),
             performance: Performance::of(state, preview),
-            database: DatabaseView::of(preview),
+            database,
             expires_at: preview.expires_at,
             time_remaining: if is_live { seconds(now, preview.expires_at) } else { 0 },
             can_extend: is_live && extensions_remaining > 0,
@@ -203,19 +197,38 @@ const fn container_status(preview: &Preview) -> &'static str {
 }
 
 impl HealthView {
-    fn of(preview: &Preview, sample: Option<&Sample>) -> Self {
+    fn of(preview: &Preview, sample: Option<&Sample>, database: &DatabaseView) -> Self {
         let http = Check {
             name: "http".to_owned(),
             status: preview.health,
             last_check: preview.last_health_check,
             usage: None,
         };
-        let checks = [Some(http), sample.map(|sample| Check::of_memory(preview, sample))];
+        let checks = [
+            Some(http),
+            Check::of_database(database),
+            sample.map(|sample| Check::of_memory(preview, sample)),
+        ];
         Self { status: preview.health, checks: checks.into_iter().flatten().collect() }
     }
 }
 
 impl Check {
+    /// None where the preview has no database.
+    fn of_database(database: &DatabaseView) -> Option<Self> {
+        database.mode.as_ref()?;
+        Some(Self {
+            name: "database".to_owned(),
+            status: match database.status {
+                "ready" => HealthStatus::Healthy,
+                "unavailable" => HealthStatus::Unhealthy,
+                _ => HealthStatus::Unknown,
+            },
+            last_check: database.last_check,
+            usage: None,
+        })
+    }
+
     fn of_memory(preview: &Preview, sample: &Sample) -> Self {
         let percent = sample.memory_percent(&preview.limits);
         Self {
@@ -273,18 +286,6 @@ impl Performance {
             p95_response_time: served.p95_ms,
             p99_response_time: served.p99_ms,
             requests_per_minute: state.orchestrator.recent(preview.id).requests_per_minute,
-        }
-    }
-}
-
-impl DatabaseView {
-    fn of(preview: &Preview) -> Self {
-        Self {
-            r#type: preview.database,
-            status: "none".to_owned(),
-            migration_status: "none".to_owned(),
-            tables: 0,
-            records: 0,
         }
     }
 }

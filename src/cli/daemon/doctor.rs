@@ -9,7 +9,7 @@ use crate::cli::output::{Cell, Console, Tone, bytes};
 use crate::cli::settings::Globals;
 use crate::config::Config;
 use crate::data_dir;
-use crate::domain::InstanceId;
+use crate::domain::{DatabaseMode, InstanceId};
 use crate::engine::{Engine, EngineInfo};
 use crate::store::Store;
 
@@ -55,6 +55,7 @@ pub async fn doctor(globals: Globals, args: ConfigArgs) -> anyhow::Result<()> {
         Ok(info) => {
             findings.extend(engine_findings(&info));
             findings.push(base_images(&config, &engine).await);
+            findings.extend(database_image(&config, &engine).await);
             findings.push(networks(&config, &engine).await);
             findings.push(reach(&engine).await);
             findings.extend(disk("disk of images", Path::new(&info.data_root)));
@@ -135,6 +136,23 @@ async fn base_images(config: &Config, engine: &Engine) -> Finding {
             "run `make setup`, or name images that are there in PREVIEW_BASE_IMAGES",
         ),
     }
+}
+
+/// Of no account to previews without a database.
+async fn database_image(config: &Config, engine: &Engine) -> Option<Finding> {
+    let databases = &config.orchestrator.databases;
+    if !databases.postgresql || databases.mode == DatabaseMode::External {
+        return None;
+    }
+    let image = databases.images.postgresql(databases.images.postgresql_versions.first()?);
+    Some(match engine.image_id(&image).await {
+        Ok(Some(_)) => Finding::ok("database image", image),
+        _ => Finding::warning(
+            "database image",
+            format!("missing: {image}"),
+            "previews get no PostgreSQL; run `infra/base-images.sh postgres`, or see PREVIEW_DATABASE_IMAGES",
+        ),
+    })
 }
 
 async fn networks(config: &Config, engine: &Engine) -> Finding {

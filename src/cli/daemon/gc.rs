@@ -10,8 +10,9 @@ use crate::cli::output::{Cell, Console, bytes};
 use crate::cli::settings::Globals;
 use crate::config::Config;
 use crate::data_dir::{DataDir, DataDirError};
+use crate::databases::server_in_use;
 use crate::domain::InstanceId;
-use crate::engine::Engine;
+use crate::engine::{Engine, Kind};
 use crate::store::Store;
 
 /// One thing that can go.
@@ -35,7 +36,7 @@ pub async fn gc(globals: Globals, args: GcArgs) -> anyhow::Result<()> {
     };
     if alone.is_none() {
         console.note(
-            "the daemon is running and keeps containers and networks in order itself: looking at images only",
+            "the daemon is running and keeps containers, networks, volumes and databases in order itself: looking at images only",
         );
     }
     let store = Store::open(config.store.clone()).await?;
@@ -58,15 +59,30 @@ async fn find(config: &Config, store: &Store, engine: &Engine, alone: bool) -> a
     let mut waste = Vec::new();
     if alone {
         let ids: HashSet<_> = live.iter().map(|preview| preview.id).collect();
-        let networks: HashSet<_> = live.iter().filter_map(|preview| preview.network.clone()).collect();
+        let mut networks: HashSet<_> = live.iter().filter_map(|preview| preview.network.clone()).collect();
+        let databases = store.live_databases().await?;
+        let mut used_volumes: HashSet<String> =
+            databases.iter().map(|database| database.record.name.clone()).collect();
         for container in engine.owned_containers().await? {
-            if container.ownership.preview.is_none_or(|id| !ids.contains(&id)) {
-                waste.push(Waste {
-                    kind: "container",
-                    name: container.name,
-                    why: "its preview has ended",
-                    bytes: None,
-                });
+            let is_server = container.ownership.kind == Kind::Server;
+            let used = match container.ownership.preview {
+                Some(preview) => ids.contains(&preview),
+                None => is_server && server_in_use(&container.name, engine.instance(), &databases),
+            };
+            if used && is_server {
+                let state = engine.inspect(&container.id).await?;
+                networks.extend(state.and_then(|state| state.home_network));
+                used_volumes.insert(container.name);
+            } else if !used {
+                let why = if is_server { "no preview's database is on it" } else { "its preview has ended" };
+                waste.push(Waste { kind: "container", name: container.name, why, bytes: None });
+            }
+        }
+        for volume in engine.owned_volumes().await? {
+            let of_live = volume.ownership.preview.is_some_and(|id| ids.contains(&id));
+            if !of_live && !used_volumes.contains(&volume.name) {
+                let why = "what it was for has ended";
+                waste.push(Waste { kind: "volume", name: volume.name, why, bytes: None });
             }
         }
         for network in engine.owned_networks().await? {
@@ -98,6 +114,7 @@ async fn remove(engine: &Engine, item: &Waste) -> anyhow::Result<()> {
     match item.kind {
         "container" => engine.remove(&item.name).await?,
         "network" => engine.remove_network(&item.name).await?,
+        "volume" => engine.remove_volume(&item.name).await?,
         _ => engine.remove_image(&item.name).await?,
     }
     Ok(())

@@ -38,6 +38,8 @@ impl Life {
         self.preview.image = Some(image.tag.clone());
         self.network(interrupt).await?;
         go_on(interrupt)?;
+        self.database(interrupt, &image.tag).await?;
+        go_on(interrupt)?;
         self.container(&image.tag).await?;
         go_on(interrupt)?;
         let created = Instant::now();
@@ -56,7 +58,7 @@ impl Life {
         Ok(())
     }
 
-    fn waiting(&self, what: &str) {
+    pub(super) fn waiting(&self, what: &str) {
         self.parts.ingress.set_upstream(self.preview.id, Upstream::Waiting { what: what.to_owned() });
     }
 
@@ -126,7 +128,7 @@ impl Life {
         }
     }
 
-    async fn generation(&self) -> Result<Arc<Generation>, Interrupt> {
+    pub(super) async fn generation(&self) -> Result<Arc<Generation>, Interrupt> {
         match self.parts.store.generation(&self.preview.generation_id).await {
             Ok(Some(generation)) => Ok(Arc::new(generation)),
             Ok(None) => Err(self.fail(Stage::Plan, "its generation was deleted")),
@@ -169,12 +171,14 @@ impl Life {
         let id = retry(|| self.parts.engine.create_container(&spec))
             .await
             .map_err(|error| self.refused("creating the container", &error))?;
+        let prepared = self.parts.databases.prepare_container(self.preview.id, &id).await;
+        prepared.map_err(|error| self.refused("preparing the container", &error))?;
         self.preview.container_id = Some(id);
         self.intend().await
     }
 
-    fn container_spec(&self, image: &str) -> ContainerSpec {
-        let preview = &self.preview;
+    /// What the app, and every job that is done for it, finds in its environment.
+    fn environment(&self) -> BTreeMap<String, String> {
         let mut environment: BTreeMap<String, String> = BTreeMap::from([
             ("PYTHONUNBUFFERED".to_owned(), "1".to_owned()),
             ("LOG_LEVEL".to_owned(), "INFO".to_owned()),
@@ -182,13 +186,21 @@ impl Life {
         if let Some(recipe) = &self.recipe {
             environment.extend(recipe.plan.dotenv.clone());
         }
-        environment.extend(preview.environment.clone());
+        // A `.env` of generated code names the database of whoever wrote it; a caller's own
+        // address is meant.
+        environment.extend(self.database_environment());
+        environment.extend(self.preview.environment.clone());
         // The port the plan chose is the one we dial, whatever the environment says.
-        environment.insert("PORT".to_owned(), preview.container_port.to_string());
+        environment.insert("PORT".to_owned(), self.preview.container_port.to_string());
+        environment
+    }
+
+    pub(super) fn container_spec(&self, image: &str) -> ContainerSpec {
+        let preview = &self.preview;
         ContainerSpec {
             name: format!("previewd-{}-{}", self.parts.instance, preview.id),
             image: image.to_owned(),
-            environment,
+            environment: self.environment(),
             network: preview.network.clone().unwrap_or_default(),
             limits: preview.limits,
             ownership: Ownership {
@@ -203,6 +215,7 @@ impl Life {
             working_dir: None,
             writable: self.recipe.as_ref().map(|recipe| recipe.plan.writable()).unwrap_or_default(),
             scratch: Vec::new(),
+            volumes: self.parts.databases.volumes(preview.id),
         }
     }
 

@@ -33,7 +33,10 @@ impl Life {
         let environment: BTreeMap<String, String> =
             dotenv.into_iter().flatten().chain(self.preview.environment.clone()).collect();
         let token = self.parts.token(&self.preview);
-        self.parts.logs.guard(self.preview.id, Masker::new(&environment, [token.as_str()]));
+        let database = self.parts.databases.known(self.preview.id).and_then(|known| known.access);
+        let password = database.as_ref().map(|access| access.password());
+        let secrets = [Some(token.as_str()), password].into_iter().flatten();
+        self.parts.logs.guard(self.preview.id, Masker::new(&environment, secrets));
     }
 
     /// Attaches to the container that is about to be started: nothing it prints is missed.

@@ -39,6 +39,8 @@ pub(in crate::orchestrator) struct Life {
     pub recipe: Option<Arc<Recipe>>,
     /// What it served while an earlier run of the daemon had it.
     pub earlier: Earlier,
+    /// What is wrong with its database, when something is.
+    pub database_problem: Option<String>,
     /// Where the app is dialled, once it answered.
     pub address: Option<SocketAddr>,
     pub(super) clock: Clock,
@@ -67,6 +69,7 @@ impl Life {
             log_end: None,
             is_fresh: false,
             recipe: None,
+            database_problem: None,
             address: None,
             clock: Clock::new(Instant::now(), left),
             used: Instant::now(),

@@ -21,6 +21,7 @@
 mod adopt;
 mod bring_up;
 mod clock;
+mod database;
 mod follow;
 mod idle;
 mod life;
@@ -53,6 +54,8 @@ pub(super) enum Message {
     Probed(Answer),
     /// A visitor waits for a preview that sleeps.
     Wake,
+    /// What is wrong with its database, when something is.
+    Database(Option<String>),
 }
 
 impl Message {

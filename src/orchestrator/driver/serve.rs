@@ -13,7 +13,7 @@ use super::{Driver, Ending, Life, Message, Phase, Refusal, Reply, Way};
 use crate::domain::{
     EventType, Failure, HealthChange, HealthStatus, LogLevel, LogSource, PausedBy, Stage, Status,
 };
-use crate::engine::{ContainerState, EngineError};
+use crate::engine::ContainerState;
 use crate::ingress::Upstream;
 use crate::orchestrator::ErrorType;
 use crate::orchestrator::health::{self, Answer};
@@ -91,6 +91,10 @@ impl Life {
                 self.wake().await;
                 None
             }
+            Message::Database(problem) => {
+                self.database_seen(problem).await;
+                None
+            }
         }
     }
 
@@ -106,6 +110,10 @@ impl Life {
                     self.begin_restart().await;
                     (Ok(()), Some(Phase::Lead(Way::BringUp(EventType::Restarted))))
                 }
+                Ask::Reset => match self.begin_reset().await {
+                    Ok(()) => (Ok(()), Some(Phase::Lead(Way::BringUp(EventType::Reset)))),
+                    refused => (refused, None),
+                },
                 Ask::Pause => (self.pause().await, None),
                 Ask::Resume => (self.resume().await, None),
                 Ask::Extend(seconds) => {
@@ -226,18 +234,24 @@ impl Life {
         }
         let well = health::is_well(answer, self.preview.health_path_given);
         let failures = if well { 0 } else { self.preview.consecutive_failures.saturating_add(1) };
-        let before = self.preview.health;
         self.preview.consecutive_failures = failures;
-        self.preview.health = health::grade(failures);
         self.preview.last_health_check = Some(Utc::now());
-        self.preview.status = health::status_of(self.preview.health);
-        self.keep().await;
-        if self.preview.health != before {
-            self.health_changed(before, answer).await;
-        }
+        self.regrade(self.said(answer)).await;
         health::is_hopeless(failures).then(|| {
             self.run_failure(format!("{failures} health checks in a row failed: {}", self.said(answer)))
         })
+    }
+
+    /// Health after a look, of which `said` tells the outcome.
+    pub(super) async fn regrade(&mut self, said: String) {
+        let before = self.preview.health;
+        let grade = health::grade(self.preview.consecutive_failures);
+        self.preview.health = health::with_database(grade, self.database_problem.is_none());
+        self.preview.status = health::status_of(self.preview.health);
+        self.keep().await;
+        if self.preview.health != before {
+            self.health_changed(before, said).await;
+        }
     }
 
     fn said(&self, answer: Answer) -> String {
@@ -247,14 +261,13 @@ impl Life {
         }
     }
 
-    async fn health_changed(&self, before: HealthStatus, answer: Answer) {
+    async fn health_changed(&self, before: HealthStatus, said: String) {
         let event = match (before, self.preview.health) {
             (HealthStatus::Degraded | HealthStatus::Unhealthy, HealthStatus::Healthy) => EventType::Recovered,
             (_, HealthStatus::Degraded) => EventType::Degraded,
             (_, HealthStatus::Unhealthy) => EventType::Unhealthy,
             _ => EventType::Healthy,
         };
-        let said = self.said(answer);
         if event == EventType::Unhealthy {
             self.parts.metrics.error(ErrorType::HealthCheck);
         }
@@ -267,6 +280,6 @@ impl Life {
     }
 }
 
-fn failed(error: EngineError) -> Refusal {
+pub(super) fn failed(error: impl std::fmt::Display) -> Refusal {
     Refusal::Failed(error.to_string())
 }

@@ -1,4 +1,4 @@
-//! Leaving nothing behind: container, network, port, subscribers.
+//! Leaving nothing behind: container, database, network, port, subscribers.
 
 use std::time::Duration;
 
@@ -6,8 +6,9 @@ use chrono::Utc;
 use serde_json::json;
 
 use super::{Ending, Life};
+use crate::databases::DatabaseError;
 use crate::domain::{EventType, LogLevel, LogSource, Status};
-use crate::engine::{EngineError, OwnedContainer};
+use crate::engine::{EngineError, Kind, OwnedContainer};
 use crate::ingress::Upstream;
 
 impl Life {
@@ -39,13 +40,15 @@ impl Life {
         self.finish(ending).await;
     }
 
-    async fn remove_all(&mut self) -> Result<(), EngineError> {
+    async fn remove_all(&mut self) -> Result<(), DatabaseError> {
         self.parts.record_last(&self.preview);
         self.remove_containers().await?;
         self.preview.container_id = None;
         // Before the network goes on to another preview: a connection that is just being made
         // must not end in a container that gets the same address.
         self.parts.ingress.close(self.preview.id).await;
+        // Its server leaves the network before that goes on to another preview.
+        self.parts.databases.drop_of(self.preview.id, self.preview.network.as_deref()).await?;
         if let Some(network) = &self.preview.network {
             self.parts.networks.give_back(network).await?;
         }
@@ -54,10 +57,13 @@ impl Life {
     }
 
     /// Every container that carries this preview's label, whether its id was ever written down
-    /// or not: the reply of a create may have been lost.
+    /// or not: the reply of a create may have been lost. A database server of its own stays until
+    /// its database goes.
     pub(super) async fn remove_containers(&self) -> Result<(), EngineError> {
         let owned = self.parts.engine.owned_containers().await?;
-        let ours = |container: &&OwnedContainer| container.ownership.preview == Some(self.preview.id);
+        let ours = |container: &&OwnedContainer| {
+            container.ownership.preview == Some(self.preview.id) && container.ownership.kind != Kind::Server
+        };
         for container in owned.iter().filter(ours) {
             self.parts.engine.remove(&container.id).await?;
         }

@@ -1,0 +1,17 @@
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade():
+    op.create_table(
+        "accounts",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("name", sa.String(80), nullable=False, unique=True),
+    )
+
+
+def downgrade():
+    op.drop_table("accounts")

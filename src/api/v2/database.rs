@@ -1,0 +1,171 @@
+//! A preview's database: what is in it, back to its beginning, and questions to it.
+
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::api::auth::Caller;
+use crate::api::extract::Path;
+use crate::api::problem::{ApiError, Problem};
+use crate::api::{AppState, json, owned};
+use crate::domain::{DatabaseMode, DatabaseType, Invalid, MigrationStatus, Preview, Status};
+use crate::orchestrator::{Ask, KnownDatabase, QueryRows, Table};
+
+/// What status and launch say of a database.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DatabaseView {
+    pub r#type: DatabaseType,
+    /// none, pending, ready or unavailable.
+    pub status: &'static str,
+    pub ready: bool,
+    pub migration_status: MigrationStatus,
+    /// When it was last counted; 0 before that.
+    pub tables: u64,
+    pub records: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<DatabaseMode>,
+    /// Major version of the server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// What is wrong with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+    #[serde(skip)]
+    pub last_check: Option<DateTime<Utc>>,
+}
+
+/// All of it.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DatabaseAnswer {
+    #[serde(flatten)]
+    database: DatabaseView,
+    /// At most 500, by name.
+    table_list: Vec<Table>,
+    /// There are more tables.
+    truncated: bool,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ResetAnswer {
+    /// `reset`, or `resetting` where it takes longer.
+    status: &'static str,
+    elapsed_ms: u64,
+    database: DatabaseView,
+}
+
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QueryBody {
+    /// One SELECT.
+    #[serde(default)]
+    #[schema(required)]
+    sql: String,
+}
+
+/// Longest question, bytes.
+const MAX_SQL: usize = 64 * 1024;
+/// A reset copies or migrates, and starts the app.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Tables with their rows, and the size of the database.
+#[utoipa::path(get, path = "/generations/{gid}/preview/database", operation_id = "getDatabase", tag = "previews", params(("gid" = String, Path)),
+    responses((status = 200, body = DatabaseAnswer), (status = 404, body = Problem), (status = 409, body = Problem, description = "it has none, or none yet"),
+        (status = 503, body = Problem)))]
+pub async fn get(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(gid): Path<String>,
+) -> Result<Json<DatabaseAnswer>, ApiError> {
+    let preview = owned::preview(&state, &caller, &gid).await?;
+    let inventory = state.orchestrator.look_into_database(&preview).await?;
+    let mut database = DatabaseView::of(&preview, state.orchestrator.database(&preview).as_ref());
+    (database.tables, database.records) = inventory.totals();
+    database.size = Some(inventory.bytes);
+    Ok(Json(DatabaseAnswer { database, table_list: inventory.tables, truncated: inventory.truncated }))
+}
+
+/// Back to the migrated and seeded state; the app is started anew on it.
+#[utoipa::path(post, path = "/generations/{gid}/preview/database/reset", operation_id = "resetDatabase", tag = "previews", params(("gid" = String, Path)),
+    responses((status = 200, body = ResetAnswer), (status = 404, body = Problem), (status = 409, body = Problem),
+        (status = 502, body = Problem, description = "it could not be migrated again, or the app did not start on it")))]
+pub async fn reset(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(gid): Path<String>,
+) -> Result<Json<ResetAnswer>, ApiError> {
+    let preview = owned::preview(&state, &caller, &gid).await?;
+    if preview.status.is_live() && preview.database == DatabaseType::None {
+        return Err(ApiError::Conflict("this preview has no database".to_owned()));
+    }
+    let begun = Instant::now();
+    state.orchestrator.ask(&preview, Ask::Reset).await?;
+    let preview = state.orchestrator.settled(preview, PATIENCE).await;
+    match (preview.status, preview.failure.clone()) {
+        (Status::Failed, Some(failure)) => return Err(ApiError::Failed(failure)),
+        (Status::Stopping | Status::Stopped | Status::Failed, _) => return Err(ApiError::Stopped),
+        _ => {}
+    }
+    let database = DatabaseView::of(&preview, state.orchestrator.database_counted(&preview).await.as_ref());
+    let status = if preview.status == Status::Launching { "resetting" } else { "reset" };
+    let elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Ok(Json(ResetAnswer { status, elapsed_ms, database }))
+}
+
+/// Ask the database: one SELECT, at most 500 rows and 5 seconds, and nothing is changed by it.
+#[utoipa::path(post, path = "/generations/{gid}/preview/database/query", operation_id = "queryDatabase", tag = "previews", params(("gid" = String, Path)),
+    request_body = QueryBody,
+    responses((status = 200, body = QueryRows), (status = 404, body = Problem), (status = 409, body = Problem),
+        (status = 422, body = Problem, description = "the database refused it, in its words"), (status = 503, body = Problem)))]
+pub async fn query(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(gid): Path<String>,
+    json::Json(body): json::Json<QueryBody>,
+) -> Result<Json<QueryRows>, ApiError> {
+    // Whose it is comes first: what is wrong with a question is no stranger's business.
+    let preview = owned::preview(&state, &caller, &gid).await?;
+    if body.sql.trim().is_empty() || body.sql.len() > MAX_SQL || body.sql.contains('\0') {
+        let expected = format!("expected one SELECT of at most {MAX_SQL} bytes without NUL");
+        return Err(Invalid::new("sql", expected).into());
+    }
+    Ok(Json(state.orchestrator.query_database(&preview, &body.sql).await?))
+}
+
+impl DatabaseView {
+    /// From what is known without asking the database.
+    pub fn of(preview: &Preview, known: Option<&KnownDatabase>) -> Self {
+        let problem = known.and_then(|known| known.health.problem());
+        let record = known.map(|known| &known.record);
+        let ready = record.is_some_and(|record| record.ready);
+        let status = match (preview.database, known.is_some(), ready, &problem) {
+            (DatabaseType::None, ..) | (_, false, ..) => "none",
+            (_, _, false, _) => "pending",
+            (_, _, true, Some(_)) => "unavailable",
+            (_, _, true, None) => "ready",
+        };
+        let health = known.map(|known| &known.health);
+        let (tables, records) = health.and_then(|health| health.counted).unwrap_or_default();
+        Self {
+            r#type: preview.database,
+            status,
+            ready: ready || preview.database == DatabaseType::None,
+            migration_status: record.map(|record| record.migration).unwrap_or_default(),
+            tables,
+            records,
+            mode: record.map(|record| record.mode),
+            version: record.map(|record| record.version.clone()).filter(|version| !version.is_empty()),
+            size: health.and_then(|health| health.bytes),
+            problem,
+            last_check: health.and_then(|health| health.last_check),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What databases previews may have, and how much of the host they may use.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{DatabaseMode, DatabaseType, Invalid};
+
+#[derive(Clone)]
+pub struct Config {
+    /// `PREVIEW_DATABASE_MODE`: `managed` (default), `dedicated` or `external`.
+    pub mode: DatabaseMode,
+    /// `PREVIEW_SUPPORT_POSTGRESQL`, default true.
+    pub postgresql: bool,
+    /// `PREVIEW_SUPPORT_SQLITE`, default true.
+    pub sqlite: bool,
+    /// `PREVIEW_DATABASE_IMAGES`: JSON, the images of servers.
+    pub images: ServerImages,
+    /// `PREVIEW_DATABASE_POSTGRESQL_URL`: the server of mode `external`, with a role that may
+    /// create databases and roles. Holds a password, so `Debug` does not show it.
+    pub postgresql_url: Option<String>,
+    /// `PREVIEW_DATABASE_INITIALIZATION_TIMEOUT`, seconds, default 120: migrations and seeds.
+    pub initialization: Duration,
+    /// `PREVIEW_DATABASE_CONNECTIONS`, default 20: at once, of one preview.
+    pub connections: u32,
+    /// `PREVIEW_DATABASE_STATEMENT_TIMEOUT`, seconds, default 60: one statement of a preview,
+    /// unless it sets another for itself.
+    pub statement_timeout: Duration,
+    /// `PREVIEW_DATABASE_SERVER_MEMORY_MB`, default 1024: one server.
+    pub server_memory_mb: u64,
+    /// `PREVIEW_DATABASE_TEMPLATES`, default 50: migrated schemas kept on a server.
+    pub templates: usize,
+    /// `PREVIEW_DATABASE_TEMPLATES_MB`, default 2048: the size of all of them, MiB.
+    pub templates_mb: u64,
+    /// `PREVIEW_DATABASE_EXTENSIONS`, names with commas: extensions that a preview may create,
+    /// of those that PostgreSQL trusts every owner of a database with.
+    pub extensions: Vec<String>,
+    /// Python's image, in which SQLite files are looked into.
+    pub python_image: String,
+}
+
+/// `{version}` in a name stands for the major version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct ServerImages {
+    /// Default `previewd/postgres:{version}`. It must start `serve-postgres`, see
+    /// `dockerfiles/base`.
+    pub postgresql: String,
+    /// Major versions there are images for, the default first. Default `15`.
+    pub postgresql_versions: Vec<String>,
+}
+
+/// Why something is not offered.
+pub(super) enum NotOffered {
+    Kind(String),
+    Version(String),
+}
+
+impl Default for ServerImages {
+    fn default() -> Self {
+        Self {
+            postgresql: "previewd/postgres:{version}".to_owned(),
+            postgresql_versions: vec!["15".to_owned()],
+        }
+    }
+}
+
+impl ServerImages {
+    pub fn postgresql(&self, version: &str) -> String {
+        self.postgresql.replace("{version}", version)
+    }
+}
+
+impl Config {
+    /// Those that are safe to have and that apps ask for.
+    pub const EXTENSIONS: &str = "btree_gin,btree_gist,citext,cube,dict_int,fuzzystrmatch,hstore,intarray,\
+        isn,ltree,pg_trgm,pgcrypto,seg,tablefunc,unaccent,uuid-ossp";
+
+    /// The mode and version of what is asked for.
+    pub(super) fn offer(
+        &self,
+        kind: DatabaseType,
+        version: Option<&str>,
+    ) -> Result<(DatabaseMode, String), NotOffered> {
+        let off = |setting: &str| {
+            Err(NotOffered::Kind(format!("this daemon gives no {}: {setting} is false", kind.as_str())))
+        };
+        match kind {
+            DatabaseType::None => Ok((DatabaseMode::Managed, String::new())),
+            DatabaseType::Sqlite if !self.sqlite => off("PREVIEW_SUPPORT_SQLITE"),
+            DatabaseType::Sqlite => Ok((DatabaseMode::Managed, String::new())),
+            DatabaseType::Postgresql if !self.postgresql => off("PREVIEW_SUPPORT_POSTGRESQL"),
+            DatabaseType::Postgresql if self.mode == DatabaseMode::External => {
+                Ok((self.mode, String::new()))
+            }
+            DatabaseType::Postgresql => Ok((self.mode, self.postgresql_version(version)?)),
+            DatabaseType::Mongodb => Err(NotOffered::Kind(
+                "this daemon gives no mongodb: it has no image of a server; expected none, sqlite or postgresql"
+                    .to_owned(),
+            )),
+        }
+    }
+
+    /// `15.4` is `15`.
+    fn postgresql_version(&self, asked: Option<&str>) -> Result<String, NotOffered> {
+        let versions = &self.images.postgresql_versions;
+        let major = asked.map(|asked| asked.split('.').next().unwrap_or(asked));
+        let found = match major {
+            None => versions.first(),
+            Some(major) => versions.iter().find(|version| version.as_str() == major),
+        };
+        found.cloned().ok_or_else(|| {
+            NotOffered::Version(format!("expected a version of PostgreSQL there is: {}", versions.join(", ")))
+        })
+    }
+}
+
+impl NotOffered {
+    /// The field is that of the kind, for whoever sent it.
+    pub(super) fn at(self, field: &str) -> Invalid {
+        match self {
+            Self::Kind(message) => Invalid::new(field, message),
+            Self::Version(message) => Invalid::new("dbVersion", message),
+        }
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("mode", &self.mode)
+            .field("images", &self.images)
+            .field("postgresql_url", &self.postgresql_url.as_ref().map(|_| "redacted"))
+            .field("initialization", &self.initialization)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,81 @@
+//! Making what a preview was promised, and taking it away.
+
+use super::registry::Known;
+use super::server::ServerId;
+use super::{Access, DatabaseError, Inner, Provided, seal, sqlite};
+use crate::domain::{DatabaseMode, DatabaseRecord, MigrationStatus, PreviewId};
+
+impl Inner {
+    pub(super) async fn provide_file(
+        &self,
+        preview: PreviewId,
+        known: &Known,
+    ) -> Result<Provided, DatabaseError> {
+        let access = Access::file(sqlite::path());
+        if known.record.ready {
+            return Ok(Provided::Kept);
+        }
+        self.engine.remove_volume(&known.record.name).await?;
+        sqlite::make_volume(&self.engine, preview, &known.record.name).await?;
+        self.save(preview, known.record.clone(), Some(access)).await?;
+        Ok(Provided::Empty)
+    }
+
+    pub(super) async fn provide_on_server(
+        &self,
+        preview: PreviewId,
+        known: &Known,
+        network: &str,
+        template: Option<&str>,
+    ) -> Result<Provided, DatabaseError> {
+        let record = &known.record;
+        let server = self.server_of(preview, record).await?;
+        if record.ready && known.access.is_some() && server.admin.exists(&record.name).await? {
+            server.join(&self.engine, network).await?;
+            return Ok(Provided::Kept);
+        }
+        let mut record = DatabaseRecord { ready: false, ..record.clone() };
+        let access = server.access(&record.name, seal::random_password());
+        // Written before it is made: a password that nobody knows would be a database for nobody.
+        self.save(preview, record.clone(), Some(access.clone())).await?;
+        let template = template.map(|key| self.template_name(key));
+        let make = server.admin.create(&record.name, access.password(), template.as_deref(), &self.config);
+        // Neither waits for the other: the network is the preview's, the database the server's.
+        let (joined, copied) = tokio::join!(server.join(&self.engine, network), make);
+        joined?;
+        if !copied? {
+            return Ok(Provided::Empty);
+        }
+        record.template = template;
+        record.ready = true;
+        record.migration = MigrationStatus::Completed;
+        self.save(preview, record, None).await?;
+        Ok(Provided::Copied)
+    }
+
+    pub(super) async fn drop_on_server(
+        &self,
+        preview: PreviewId,
+        known: &Known,
+        network: Option<&str>,
+    ) -> Result<(), DatabaseError> {
+        let Some(id) = ServerId::of(preview, &known.record) else { return Ok(()) };
+        if known.record.mode == DatabaseMode::Dedicated {
+            return self.servers.remove(&id).await;
+        }
+        let dropped = async {
+            match self.servers.existing(&id).await? {
+                Some(server) => server.admin.drop(&known.record.name).await,
+                // It took the database with it.
+                None => Ok(()),
+            }
+        };
+        let (left, dropped) = tokio::join!(self.servers.leave(&id, network), dropped);
+        // A server that is not well keeps no preview from ending: what is left on it is dropped
+        // when it is looked after.
+        if let Err(error) = dropped {
+            tracing::warn!(%error, database = known.record.name, "a database is dropped later");
+        }
+        left
+    }
+}

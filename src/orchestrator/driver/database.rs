@@ -1,0 +1,225 @@
+//! A preview's database: given before its container, filled by migrations and seeds that run in
+//! containers of their own, watched while it serves.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::serve::failed;
+use super::{Interrupt, Life, Reply};
+use crate::databases::{self, DatabaseError, Provided, Task, TaskEnd};
+use crate::domain::{
+    DatabaseRecord, DatabaseType, EventType, Failure, LogLevel, LogSource, MigrationStatus, Stage, Status,
+};
+use crate::engine::{ContainerSpec, EngineError, EngineLogLine, Kind, LogStream};
+use crate::orchestrator::setup::{self, Action, Step};
+use crate::streams::level_of;
+
+impl Life {
+    /// The database, ready for the app to start on. Of a preview without one, done at once.
+    pub(super) async fn database(
+        &mut self,
+        interrupt: &CancellationToken,
+        image: &str,
+    ) -> Result<(), Interrupt> {
+        let Some(known) = self.parts.databases.known(self.preview.id) else {
+            return match self.preview.database {
+                DatabaseType::None => Ok(()),
+                _ => Err(self.fail(Stage::Database, "what database it was to have was not written down")),
+            };
+        };
+        let begun = Instant::now();
+        self.waiting("being given its database");
+        if !known.record.ready && !self.is_fresh {
+            // Whatever still uses what an earlier try, or the time before a reset, has left.
+            self.remove_containers().await.map_err(|error| self.refused("clearing the way", &error))?;
+        }
+        let (steps, key) = match known.record.ready || !known.record.migrate {
+            true => (Vec::new(), None),
+            false => self.steps(&known.record).await?,
+        };
+        let network = self.preview.network.clone().unwrap_or_default();
+        let provide = self.parts.databases.provide(self.preview.id, &network, key.as_deref());
+        let provided = match interrupt.run_until_cancelled(provide).await {
+            None => return Err(Interrupt::Asked),
+            Some(provided) => provided.map_err(|error| self.no_database(&error))?,
+        };
+        // The password is made by now, and no line may show it.
+        self.guard_log();
+        if provided == Provided::Kept {
+            return Ok(());
+        }
+        if provided == Provided::Empty {
+            self.fill(interrupt, image, &steps).await?;
+            let kept = self.parts.databases.keep(self.preview.id, key.as_deref()).await;
+            kept.map_err(|error| self.no_database(&error))?;
+        }
+        self.database_problem = None;
+        let copied = provided == Provided::Copied;
+        let elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let data = json!({
+            "database": known.record.kind, "copied": copied, "steps": steps.len(), "elapsedMs": elapsed_ms,
+        });
+        self.record(EventType::Migrated, data).await;
+        Ok(())
+    }
+
+    /// The variables that lead the app to its database.
+    pub(super) fn database_environment(&self) -> BTreeMap<String, String> {
+        let access = self.parts.databases.known(self.preview.id).and_then(|known| known.access);
+        let Some(access) = access else { return BTreeMap::new() };
+        let Some(plan) = self.recipe.as_ref().map(|recipe| &recipe.plan) else {
+            return access.environment(None, [], &[]);
+        };
+        let read = plan.environment_read.iter().map(|read| read.name.as_str());
+        let prefix = setup::url_prefix(plan, self.preview.database);
+        access.environment(prefix, read, &setup::variables(plan))
+    }
+
+    /// What is to be done with the empty database, and the key of what comes of it; nothing is
+    /// worth keeping where nothing is done.
+    async fn steps(&self, record: &DatabaseRecord) -> Result<(Vec<Step>, Option<String>), Interrupt> {
+        let Some(recipe) = &self.recipe else { return Ok((Vec::new(), None)) };
+        let generation = self.generation().await?;
+        let steps = setup::steps(&generation.metadata, &recipe.plan, &generation.files)
+            .map_err(|reason| Interrupt::Trouble(Failure::new(Stage::Database, reason, Vec::new())))?;
+        let words: Vec<Vec<String>> = steps.iter().map(Step::words).collect();
+        let (owner, environment) = (&self.preview.user_id, &self.preview.environment);
+        let key = databases::template_key(owner, record, &words, environment, &generation.files);
+        let key = (!steps.is_empty()).then_some(key);
+        Ok((steps, key))
+    }
+
+    /// Runs the steps one after the other, all of them within one deadline.
+    async fn fill(
+        &mut self,
+        interrupt: &CancellationToken,
+        image: &str,
+        steps: &[Step],
+    ) -> Result<(), Interrupt> {
+        if steps.is_empty() {
+            return Ok(());
+        }
+        self.waiting("having its database migrated");
+        self.note(MigrationStatus::Running).await?;
+        let deadline = Instant::now() + self.parts.config.databases.initialization;
+        for step in steps {
+            let done = self.step(image, step, deadline.saturating_duration_since(Instant::now()));
+            let outcome = match interrupt.run_until_cancelled(done).await {
+                None => return Err(Interrupt::Asked),
+                Some(outcome) => outcome,
+            };
+            if let Err(trouble) = outcome {
+                self.note(MigrationStatus::Failed).await?;
+                return Err(trouble);
+            }
+        }
+        Ok(())
+    }
+
+    async fn note(&self, status: MigrationStatus) -> Result<(), Interrupt> {
+        let noted = self.parts.databases.migrating(self.preview.id, status).await;
+        noted.map_err(|error| self.no_database(&error))
+    }
+
+    async fn step(&self, image: &str, step: &Step, within: Duration) -> Result<(), Interrupt> {
+        let secret = self.parts.databases.known(self.preview.id).and_then(|known| known.access);
+        let secret = secret.map(|access| access.password().to_owned()).unwrap_or_default();
+        self.say(LogLevel::Info, LogSource::Database, &format!("{}: {step}", step.what));
+        let spec = self.task_spec(image, step).map_err(|error| self.no_database(&error))?;
+        let mut tail = VecDeque::new();
+        let report = |line: &EngineLogLine| {
+            let message = masked(&line.message, &secret);
+            let level = level_of(&message, line.stream == LogStream::Stderr);
+            self.parts.logs.append(self.preview.id, line.timestamp, level, LogSource::Database, &message);
+            if tail.len() == Failure::TAIL_LINES {
+                tail.pop_front();
+            }
+            tail.push_back(message);
+        };
+        let task = Task { spec: &spec, within };
+        let prepare = async |container: &str| self.prepare_task(container, step).await;
+        let end = databases::run_task(&self.parts.engine, task, prepare, report).await;
+        let end = end.map_err(|error| self.no_database(&error.into()))?;
+        let Some(reason) = why_it_failed(step, &end, self.parts.config.databases.initialization) else {
+            return Ok(());
+        };
+        Err(Interrupt::Trouble(Failure::new(Stage::Database, reason, tail.into())))
+    }
+
+    /// The app's own container in all but its command; a file of SQL needs the server's client.
+    fn task_spec(&self, image: &str, step: &Step) -> Result<ContainerSpec, DatabaseError> {
+        let base = self.container_spec(image);
+        let folder = self.recipe.as_ref().map(|recipe| recipe.plan.working_dir.clone());
+        let mut spec = ContainerSpec {
+            name: format!("{}-setup", base.name),
+            command: Some(step.argv()),
+            working_dir: step.working_dir.clone().or(folder),
+            publish: None,
+            ..base
+        };
+        spec.ownership.kind = Kind::Task;
+        if let Action::Sql { .. } = step.action {
+            let client = self.parts.databases.sql_client(self.preview.id)?;
+            spec.image = client;
+            spec.working_dir = Some("/".to_owned());
+            spec.writable = vec![setup::SCRIPTS.to_owned()];
+        }
+        Ok(spec)
+    }
+
+    async fn prepare_task(&self, container: &str, step: &Step) -> Result<(), EngineError> {
+        self.parts.databases.prepare_container(self.preview.id, container).await?;
+        match step.script() {
+            Some(archive) => self.parts.engine.upload(container, archive, setup::SCRIPTS).await,
+            None => Ok(()),
+        }
+    }
+
+    fn no_database(&self, error: &DatabaseError) -> Interrupt {
+        Interrupt::Trouble(Failure::new(Stage::Database, error.to_string(), Vec::new()))
+    }
+
+    /// The database is to be made anew; the app ends first and comes back on it.
+    pub(super) async fn begin_reset(&mut self) -> Reply {
+        self.parts.databases.spoil(self.preview.id).await.map_err(failed)?;
+        self.preview.health = crate::domain::HealthStatus::Unknown;
+        self.set_status(Status::Launching).await;
+        Ok(())
+    }
+
+    /// How the database is, as the watch over its server says.
+    pub(super) async fn database_seen(&mut self, problem: Option<String>) {
+        if !self.preview.status.is_serving() || self.database_problem.is_some() == problem.is_some() {
+            return;
+        }
+        let said = problem.clone().unwrap_or_else(|| "the database answers again".to_owned());
+        self.say(LogLevel::Warning, LogSource::Database, &said);
+        self.database_problem = problem;
+        self.regrade(said).await;
+    }
+}
+
+fn masked(message: &str, secret: &str) -> String {
+    if secret.is_empty() { message.to_owned() } else { message.replace(secret, "***") }
+}
+
+fn why_it_failed(step: &Step, end: &TaskEnd, limit: Duration) -> Option<String> {
+    let what = step.what;
+    match end {
+        TaskEnd::Done => None,
+        TaskEnd::TimedOut => Some(format!(
+            "{what} did not end within {} s (PREVIEW_DATABASE_INITIALIZATION_TIMEOUT) and were stopped: {step}",
+            limit.as_secs()
+        )),
+        TaskEnd::Exited { out_of_memory: true, .. } => {
+            Some(format!("{what} ran out of memory and were killed (OOM): {step}"))
+        }
+        TaskEnd::Exited { code: code @ (126 | 127), .. } => {
+            Some(format!("{what} could not be run (exit code {code}): {step}"))
+        }
+        TaskEnd::Exited { code, .. } => Some(format!("{what} failed with exit code {code}: {step}")),
+    }
+}
