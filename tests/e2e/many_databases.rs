@@ -151,5 +151,7 @@ fn preview(generation: &str) -> Preview {
         request_count: 0,
         error_count: 0,
         avg_response_time: 0.0,
+        paused_by: None,
+        idle_timeout_s: None,
     }
 }
