@@ -73,7 +73,8 @@ fn missing_module(project: &Project<'_>, file: &PyFile, import: &Import) -> Opti
 }
 
 fn is_package(project: &Project<'_>, folder: &str) -> bool {
-    project.contains(&join(folder, "__init__.py")) || {
+    // Most names are of no folder at all, which is quickly seen.
+    project.has_folder(folder) && {
         let under = format!("{folder}/");
         project.python().iter().any(|file| file.path.starts_with(&under))
     }
