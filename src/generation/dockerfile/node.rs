@@ -270,9 +270,6 @@ fn install_commands(recipe: &NodeRecipe) -> Vec<String> {
         PackageManager::Pnpm(version) => {
             let only = if dev { "" } else { " --prod" };
             let frozen = if recipe.lock_is_current { "--frozen-lockfile" } else { "--no-frozen-lockfile" };
-            // It would fetch and run the version package.json names instead of itself.
-            let own =
-                "npm_config_manage_package_manager_versions=false npm_config_package_manager_strict=false";
             let store = "--store-dir /tmp/pnpm --package-import-method copy";
             vec![
                 format!("{global} --ignore-scripts {}", run_word(&format!("pnpm@{version}"))),
