@@ -31,7 +31,7 @@ pub fn assemble(
         "" => "/app".to_owned(),
         folder => format!("/app/{folder}"),
     };
-    let expected = Expected::find(project, &environment_read, &working_dir, notes);
+    let expected = Expected::find(project, own, &environment_read, &working_dir, notes);
     if !own {
         broken::warn(project, notes);
     }
@@ -72,11 +72,19 @@ struct Expected {
 }
 
 impl Expected {
-    fn find(project: &Project<'_>, reads: &[EnvRead], working_dir: &str, notes: &mut Notes) -> Self {
+    fn find(
+        project: &Project<'_>,
+        own: bool,
+        reads: &[EnvRead],
+        working_dir: &str,
+        notes: &mut Notes,
+    ) -> Self {
         let database = needs::database(project, reads);
         let cache = needs::cache(project, reads);
-        let migration = needs::migration(project, working_dir);
-        let seed = needs::seed(project, working_dir);
+        // What an own Dockerfile puts where, and does by itself, nobody knows.
+        let known = |task: &DatabaseTask| !own || task.source == Source::Metadata;
+        let migration = needs::migration(project, working_dir).filter(known);
+        let seed = needs::seed(project, working_dir).filter(known);
         if let Some(need) = &database {
             let choice = format!("{}, {}", need.kind.name(), need.url_form);
             decide(notes, "database", choice, &need.reason, (&need.file, need.line));

@@ -1,6 +1,8 @@
 //! What is broken in the tree and can be told without running it: syntax, imports of files that
 //! are not there, package.json that is no JSON. None of it stops a plan.
 
+use std::collections::BTreeSet;
+
 use super::plan::{Notes, Place};
 use super::project::{Project, folder_of, join, name_of};
 use super::python::{Import, PyFile};
@@ -16,7 +18,9 @@ pub fn warn(project: &Project<'_>, notes: &mut Notes) {
         found.extend(file.syntax_error.map(|line| {
             ("syntax error: the file cannot be imported".to_owned(), Place::line(&file.path, line))
         }));
-        found.extend(file.imports.iter().filter_map(|import| missing_module(project, file, import)));
+        let mut seen = BTreeSet::new();
+        let once = file.imports.iter().filter(|import| seen.insert((import.level, import.module.as_str())));
+        found.extend(once.filter_map(|import| missing_module(project, file, import)));
     }
     for file in project.node() {
         found.extend(file.syntax_error.map(|line| {
@@ -73,7 +77,8 @@ fn missing_module(project: &Project<'_>, file: &PyFile, import: &Import) -> Opti
 }
 
 fn is_package(project: &Project<'_>, folder: &str) -> bool {
-    project.contains(&join(folder, "__init__.py")) || {
+    // Most names are of no folder at all, which is quickly seen.
+    project.has_folder(folder) && {
         let under = format!("{folder}/");
         project.python().iter().any(|file| file.path.starts_with(&under))
     }

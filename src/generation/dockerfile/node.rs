@@ -12,6 +12,9 @@ use crate::generation::quoting::run_word;
 use crate::generation::recipe::{BuiltPages, NodeRecipe, PackageManager, SiteRecipe};
 
 const CACHE: &str = "/var/cache/previewd/npm";
+/// Else pnpm would fetch and run the version package.json names.
+const PNPM_ITSELF: &str =
+    "npm_config_manage_package_manager_versions=false npm_config_package_manager_strict=false";
 /// Where packages lie in the image that is run.
 const MODULES: &str = "/opt/node/node_modules";
 /// Where a build leaves what the last stage copies.
@@ -228,7 +231,7 @@ fn install(out: &mut Writer, recipe: &NodeRecipe, folder: &str) {
     let mut after = Vec::new();
     if recipe.install_scripts {
         after.push(match &recipe.manager {
-            PackageManager::Pnpm(_) => "pnpm rebuild --store-dir /tmp/pnpm".to_owned(),
+            PackageManager::Pnpm(_) => format!("{PNPM_ITSELF} pnpm rebuild --store-dir /tmp/pnpm"),
             _ => "npm rebuild --no-audit --no-fund".to_owned(),
         });
     }
@@ -267,13 +270,12 @@ fn install_commands(recipe: &NodeRecipe) -> Vec<String> {
         PackageManager::Pnpm(version) => {
             let only = if dev { "" } else { " --prod" };
             let frozen = if recipe.lock_is_current { "--frozen-lockfile" } else { "--no-frozen-lockfile" };
-            // It would fetch and run the version package.json names instead of itself.
-            let own =
-                "npm_config_manage_package_manager_versions=false npm_config_package_manager_strict=false";
             let store = "--store-dir /tmp/pnpm --package-import-method copy";
             vec![
                 format!("{global} --ignore-scripts {}", run_word(&format!("pnpm@{version}"))),
-                format!("CI=1 {own} pnpm install {frozen} --ignore-scripts --ignore-pnpmfile {store}{only}"),
+                format!(
+                    "CI=1 {PNPM_ITSELF} pnpm install {frozen} --ignore-scripts --ignore-pnpmfile {store}{only}"
+                ),
             ]
         }
         PackageManager::Yarn(version) if version.starts_with("0.") || version.starts_with("1.") => {

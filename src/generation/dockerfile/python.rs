@@ -75,7 +75,7 @@ fn dependencies(out: &mut Writer, base: &str, recipe: &PythonRecipe, dialect: Di
     out.settings();
     let what = arguments(recipe);
     let cache = format!("id={OUR_CACHES}-uv,target={CACHE}");
-    let mut first = vec!["uv venv -q /opt/venv".to_owned()];
+    let mut first = vec!["uv venv -q --no-project /opt/venv".to_owned()];
     if dialect == Dialect::BuildKit {
         first.insert(0, format!("export UV_CACHE_DIR={CACHE}"));
     }

@@ -1,7 +1,7 @@
 //! Every package the tree's Python asks for, wherever it says so: what an app expects of its
 //! surroundings is told from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::packages::package_of;
 use super::{normalized, requirements};
@@ -29,8 +29,12 @@ pub fn declared(project: &Project<'_>) -> BTreeMap<String, Place> {
             add(name, path, line + 1);
         }
     }
+    let mut seen = BTreeSet::new();
     for file in project.python() {
         for import in file.imports.iter().filter(|import| import.level == 0) {
+            if !seen.insert(import.module.as_str()) {
+                continue;
+            }
             let local = project.contains(&format!("{}.py", import.top())) || project.has_folder(import.top());
             let Some(package) = package_of(&import.module).filter(|_| !local) else { continue };
             requirements::names_in(&package).into_iter().for_each(|name| add(name, &file.path, import.line));
