@@ -19,8 +19,7 @@ pub struct Outline {
     pub warnings: Vec<Warning>,
 }
 
-/// Reads a project once for both; 200 files take some 20 milliseconds. Never fails: what cannot
-/// be read is left out, and told of.
+/// Reads a project once for both. Never fails: what cannot be read is left out, and told of.
 pub fn outline(files: &FileSet) -> Outline {
     let sources = Sources::of(files);
     let (found, models) = thread::scope(|scope| {

@@ -66,7 +66,7 @@ fn routers_viewsets_and_actions() {
              \x20   @action(detail=True, methods=['post'], url_path='mark-read')\n    def mark(self, request, slug=None):\n        \"\"\"Mark it.\"\"\"\n\
              \x20   @action(detail=False)\n    def recent(self, request): ...\n\
              class TagViewSet(mixins.ListModelMixin, viewsets.GenericViewSet):\n    def destroy(self, request, pk): ...\n\
-             class NoteViewSet(viewsets.ReadOnlyModelViewSet): ...\n\
+             class NoteViewSet(viewsets.ReadOnlyModelViewSet[Note]): ...\n\
              @api_view(['POST'])\ndef hook(request): ...\n",
         ),
     ];

@@ -111,6 +111,13 @@ fn nesting_and_lists_without_end() {
         let node = format!("const x = z.object({{a: {}", open.repeat(10_000));
         read(&[("a.js", node.as_bytes()), ("a.ts", node.as_bytes())]);
     }
+    for before in ["new Schema(", "pgTable('t', ", "z.object("] {
+        let wrapped = format!("const x = {before}{}", "(".repeat(50_000));
+        read(&[
+            ("a.js", wrapped.as_bytes()),
+            ("a.ts", format!("{wrapped}{{}}{}", ")".repeat(50_001)).as_bytes()),
+        ]);
+    }
     let chain = format!("const x = z.object({{ a: z.string(){} }})", ".optional()".repeat(5_000));
     read(&[("a.ts", chain.as_bytes())]);
     let bases: String = (0..400).map(|at| format!("class C{at}(C{}):\n  x: int\n", at + 1)).collect();

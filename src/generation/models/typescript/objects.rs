@@ -4,6 +4,9 @@ use tree_sitter::Node;
 
 use super::super::super::endpoints::syntax::{children, text};
 
+/// Brackets around brackets that are looked through.
+const MAX_WRAPPINGS: usize = 20;
+
 /// The entries of an object literal: name and value. Shorthand ones have no value of their own.
 pub fn entries<'t, 's>(object: Node<'t>, source: &'s str) -> Vec<(&'s str, Node<'t>)> {
     let mut all = Vec::new();
@@ -51,12 +54,16 @@ pub fn string<'s>(node: Node, source: &'s str) -> Option<&'s str> {
     (node.kind() == "string").then(|| text(node, source).trim_matches(['"', '\'']))
 }
 
-/// The first argument that is an object literal, where it may be wrapped in a function.
+/// The object literal a value is, where it may be wrapped in a function, a type or brackets.
 pub fn object(node: Node) -> Option<Node> {
-    match node.kind() {
-        "object" => Some(node),
-        "parenthesized_expression" | "as_expression" | "satisfies_expression" => object(node.named_child(0)?),
-        "arrow_function" => object(node.child_by_field_name("body")?),
-        _ => None,
+    let mut at = node;
+    for _ in 0..MAX_WRAPPINGS {
+        at = match at.kind() {
+            "object" => return Some(at),
+            "parenthesized_expression" | "as_expression" | "satisfies_expression" => at.named_child(0)?,
+            "arrow_function" => at.child_by_field_name("body")?,
+            _ => return None,
+        };
     }
+    None
 }

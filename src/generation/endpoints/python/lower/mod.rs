@@ -192,7 +192,7 @@ fn class(node: Node, source: &str, depth: usize, decorators: Vec<Expr>) -> Class
         bases: bases
             .map(|list| {
                 let bases = children(list).into_iter().filter(|base| base.kind() != "keyword_argument");
-                bases.map(|base| expression(base, source, depth)).collect()
+                bases.map(|base| expression(generic(base), source, depth)).collect()
             })
             .unwrap_or_default(),
         doc: body.and_then(|body| docstring(body, source)),
@@ -201,6 +201,11 @@ fn class(node: Node, source: &str, depth: usize, decorators: Vec<Expr>) -> Class
         fields: Vec::new(),
         decorators,
     }
+}
+
+/// `ModelViewSet[Item]` is a `ModelViewSet`.
+fn generic(base: Node) -> Node {
+    base.child_by_field_name("value").filter(|_| base.kind() == "subscript").unwrap_or(base)
 }
 
 fn field_text(node: Node, field: &str, source: &str) -> String {
