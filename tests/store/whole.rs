@@ -12,7 +12,8 @@ pub async fn opening_twice_changes_nothing(setting: Setting) {
     let again = Store::open(setting.config.clone()).await.expect("opens");
     assert_eq!(again.schema_version(), setting.store.schema_version());
     again.check().await.expect("answers");
-    let applied = "SELECT count(*) FROM _sqlx_migrations";
+    // Numbers may be left out: parts that are built side by side have ranges of their own.
+    let applied = "SELECT max(version) FROM _sqlx_migrations";
     assert_eq!(setting.number(applied).await, again.schema_version());
 }
 
