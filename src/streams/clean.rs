@@ -7,7 +7,7 @@ use std::borrow::Cow;
 const MAX_CHARS: usize = 2000;
 
 /// Marks where a line that was too long goes on, and came from.
-const CONTINUED: &str = "…";
+pub const CONTINUED: &str = "…";
 
 /// How far to look for the end of a sequence that carries text, such as a title or a link.
 const MAX_SEQUENCE: usize = 4096;

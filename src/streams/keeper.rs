@@ -64,32 +64,49 @@ impl LogHub {
         }
     }
 
-    /// Brings what is in memory and not in the archive.
+    /// Brings what is in memory and not in the archive, as of now: a flood is not chased.
     async fn bring(&self, kept: &Kept, preview: PreviewId, stream: &LogStream) -> Result<(), ArchiveError> {
         let release = !kept.archive.is_the_journal();
-        let before = stream.stored();
-        loop {
+        let (before, to) = (stream.stored(), stream.lock().last());
+        while stream.stored() < to {
             let lines = stream.lock().after(stream.stored(), BATCH);
             let Some(last) = lines.last().map(|line| line.seq) else { break };
             kept.archive.append(preview, &lines).await?;
             stream.set_stored(last, release);
         }
         stream.brought();
-        let bound = self.inner.config.lines as u64;
-        let stored = stream.stored();
-        // Not for each batch: a tenth too many is no harm.
-        if stored > bound && before / (bound / 10).max(1) != stored / (bound / 10).max(1) {
-            kept.archive.trim(preview, stored - bound).await?;
-        }
+        self.trim(kept, preview, before, stream.stored()).await?;
         let is_over = {
             let ring = stream.lock();
-            ring.ended() && ring.last() <= stored
+            ring.ended() && ring.last() <= stream.stored()
         };
         if release
             && is_over
             && let Some(journal) = stream.take_journal()
         {
             journal.remove();
+        }
+        Ok(())
+    }
+
+    /// Forgets what is beyond the bound now that lines up to `stored` are there. Not for each
+    /// batch, a tenth too many is no harm; and in pieces, so that others get their turn.
+    async fn trim(
+        &self,
+        kept: &Kept,
+        preview: PreviewId,
+        before: u64,
+        stored: u64,
+    ) -> Result<(), ArchiveError> {
+        const PIECE: usize = 2000;
+        let bound = self.inner.config.lines as u64;
+        let tenth = (bound / 10).max(1);
+        if stored <= bound || before / tenth == stored / tenth {
+            return Ok(());
+        }
+        let (from, to) = (before.saturating_sub(bound + tenth), stored - bound);
+        for seq in (from..to).step_by(PIECE).skip(1).chain([to]) {
+            kept.archive.trim(preview, seq).await?;
         }
         Ok(())
     }

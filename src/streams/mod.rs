@@ -36,6 +36,7 @@ mod subscription;
 mod totals;
 
 pub use archive::{Archive, ArchiveError, DatabaseArchive, Done, FileArchive, Knows};
+pub use clean::CONTINUED;
 pub use container::ContainerReader;
 pub use filter::{LogFilter, Search, Sources};
 pub use hub::{Backend, Config, LogHub};

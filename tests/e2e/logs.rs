@@ -196,6 +196,8 @@ async fn whatever_is_printed_comes_out_well_formed_and_without_secrets() {
     let app = TestApp::start().await;
     let ann = app.user("ann");
     up(&ann, "talkative", &talkative()).await;
+    // The last it prints before it serves.
+    until(20, || async { lines(&ann, "talkative", "search=Traceback").await.pop() }).await;
     let all = lines(&ann, "talkative", "limit=1000").await;
     assert_eq!(seqs(&all), (1..=all.len() as u64).collect::<Vec<_>>());
     let said: Vec<_> = all.iter().filter(|line| line["source"] == "app").collect();

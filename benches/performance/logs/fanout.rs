@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::viewer::Socket;
 use super::{age_of, launched};
@@ -55,10 +56,8 @@ pub async fn measure() -> anyhow::Result<Vec<Line>> {
 }
 
 async fn watched(daemon: &Daemon, token: &str, stalled: usize) -> anyhow::Result<Vec<f64>> {
-    let mut sockets = Vec::new();
-    for _ in 0..VIEWERS {
-        sockets.push(Socket::open(daemon.address(), GENERATION, token).await?);
-    }
+    let opening = stream::iter(0..VIEWERS).map(|_| Socket::open(daemon.address(), GENERATION, token));
+    let mut sockets: Vec<Socket> = opening.buffer_unordered(50).try_collect().await?;
     let idle = sockets.split_off(VIEWERS - stalled);
     let until = Instant::now() + MEASURED;
     let reading = sockets.into_iter().map(|mut socket| {

@@ -19,6 +19,7 @@ use crate::orchestrator::Parts;
 use crate::orchestrator::images::Recipe;
 use crate::orchestrator::served::Earlier;
 use crate::store::StoreError;
+use crate::streams::CONTINUED;
 
 /// The newest row of a preview, for everyone who asks. Only its driver changes it.
 pub(in crate::orchestrator) type View = Arc<watch::Sender<Preview>>;
@@ -192,7 +193,22 @@ impl Life {
         if told.peek().is_none() {
             told = from(LogSource::Build);
         }
-        let tail: Vec<String> = told.flat_map(|line| line.message.lines().map(str::to_owned)).collect();
+        let mut text = String::new();
+        for line in told {
+            // Pieces of one message are one again.
+            let goes_on = line.message.strip_prefix(CONTINUED).filter(|_| text.ends_with(CONTINUED));
+            match goes_on {
+                Some(rest) => {
+                    text.truncate(text.len() - CONTINUED.len());
+                    text.push_str(rest);
+                }
+                None => {
+                    text.push_str(if text.is_empty() { "" } else { "\n" });
+                    text.push_str(&line.message);
+                }
+            }
+        }
+        let tail: Vec<String> = text.lines().map(str::to_owned).collect();
         tail[tail.len().saturating_sub(Failure::TAIL_LINES)..].to_vec()
     }
 
