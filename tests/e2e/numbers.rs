@@ -111,10 +111,14 @@ async fn status_shows_what_a_container_really_uses() {
 
     let token = text(&launched.json(), "previewToken").to_owned();
     let mut viewer = Socket::open(app.address, &path("busy", &format!("/logs?token={token}"))).await;
-    let usage = viewer.next_of("metric").await;
-    assert_eq!(usage["metric"], "resource_usage");
+    // The last ones come at once, and may be of before the fire.
+    let mut usage = viewer.next_of("metric").await;
+    while usage["data"]["cpu"].as_f64() < Some(0.05) {
+        usage = viewer.next_of("metric").await;
+    }
     let of = |member: &str| usage["data"][member].as_f64().expect("a figure");
-    assert!(of("memory") > 2.0 && of("cpu") > 0.05 && of("requests_per_minute") >= 1.0, "{usage}");
+    assert!(of("memory") > 2.0 && of("requests_per_minute") >= 1.0 && of("error_rate") == 0.0, "{usage}");
+    assert_eq!(usage["metric"], "resource_usage");
     assert_eq!(viewer.next_of("health").await["status"], "healthy");
     drop(viewer);
 

@@ -1,7 +1,7 @@
 //! A client of the WebSocket, reading message by message.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
@@ -59,7 +59,10 @@ impl Socket {
 
     /// The next message of this type.
     pub async fn next_of(&mut self, kind: &str) -> Value {
+        // Figures come every few seconds, whatever else does not.
+        let begun = Instant::now();
         loop {
+            assert!(begun.elapsed() < Duration::from_secs(60), "no {kind} in time");
             let message = self.next().await.unwrap_or_else(|| panic!("closed before any {kind}"));
             assert!(message["timestamp"].is_string(), "{message}");
             if message["type"] == kind {
@@ -70,7 +73,9 @@ impl Socket {
 
     /// The line that says this.
     pub async fn line(&mut self, text: &str) -> Value {
+        let begun = Instant::now();
         loop {
+            assert!(begun.elapsed() < Duration::from_secs(60), "no line with {text} in time");
             let line = self.next_of("log").await;
             if line["message"].as_str().expect("a message").contains(text) {
                 return line;

@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Interrupt, Life};
 use crate::domain::{
-    BuildEvent, EventType, Failure, Generation, HealthStatus, LogLevel, LogSource, Stage, Status,
+    BuildEvent, EventType, Failure, Generation, HealthChange, HealthStatus, LogLevel, LogSource, Stage,
+    Status,
 };
 use crate::engine::{ContainerSpec, EngineError, Kind, Ownership};
 use crate::ingress::Upstream;
@@ -54,6 +55,8 @@ impl Life {
         self.used = tokio::time::Instant::now();
         self.preview.last_health_check = Some(Utc::now());
         self.keep().await;
+        let change = HealthChange::new("http", HealthStatus::Healthy, "the app answers");
+        self.parts.tell_health(&self.preview, vec![change]);
         self.record(EventType::Healthy, json!({})).await;
         Ok(())
     }
