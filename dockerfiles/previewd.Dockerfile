@@ -10,7 +10,7 @@
 # --network host: previews publish no port, so the daemon dials their addresses on their own bridge networks, which only
 #   the host can reach; and the ports that it listens on for them (3001-3100) are the host's.
 # --pid host, /sys/fs/cgroup, --cgroupns host: it reads what a preview uses, and where it listens, from the kernel's files
-#   of the preview's process. Without them previews work; status says nothing about memory and CPU.
+#   of the preview's process. Without them previews work, and the engine's slower statistics stand in.
 # The mounted socket is as good as root on the host; so is whoever controls this container.
 #
 # BUILD_IMAGE needs a Rust toolchain with a C compiler, RUN_IMAGE the same or a newer C library.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# infra/base-images.sh [--refresh] [python|node|static|postgres]…
+# infra/base-images.sh [--refresh] [python|node|static|go|postgres]…
 # Makes previewd's base images where they are missing: previewd/python:3.11, previewd/node:20, previewd/static:1,
-# and previewd/postgres:15, the server that previews' databases live on.
+# previewd/go:1, and previewd/postgres:15, the server that previews' databases live on.
 # The version in a tag is the version inside; previewd/KIND:default is whichever was made here.
 #
 # Derived from the official image where the engine can pull it, else from packages of this distribution.
@@ -28,6 +28,7 @@ official_image() {
         python) echo python:3.11-slim ;;
         node) echo node:20-slim ;;
         static) echo nginx:stable ;;
+        go) echo golang:1 ;;
         postgres) echo postgres:15 ;;
     esac
 }
@@ -39,6 +40,7 @@ packages() {
                 else echo python3 python3-venv python3-pip; fi ;;
         node) if host_node_fits; then echo libstdc++6 libatomic1; else echo nodejs npm; fi ;;
         static) echo nginx-light ;;
+        go) echo golang-go gcc libc6-dev ;;
         postgres) if package_known postgresql-15; then echo postgresql-15; else echo postgresql; fi ;;
     esac
 }
@@ -49,6 +51,7 @@ version_inside() {
         python) docker run --rm --network none "$2" python -c 'import sys; print("%d.%d" % sys.version_info[:2])' ;;
         node) docker run --rm --network none "$2" node -p 'process.versions.node.split(".")[0]' ;;
         static) docker run --rm --network none "$2" nginx -v 2>&1 | sed -nE 's,.*nginx/([0-9]+)\..*,\1,p' ;;
+        go) docker run --rm --network none "$2" go version | sed -nE 's,.*go([0-9]+)\..*,\1,p' ;;
         postgres) docker run --rm --network none "$2" postgres --version | sed -nE 's/.* ([0-9]+)[.b ].*/\1/p' ;;
     esac
 }
@@ -57,7 +60,7 @@ prepare_context() {
     case $1 in
         python) fetch_uv "$2" "$3/uv" ;;
         node) mkdir "$3/runtime"; [ "$4" = official ] || ! host_node_fits || copy_host_node "$3/runtime" ;;
-        static) ;;
+        static | go) ;;
         postgres) cp "$recipes/serve-postgres" "$3" ;;
     esac
 }
@@ -206,7 +209,7 @@ if [ "${1:-}" = --refresh ]; then
     shift
 fi
 join_engine_group "$0" ${refresh:+--refresh} "$@"
-[ $# -gt 0 ] || set -- python node static postgres
+[ $# -gt 0 ] || set -- python node static go postgres
 export DOCKER_BUILDKIT=0 # the recipes need nothing of it, and newer clients lack it without a plugin
 [ -n "$(engine_answers)" ] || die "no Docker engine answers; infra/engine.sh starts one"
 mkdir -p "$cache"
@@ -214,7 +217,7 @@ exec 9>"$cache/lock"
 flock 9
 for kind in "$@"; do
     case $kind in
-        python | node | static | postgres) ensure "$kind" ;;
-        *) die "unknown base image: $kind (python, node, static, postgres)" ;;
+        python | node | static | go | postgres) ensure "$kind" ;;
+        *) die "unknown base image: $kind (python, node, static, go, postgres)" ;;
     esac
 done

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # infra/setup.sh
 # Everything that tests and benchmarks need and that is missing here: an engine, base images, PostgreSQL's server
-# (tests start their own cluster), wrk and nginx (the benchmark's load and its baseline). Starts no service but the engine.
+# (tests start their own cluster), Prometheus with promtool (so do they of it), wrk and nginx (the benchmark's load and
+# its baseline). Starts no service but the engine.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
@@ -10,6 +11,7 @@ have_postgres() { compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || 
 
 missing=()
 have_postgres || missing+=(postgresql)
+command -v promtool >/dev/null || missing+=(prometheus)
 command -v wrk >/dev/null || missing+=(wrk)
 PATH=$PATH:/usr/sbin command -v nginx >/dev/null || missing+=(nginx-light)
 [ ${#missing[@]} -eq 0 ] || need_packages "${missing[@]}"

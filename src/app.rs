@@ -1,6 +1,7 @@
 //! Composes everything: the only file that knows all parts.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,9 +10,10 @@ use axum::Router;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::api::auth::Keys;
-use crate::api::{self, AppState};
+use crate::api::{self, AppState, Exposition};
 use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::databases::Seal;
@@ -20,7 +22,8 @@ use crate::engine::Engine;
 use crate::ingress::{Hooks, Ingress};
 use crate::orchestrator::{Metrics, Needs, Orchestrator, TokenKey, Visitors};
 use crate::store::{Claim, Store};
-use crate::streams::LogHub;
+use crate::streams::samples::Samples;
+use crate::streams::{Archive, Backend, DatabaseArchive, FileArchive, LineWriter, LogHub, RequestLog};
 
 /// Everything of one daemon, made but not yet serving.
 pub struct App {
@@ -28,6 +31,10 @@ pub struct App {
     orchestrator: Orchestrator,
     store: Store,
     ingress: Ingress,
+    logs: LogHub,
+    request_lines: LineWriter,
+    /// Those that are open: they say goodbye before the daemon goes.
+    sockets: TaskTracker,
     /// Tells streams that never end by themselves.
     shutdown: CancellationToken,
     claim: Claim,
@@ -37,6 +44,9 @@ pub struct App {
 
 /// How long a shutdown waits for requests and tasks under way.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// How long sockets may take to close.
+const GOODBYE: Duration = Duration::from_secs(3);
 
 impl App {
     /// Opens the data directory and the store, and connects the parts. Needs no engine.
@@ -51,9 +61,11 @@ impl App {
         let engine = Engine::connect(config.engine(instance.clone()))?;
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
-        let visitors = Visitors::register(&mut registry);
+        let (requests, request_lines) = RequestLog::new();
+        let visitors = Arc::new(Visitors::new(requests));
         let ingress = Ingress::new(config.ingress.clone(), hooks(&visitors, &keys));
-        let logs = LogHub::new(config.streams.clone());
+        let logs = log_hub(&config, &store)?;
+        let samples = Samples::new(config.samples.clone());
         let orchestrator = Orchestrator::new(Needs {
             instance,
             config: config.orchestrator.clone(),
@@ -61,6 +73,7 @@ impl App {
             engine: engine.clone(),
             ingress: ingress.clone(),
             logs: logs.clone(),
+            samples,
             tokens: TokenKey::new(keys.secret()),
             seal: Seal::new(keys.secret()),
             metrics,
@@ -68,17 +81,31 @@ impl App {
         visitors.attach(&orchestrator);
         orchestrator.collect(&mut registry);
         let shutdown = CancellationToken::new();
+        let sockets = TaskTracker::new();
         let state = AppState {
             config: Arc::new(config.api),
             orchestrator: orchestrator.clone(),
             store: store.clone(),
             ingress: ingress.clone(),
-            logs,
+            logs: logs.clone(),
             keys,
-            metrics: Arc::new(registry),
+            metrics: Exposition::new(registry),
+            sockets: sockets.clone(),
             shutdown: shutdown.clone(),
         };
-        Ok(Self { router: api::router(state), orchestrator, store, ingress, shutdown, claim, _lock: lock })
+        let router = api::router(state);
+        Ok(Self {
+            router,
+            orchestrator,
+            store,
+            ingress,
+            logs,
+            request_lines,
+            sockets,
+            shutdown,
+            claim,
+            _lock: lock,
+        })
     }
 
     pub const fn orchestrator(&self) -> &Orchestrator {
@@ -91,6 +118,9 @@ impl App {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> anyhow::Result<()> {
+        let over = CancellationToken::new();
+        let keeper = tokio::spawn(self.logs.clone().keep(over.clone()));
+        let writer = tokio::spawn(self.request_lines.write(self.logs, self.shutdown.clone()));
         self.orchestrator.start().await?;
         let begun = self.shutdown.clone();
         let deciding = self.orchestrator.clone();
@@ -111,18 +141,39 @@ impl App {
             served = serve => served?,
             () = deadline => tracing::warn!("some requests did not end in time"),
         }
+        self.sockets.close();
+        let _ = tokio::time::timeout(GOODBYE, self.sockets.wait()).await;
         orchestrator.shutdown(DRAIN).await;
         // After the drivers, so that none of them opens a port again.
         self.ingress.close_all().await;
+        // After everybody who has something to say.
+        over.cancel();
+        let _ = tokio::time::timeout(DRAIN, async { tokio::join!(writer, keeper) }).await;
         self.claim.release().await;
         self.store.close().await;
         Ok(())
     }
 }
 
+/// The logs, with where they outlive memory.
+fn log_hub(config: &Config, store: &Store) -> anyhow::Result<LogHub> {
+    let folder = config.data_dir.join("logs");
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&folder)
+        .with_context(|| format!("the folder of logs {}", folder.display()))?;
+    let archive: Arc<dyn Archive> = match config.streams.backend {
+        Backend::Database => Arc::new(DatabaseArchive::new(store.clone())),
+        Backend::File => Arc::new(FileArchive::new(folder.clone())),
+    };
+    Ok(LogHub::keeping(config.streams.clone(), archive, folder))
+}
+
 fn hooks(visitors: &Arc<Visitors>, keys: &Keys) -> Hooks {
-    let keys = keys.clone();
+    let (keys, waker) = (keys.clone(), Arc::clone(visitors));
     Hooks {
+        wake: Some(Arc::new(move |preview| waker.wake(preview))),
         observer: Some(Arc::clone(visitors) as _),
         own_token: Some(Arc::new(move |token| token.starts_with("pvt_") || keys.verify(token).is_ok())),
         ..Hooks::new(Arc::clone(visitors) as _)

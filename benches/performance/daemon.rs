@@ -19,6 +19,7 @@ pub struct Daemon {
     process: Child,
     instance: String,
     client: Client,
+    address: SocketAddr,
     data: tempfile::TempDir,
 }
 
@@ -52,7 +53,7 @@ impl Daemon {
         };
         let token = std::fs::read_to_string(data.path().join("token")).context("the daemon's token")?;
         let client = Client::new(address).bearer(token.trim());
-        let daemon = Self { process, instance, client, data };
+        let daemon = Self { process, instance, client, address, data };
         daemon.is_ready().await?;
         Ok(daemon)
     }
@@ -65,8 +66,30 @@ impl Daemon {
         Ok(())
     }
 
+    /// Of the API.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The token of the live preview, which a launch says again.
+    pub async fn preview_token(&self, generation: &str) -> anyhow::Result<String> {
+        let path = format!("/api/v2/generations/{generation}/preview/launch");
+        let answer = accepted(self.client.post(&path, &json!({})).await, "asking for the token")?;
+        Ok(answer["previewToken"].as_str().context("no previewToken")?.to_owned())
+    }
+
     pub fn pid(&self) -> u32 {
         self.process.id()
+    }
+
+    /// What its containers carry as a label.
+    pub fn instance(&self) -> &str {
+        &self.instance
+    }
+
+    /// The text that Prometheus would get.
+    pub async fn metrics(&self) -> String {
+        self.client.get("/metrics").await.text()
     }
 
     pub async fn put(&self, generation: &str, body: &Value) -> anyhow::Result<()> {

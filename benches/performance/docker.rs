@@ -19,6 +19,11 @@ impl Baseline {
         Self { label: format!("previewd.bench={row}-{}", std::process::id()) }
     }
 
+    /// What its containers carry.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
     /// `docker run -d`, published on a free port of this host; returns once the command was given,
     /// not when it has ended.
     pub fn run(&self, image: &str, container_port: u16) -> anyhow::Result<Running> {
@@ -178,6 +183,12 @@ pub fn container_address(label: &str) -> anyhow::Result<String> {
     let id = list(&["ps", "-q", "--filter", &format!("label={label}")])?.join(" ");
     let format = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
     Ok(run(Command::new("docker").args(["inspect", "-f", format, &id]))?.trim().to_owned())
+}
+
+/// The id of the container that carries a label.
+pub fn container_of(label: &str) -> anyhow::Result<String> {
+    let found = list(&["ps", "-q", "--filter", &format!("label={label}")])?;
+    found.into_iter().next().with_context(|| format!("no container with {label}"))
 }
 
 /// The image a container runs.

@@ -1,10 +1,10 @@
-//! Finding the endpoints of a project of 200 files.
+//! Finding the endpoints and the models of a project of 200 files.
 
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use previewd::domain::{FilePath, FileSet, SourceFile};
-use previewd::generation::endpoints::endpoints;
+use previewd::generation::outline::outline;
 
 use crate::table::{Goal, Line, duration, median};
 
@@ -18,10 +18,13 @@ pub fn measure() -> anyhow::Result<Vec<Line>> {
     let mut times = Vec::new();
     for _ in 0..RUNS {
         let begun = Instant::now();
-        let found = endpoints(&files);
+        let found = outline(&files);
         times.push(begun.elapsed());
-        ensure!(found.len() == MODULES * VERBS.len(), "{} endpoints found", found.len());
-        ensure!(found[0].path == "/api/r0/{item_id}/delete", "the first is {}", found[0].path);
+        ensure!(found.endpoints.len() == MODULES * VERBS.len(), "{} endpoints found", found.endpoints.len());
+        let first = &found.endpoints[0];
+        ensure!(first.path == "/api/r0/{item_id}/delete", "the first is {}", first.path);
+        ensure!(found.models.len() == MODULES * 4, "{} models found", found.models.len());
+        ensure!(found.warnings.is_empty(), "{:?}", found.warnings);
     }
     let took = median(&times);
     let size = files.total_bytes() / 1024;
@@ -31,7 +34,10 @@ pub fn measure() -> anyhow::Result<Vec<Line>> {
         baseline: "–".to_owned(),
         ratio: None,
         goal: Goal::Within { took, limit: LIMIT },
-        notes: vec![format!("median of {RUNS} runs over {} files, {size} KiB, 200 endpoints", files.len())],
+        notes: vec![format!(
+            "median of {RUNS} runs over {} files, {size} KiB: 200 endpoints, 160 models",
+            files.len()
+        )],
     }])
 }
 

@@ -26,9 +26,11 @@ mod http;
 mod launch_cached;
 mod launch_cold;
 mod launch_postgres;
+mod logs;
 mod nginx;
 mod proxy;
 mod rebuild;
+mod scrape;
 mod table;
 mod wrk;
 
@@ -37,7 +39,18 @@ use std::process::ExitCode;
 use table::Line;
 
 /// The rows, in the order they are measured.
-const ROWS: [&str; 6] = ["launch-cached", "launch-cold", "launch-postgres", "rebuild", "proxy", "endpoints"];
+const ROWS: [&str; 10] = [
+    "launch-cached",
+    "launch-cold",
+    "launch-postgres",
+    "rebuild",
+    "proxy",
+    "scrape",
+    "endpoints",
+    "log-latency",
+    "log-throughput",
+    "log-fanout",
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -83,7 +96,11 @@ async fn one(row: &str) -> anyhow::Result<Vec<Line>> {
         "launch-postgres" => launch_postgres::measure().await,
         "rebuild" => rebuild::measure().await,
         "proxy" => proxy::measure().await,
+        "scrape" => scrape::measure().await,
         "endpoints" => endpoints::measure(),
+        "log-latency" => logs::latency().await,
+        "log-throughput" => logs::throughput().await,
+        "log-fanout" => logs::fanout().await,
         other => anyhow::bail!("no such row: {other}"),
     }
 }

@@ -5,6 +5,7 @@ use std::error::Error;
 use axum::extract::path::ErrorKind;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{self, FromRequestParts};
+use axum::http::Uri;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
@@ -31,9 +32,14 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let found = extract::Query::try_from_uri(&parts.uri);
-        found.map(|extract::Query(value)| Self(value)).map_err(|error| wrong_query(&error).into())
+        query(&parts.uri).map(Self)
     }
+}
+
+/// The parameters of an address.
+pub fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, ApiError> {
+    let found = extract::Query::try_from_uri(uri);
+    found.map(|extract::Query(value)| value).map_err(|error| wrong_query(&error).into())
 }
 
 fn wrong_path(rejection: PathRejection) -> ApiError {

@@ -11,6 +11,7 @@ mod extract;
 mod hosts;
 mod json;
 mod listing;
+mod metrics;
 mod owned;
 mod problem;
 mod sse;
@@ -26,12 +27,13 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
-use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use docs::openapi;
+pub use metrics::Exposition;
 pub use problem::{ApiError, Problem};
 
 use crate::ingress::Ingress;
@@ -55,6 +57,9 @@ pub struct Config {
     pub extension: Duration,
     /// `ENABLE_DEPRECATION_WARNINGS`, default false: v1 answers carry `Deprecation` and `Sunset`.
     pub deprecation_warnings: bool,
+    /// `CORS_ORIGINS`, with commas, default none: pages of these origins may open sockets here,
+    /// beside our own; `*` is any.
+    pub origins: Vec<String>,
 }
 
 impl Default for Config {
@@ -67,6 +72,7 @@ impl Default for Config {
             v1_idle: minutes(30),
             extension: minutes(30),
             deprecation_warnings: false,
+            origins: Vec::new(),
         }
     }
 }
@@ -83,7 +89,9 @@ pub struct AppState {
     pub ingress: Ingress,
     pub logs: LogHub,
     pub keys: Keys,
-    pub metrics: Arc<Registry>,
+    pub metrics: Exposition,
+    /// Open sockets, which the server does not wait for by itself.
+    pub sockets: TaskTracker,
     /// Cancelled when the daemon begins to end.
     pub shutdown: CancellationToken,
 }

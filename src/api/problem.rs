@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::domain::{Failure, Invalid};
 use crate::orchestrator::{AskError, DatabaseError, ImageError, LaunchError};
 use crate::store::StoreError;
+use crate::streams::ArchiveError;
 
 /// What a handler may fail with; picks the status code and the stable `code` word.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +21,8 @@ pub enum ApiError {
     BadPreviewToken(&'static str),
     #[error("this belongs to another user")]
     NotOwner,
+    #[error("pages of {0:?} may not connect here; CORS_ORIGINS names those that may")]
+    Origin(String),
     #[error("there is no {what} {name}")]
     NotFound { what: &'static str, name: String },
     #[error("there is no such address here; /docs lists those there are")]
@@ -84,6 +87,7 @@ impl ApiError {
             Self::BadToken(_) => (StatusCode::UNAUTHORIZED, "token_invalid"),
             Self::BadPreviewToken(_) => (StatusCode::UNAUTHORIZED, "preview_token_invalid"),
             Self::NotOwner => (StatusCode::FORBIDDEN, "not_owner"),
+            Self::Origin(_) => (StatusCode::FORBIDDEN, "origin_refused"),
             Self::NotFound { .. } | Self::NoRoute => (StatusCode::NOT_FOUND, "not_found"),
             Self::Method(_) => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
@@ -169,6 +173,15 @@ impl From<StoreError> for ApiError {
             }
             error if error.is_busy() => Self::Unavailable { code: "store_busy", reason, retry_after: 2 },
             _ => Self::Internal(reason),
+        }
+    }
+}
+
+impl From<ArchiveError> for ApiError {
+    fn from(error: ArchiveError) -> Self {
+        match error {
+            ArchiveError::Store(error) => error.into(),
+            ArchiveError::File(error) => Self::Internal(error.to_string()),
         }
     }
 }

@@ -5,12 +5,23 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::context::Context;
-use super::output::Cell;
+use super::output::{Cell, clean};
 use super::preview;
 
 #[derive(Debug, Deserialize)]
 struct Found {
     endpoints: Vec<Endpoint>,
+    #[serde(default)]
+    warnings: Vec<Warning>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Warning {
+    message: String,
+    #[serde(default)]
+    file: Option<String>,
+    #[serde(default)]
+    line: Option<u32>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -21,6 +32,9 @@ struct Endpoint {
     summary: Option<String>,
     #[serde(default)]
     description: Option<String>,
+    /// Where the code and the app's own document do not agree.
+    #[serde(default)]
+    differences: Vec<String>,
 }
 
 pub async fn run(context: &Context, target: preview::Target) -> anyhow::Result<()> {
@@ -31,7 +45,26 @@ pub async fn run(context: &Context, target: preview::Target) -> anyhow::Result<(
     }
     let found: Found = answer.json()?;
     let rows: Vec<Vec<Cell>> = found.endpoints.iter().map(Endpoint::row).collect();
-    Ok(context.console.table(&["METHOD", "PATH", "SUMMARY"], &rows)?)
+    context.console.table(&["METHOD", "PATH", "SUMMARY"], &rows)?;
+    for note in found.notes() {
+        context.console.note(&clean(&note));
+    }
+    Ok(())
+}
+
+impl Found {
+    fn notes(&self) -> Vec<String> {
+        let differences = self.endpoints.iter().flat_map(|endpoint| {
+            endpoint.differences.iter().map(|said| format!("{} {}: {said}", endpoint.method, endpoint.path))
+        });
+        let place = |warning: &Warning| match (&warning.file, warning.line) {
+            (Some(file), Some(line)) => format!("{file}:{line}: "),
+            (Some(file), None) => format!("{file}: "),
+            _ => String::new(),
+        };
+        let warnings = self.warnings.iter().map(|warning| format!("{}{}", place(warning), warning.message));
+        differences.chain(warnings).collect()
+    }
 }
 
 impl Endpoint {
@@ -56,16 +89,22 @@ mod tests {
                 200,
                 &json!({"count": 2, "endpoints": [
                 {"method": "GET", "path": "/items/{id}", "summary": "One item", "tags": []},
-                {"method": "DELETE", "path": "/", "summary": "", "description": "Away.\n\nFor good."}]}),
+                {"method": "DELETE", "path": "/", "summary": "", "description": "Away.\n\nFor good.",
+                 "differences": ["the body is A in the code and B in the document"]}],
+                "warnings": [{"message": "a syntax error", "file": "a.py", "line": 3}]}),
             )
         })
         .await;
-        let (context, out, _) = context(&server, false);
+        let (context, out, err) = context(&server, false);
         let target = preview::Target { generation: "g-1".parse().expect("an id") };
         run(&context, target).await.expect("endpoints");
         assert_eq!(
             out.text(),
             "METHOD  PATH         SUMMARY\nGET     /items/{id}  One item\nDELETE  /            Away.\n"
+        );
+        assert_eq!(
+            err.text(),
+            "DELETE /: the body is A in the code and B in the document\na.py:3: a syntax error\n"
         );
         assert_eq!(server.calls()[0].path, "/api/v2/generations/g-1/preview/endpoints");
     }

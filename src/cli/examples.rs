@@ -47,6 +47,14 @@ DURATION is a number of seconds, or made of d, h, m and s.";
 
 pub const ENDPOINTS: &str = "Example:\n  previewd endpoints shop-v2";
 
+pub const COMPARE: &str = "\
+Examples:
+  previewd compare shop-v1 shop-v2
+  previewd compare shop-v1 shop-v2 --json
+
+The output reads as a diff from the first to the second. Neither needs a preview; response times
+and error rates are told where both have answered requests.";
+
 pub const REQUEST: &str = "\
 Examples:
   previewd request shop-v2 GET /health
@@ -63,6 +71,15 @@ Examples:
   previewd logs shop-v2 --since 10m --search timeout --source app
 
 With --json every line is one JSON object.";
+
+pub const STATS: &str = "\
+Examples:
+  previewd stats
+  previewd stats shop-v2
+  previewd stats --no-stream
+
+Figures are painted anew every second until Ctrl-C; with --json, --no-stream or elsewhere than on a
+terminal they are printed once. CPU % is of the cores a preview may use.";
 
 pub const EVENTS: &str = "Example:\n  previewd events shop-v2";
 

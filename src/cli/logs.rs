@@ -27,9 +27,9 @@ pub struct LogsArgs {
     /// Only lines of this level or above: debug, info, warning, error
     #[arg(long, value_name = "LEVEL")]
     level: Option<LogLevel>,
-    /// Only lines from here
-    #[arg(long, value_name = "SOURCE", value_parser = PossibleValuesParser::new(SOURCES))]
-    source: Option<String>,
+    /// Only lines from here; several with commas
+    #[arg(long, value_name = "SOURCE", value_delimiter = ',', value_parser = PossibleValuesParser::new(SOURCES))]
+    source: Vec<String>,
     /// Only lines that contain this
     #[arg(long, value_name = "TEXT")]
     search: Option<String>,
@@ -62,7 +62,7 @@ pub async fn run(context: &Context, args: LogsArgs) -> anyhow::Result<()> {
     let generation = &args.target.generation;
     let filter = Filter {
         level: args.level.map(level_word),
-        source: args.source,
+        source: (!args.source.is_empty()).then(|| args.source.join(",")),
         search: args.search,
         since: args.since.map(|time| time.to_rfc3339_opts(SecondsFormat::Millis, true)),
         timestamps: args.timestamps,
@@ -152,7 +152,7 @@ mod tests {
             target: preview::Target { generation: "g-1".parse().expect("an id") },
             follow: false,
             level: Some(LogLevel::Warning),
-            source: Some("app".into()),
+            source: vec!["app".into()],
             search: Some("a&b".into()),
             since: Some("2026-01-31T11:00:00Z".parse().expect("a time")),
             tail: 50,

@@ -38,11 +38,27 @@ pub async fn newest(
     filter: &Filter,
     most: usize,
 ) -> anyhow::Result<Vec<Line>> {
-    let call = client.call(Method::GET, preview::path(generation, "/logs"));
-    let page: Page = filter.apply(call.query("limit", most.to_string())).json().await?;
-    let mut lines = page.logs.into_iter().map(Line::parse).collect::<Result<Vec<_>, _>>()?;
-    lines.sort_by_key(|line| line.seq);
-    Ok(lines)
+    /// As many as one answer may hold.
+    const PAGE: usize = 1000;
+    let mut pages: Vec<Vec<Line>> = Vec::new();
+    let (mut left, mut before) = (most, None);
+    while left > 0 {
+        let wanted = left.min(PAGE);
+        let call = client.call(Method::GET, preview::path(generation, "/logs"));
+        let call =
+            filter.apply(call.query("limit", wanted.to_string())).query_opt("before", before.as_deref());
+        let page: Page = call.json().await?;
+        let mut lines = page.logs.into_iter().map(Line::parse).collect::<Result<Vec<_>, _>>()?;
+        lines.sort_by_key(|line| line.seq);
+        left -= lines.len().min(wanted);
+        before = lines.first().and_then(|line| line.seq).filter(|seq| *seq > 1).map(|seq| seq.to_string());
+        let is_last = lines.len() < wanted || before.is_none();
+        pages.push(lines);
+        if is_last {
+            break;
+        }
+    }
+    Ok(pages.into_iter().rev().flatten().collect())
 }
 
 /// Prints the newest `tail` lines and then what comes, until the preview is over. A daemon that

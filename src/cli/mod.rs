@@ -7,6 +7,7 @@
 mod build;
 mod build_view;
 mod client;
+mod compare;
 mod context;
 pub mod daemon;
 mod database;
@@ -26,6 +27,7 @@ mod ps;
 mod request;
 pub mod settings;
 mod sse;
+mod stats;
 mod status;
 #[cfg(test)]
 mod testing;
@@ -84,12 +86,18 @@ pub enum Command {
     /// Show what is in a preview's database, ask it, or reset it
     #[command(after_help = examples::DATABASE)]
     Database(database::DatabaseArgs),
+    /// Show what became of one generation in another: endpoints, models, packages, environment
+    #[command(after_help = examples::COMPARE)]
+    Compare(compare::CompareArgs),
     /// Send one HTTP request to a preview
     #[command(after_help = examples::REQUEST)]
     Request(request::RequestArgs),
     /// Print what a preview has printed, and with -f what it prints
     #[command(after_help = examples::LOGS)]
     Logs(logs::LogsArgs),
+    /// Show what previews use and serve, live
+    #[command(after_help = examples::STATS)]
+    Stats(stats::StatsArgs),
     /// Show the audit trail of a preview
     #[command(after_help = examples::EVENTS)]
     Events(events::EventsArgs),
@@ -162,8 +170,10 @@ async fn run_client(context: &Context, command: Command) -> anyhow::Result<()> {
         Command::Extend(args) => lifecycle::extend(context, args).await,
         Command::Endpoints(target) => endpoints::run(context, target).await,
         Command::Database(args) => database::run(context, args).await,
+        Command::Compare(args) => compare::run(context, args).await,
         Command::Request(args) => request::run(context, args).await,
         Command::Logs(args) => logs::run(context, args).await,
+        Command::Stats(args) => stats::run(context, args).await,
         Command::Events(args) => events::run(context, args).await,
         Command::Serve(_)
         | Command::Dockerfile(_)

@@ -18,6 +18,8 @@ pub struct Console {
     err: Mutex<Sink>,
     pub json: bool,
     pub out_colour: bool,
+    /// Stdout is a terminal, so what was printed can be painted over.
+    pub out_terminal: bool,
     /// Stderr is a terminal, so progress may move.
     pub err_terminal: bool,
 }
@@ -44,6 +46,7 @@ impl Console {
             && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
         Self {
             out_colour: colour_wanted && io::stdout().is_terminal(),
+            out_terminal: io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|t| t != "dumb"),
             err_terminal: io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|t| t != "dumb"),
             out: Mutex::new(Box::new(io::stdout())),
             err: Mutex::new(Box::new(io::stderr())),
@@ -53,7 +56,8 @@ impl Console {
 
     #[cfg(test)]
     pub fn to(out: Sink, err: Sink, json: bool) -> Self {
-        Self { out: Mutex::new(out), err: Mutex::new(err), json, out_colour: false, err_terminal: false }
+        let (out, err) = (Mutex::new(out), Mutex::new(err));
+        Self { out, err, json, out_colour: false, out_terminal: false, err_terminal: false }
     }
 
     /// A line of result.
@@ -88,6 +92,11 @@ impl Console {
 
     /// Columns as wide as their longest cell, two spaces apart, nothing behind the last.
     pub fn table(&self, heads: &[&str], rows: &[Vec<Cell>]) -> io::Result<()> {
+        self.write(self.table_text(heads, rows).as_bytes())
+    }
+
+    /// What [`Console::table`] prints.
+    pub fn table_text(&self, heads: &[&str], rows: &[Vec<Cell>]) -> String {
         let mut text = String::new();
         let head: Vec<Cell> = heads.iter().map(|head| Cell::new(*head)).collect();
         let widths: Vec<usize> = (0..heads.len())
@@ -106,7 +115,7 @@ impl Console {
             }
             text.push('\n');
         }
-        self.write(text.as_bytes())
+        text
     }
 }
 

@@ -16,8 +16,9 @@ pub use reader::{ConfigError, Effective, Origin};
 use crate::domain::{InstanceId, ResourceLimits, TierTable};
 use crate::generation::{BaseImages, BuildInputs};
 use crate::orchestrator::{AddressPool, Dial, ImagesConfig, NetworksConfig};
+use crate::streams::samples;
 use crate::{api, engine, ingress, orchestrator, store, streams};
-use parse::{duration_s, flag, in_range, one_of, optional, tier, word};
+use parse::{duration_s, flag, in_range, optional, origins, tier, word};
 use reader::Reader;
 
 /// The configuration of every part.
@@ -35,6 +36,7 @@ pub struct Config {
     pub store: store::Config,
     pub ingress: ingress::Config,
     pub streams: streams::Config,
+    pub samples: streams::samples::Config,
     pub orchestrator: orchestrator::Config,
     pub api: api::Config,
     /// `PREVIEW_DOCKER_IMAGE_CACHE_TTL`, seconds, default 86400: how long an unused image is kept.
@@ -122,6 +124,7 @@ fn read_parts(r: &mut Reader) -> Option<Config> {
     let store = read_store(r, &data_dir);
     let ingress = read_ingress(r, domain.clone());
     let streams = read_streams(r);
+    let samples = read_samples(r);
     let orchestrator = read_orchestrator(r, domain);
     let api = read_api(r);
     let year = "60 to 31536000 seconds";
@@ -136,6 +139,7 @@ fn read_parts(r: &mut Reader) -> Option<Config> {
         store: store?,
         ingress: ingress?,
         streams: streams?,
+        samples: samples?,
         orchestrator: orchestrator?,
         api: api?,
         image_ttl: image_ttl?,
@@ -197,7 +201,36 @@ fn read_ingress(r: &mut Reader, domain: Option<String>) -> Option<ingress::Confi
 fn read_streams(r: &mut Reader) -> Option<streams::Config> {
     let buffer =
         r.take("PREVIEW_LOG_STREAM_BUFFER_SIZE", "1000", "10 to 100000 lines", in_range(10..=100_000));
-    Some(streams::Config { subscriber_lines: usize::try_from(buffer?).ok()?, ..streams::Config::default() })
+    let lines = r.take("PREVIEW_LOG_MAX_LINES", "10000", "100 to 100000 lines", in_range(100..=100_000));
+    let total = "10000 to 1000000000 lines";
+    let total = r.take("PREVIEW_LOG_TOTAL_LINES", "5000000", total, in_range(10_000..=1_000_000_000));
+    let days = r.take("PREVIEW_LOG_RETENTION_DAYS", "7", "1 to 3650 days", in_range(1..=3650));
+    // The contract names more: syslog, elasticsearch, cloudwatch, otlp. They are not there yet.
+    let backend = r.take("PREVIEW_LOG_BACKEND", "database", "database or file", |text| match text {
+        "database" => Some(streams::Backend::Database),
+        "file" => Some(streams::Backend::File),
+        _ => None,
+    });
+    Some(streams::Config {
+        subscriber_lines: usize::try_from(buffer?).ok()?,
+        lines: usize::try_from(lines?).ok()?,
+        backend: backend?,
+        retention_days: days?,
+        total_lines: total?,
+        ..streams::Config::default()
+    })
+}
+
+fn read_samples(r: &mut Reader) -> Option<samples::Config> {
+    let interval = r.take("PREVIEW_SAMPLE_INTERVAL", "2", "1 to 60 seconds", duration_s(1..=60));
+    let source = r.take("PREVIEW_SAMPLE_SOURCE", "auto", "auto or engine", |text| match text {
+        "auto" => Some(samples::SourceChoice::Auto),
+        "engine" => Some(samples::SourceChoice::Engine),
+        _ => None,
+    });
+    let days = r.take("PREVIEW_METRICS_RETENTION_DAYS", "30", "1 to 3650 days", in_range(1..=3650));
+    let retention = Duration::from_secs(days? * 86_400);
+    Some(samples::Config { interval: interval?, source: source?, retention, ..samples::Config::default() })
 }
 
 fn read_orchestrator(r: &mut Reader, domain: Option<String>) -> Option<orchestrator::Config> {
@@ -207,6 +240,9 @@ fn read_orchestrator(r: &mut Reader, domain: Option<String>) -> Option<orchestra
     let startup = r.take("PREVIEW_STARTUP_TIMEOUT", "30", "1 to 600 seconds", duration_s(1..=600));
     let interval = r.take("PREVIEW_HEALTH_CHECK_INTERVAL", "30", "1 to 3600 seconds", duration_s(1..=3600));
     let timeout = r.take("PREVIEW_HEALTH_CHECK_TIMEOUT", "10", "1 to 300 seconds", duration_s(1..=300));
+    let idle = r.take("PREVIEW_IDLE_PAUSE", "300", "0 (never) to 86400 seconds", duration_s(0..=86_400));
+    let restarts = r.take("PREVIEW_MAX_RESTARTS", "3", "0 to 100", in_range(0..=100));
+    let pause = r.take("PREVIEW_RESTART_PAUSE", "1", "1 to 60 seconds", duration_s(1..=60));
     let extensions = r.take("PREVIEW_MAX_EXTENSIONS", "3", "0 to 1000", in_range(0..=1000));
     let runtime = r.take("PREVIEW_RUNTIME", "", "a runtime of the engine such as runsc", optional(host_name));
     let dial = r.take("PREVIEW_DIAL", "auto", "auto, container or published", |text| match text {
@@ -226,6 +262,9 @@ fn read_orchestrator(r: &mut Reader, domain: Option<String>) -> Option<orchestra
         startup_timeout: startup?,
         health_interval: interval?,
         health_timeout: timeout?,
+        idle_pause: Some(idle?).filter(|idle| !idle.is_zero()),
+        max_restarts: u32::try_from(restarts?).ok()?,
+        restart_pause: pause?,
         max_extensions: u32::try_from(extensions?).ok()?,
         runtime: runtime?,
         domain,
@@ -279,7 +318,7 @@ fn read_images(r: &mut Reader) -> Option<ImagesConfig> {
 
 fn read_bases(r: &mut Reader) -> Option<BaseImages> {
     let expected =
-        "JSON with any of python, node, staticSite, pythonVersions, nodeVersions, aliases, allowed";
+        "JSON with any of python, node, staticSite, go, rust, pythonVersions, nodeVersions, aliases, allowed";
     r.take("PREVIEW_BASE_IMAGES", "{}", expected, |text| serde_json::from_str(text).ok())
 }
 
@@ -313,6 +352,7 @@ fn read_api(r: &mut Reader) -> Option<api::Config> {
     let extension =
         r.take("PREVIEW_SESSION_EXTENSION_MINUTES", "30", "1 to 43200 minutes", in_range(1..=43_200));
     let warnings = r.take("ENABLE_DEPRECATION_WARNINGS", "false", "true or false", flag);
+    let origins = r.take("CORS_ORIGINS", "", "origins such as https://app.example.org, with commas", origins);
     Some(api::Config {
         max_generation_bytes: size? * 1024 * 1024,
         session: Duration::from_secs(session? * 3600),
@@ -320,6 +360,7 @@ fn read_api(r: &mut Reader) -> Option<api::Config> {
         v1_idle: idle?,
         extension: Duration::from_secs(extension? * 60),
         deprecation_warnings: warnings?,
+        origins: origins?,
     })
 }
 
@@ -328,18 +369,8 @@ fn read_others(r: &mut Reader) {
     r.take("DOCKER_IMAGE_REGISTRY", "", "a registry", |text| Some(text.to_owned()));
     r.take("PREVIEW_MEMORY_LIMIT_MB", "512", "16 to 1048576 MiB", in_range(16..=1_048_576));
     r.take("PREVIEW_SUPPORT_MONGODB", "true", "true or false", flag);
-    let backends = ["database", "file", "syslog", "elasticsearch", "cloudwatch", "otlp"];
-    r.take(
-        "PREVIEW_LOG_BACKEND",
-        "database",
-        "database, file, syslog, elasticsearch, cloudwatch or otlp",
-        one_of(&backends),
-    );
-    r.take("PREVIEW_LOG_RETENTION_DAYS", "7", "1 to 3650 days", in_range(1..=3650));
-    r.take("PREVIEW_METRICS_RETENTION_DAYS", "30", "1 to 3650 days", in_range(1..=3650));
     r.take("PREVIEW_DOCKERFILE_CACHE", "true", "true or false", flag);
     r.take("SNAPSHOT_RATE_PER_MINUTE", "10", "1 to 10000", in_range(1..=10_000));
-    r.take("CORS_ORIGINS", "", "origins with commas", |text| Some(text.to_owned()));
     for name in [
         "ENABLE_IDEMPOTENCY",
         "ENABLE_TRACE_CONTEXT",

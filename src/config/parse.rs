@@ -30,8 +30,15 @@ pub fn optional<T>(parse: impl Fn(&str) -> Option<T>) -> impl Fn(&str) -> Option
     move |text| if text.is_empty() { Some(None) } else { parse(text).map(Some) }
 }
 
-pub fn one_of<'a>(words: &'a [&'a str]) -> impl Fn(&str) -> Option<String> + 'a {
-    move |text| words.contains(&text).then(|| text.to_owned())
+/// Scheme and host of each, as a browser says them; `*` is any, `null` a page from a file.
+pub fn origins(text: &str) -> Option<Vec<String>> {
+    let is_one = |origin: &&str| {
+        let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+        matches!(*origin, "*" | "null") || host.is_some_and(|host| !host.is_empty() && !host.contains('/'))
+    };
+    let mut origins = text.split(',').map(str::trim).filter(|origin| !origin.is_empty());
+    let all: Vec<String> = origins.clone().map(str::to_owned).collect();
+    origins.all(|origin| is_one(&origin)).then_some(all)
 }
 
 /// `{"memory":256,"cpu":0.5}` as MiB and cores.

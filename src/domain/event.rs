@@ -15,8 +15,12 @@ pub enum EventType {
     Degraded,
     Unhealthy,
     Recovered,
+    /// The app ended or hung, and is started again.
+    Crashed,
     Restarted,
     Extended,
+    /// The session ends soon.
+    Expiring,
     Paused,
     Resumed,
     Stopped,
@@ -48,8 +52,10 @@ impl EventType {
             Self::Degraded => "degraded",
             Self::Unhealthy => "unhealthy",
             Self::Recovered => "recovered",
+            Self::Crashed => "crashed",
             Self::Restarted => "restarted",
             Self::Extended => "extended",
+            Self::Expiring => "expiring",
             Self::Paused => "paused",
             Self::Resumed => "resumed",
             Self::Stopped => "stopped",

@@ -63,7 +63,7 @@ impl Stage {
             Self::Prepare => "engine",
             Self::Database => "database",
             Self::Startup => "startup_timeout",
-            Self::Run => "health_check",
+            Self::Run => "exit",
         }
     }
 }

@@ -51,6 +51,16 @@ pub enum HealthStatus {
     Unhealthy,
 }
 
+/// Who had a preview paused, and so who may wake it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PausedBy {
+    /// Somebody asked for it: it stays paused until somebody asks to resume it.
+    Request,
+    /// Nobody used it for a while: the next visitor wakes it.
+    Idleness,
+}
+
 /// The row of `preview_instances`: what should be, and what was last seen.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Preview {
@@ -60,6 +70,8 @@ pub struct Preview {
     pub user_id: UserId,
     pub user_tier: UserTier,
     pub status: Status,
+    /// Present while it is paused.
+    pub paused_by: Option<PausedBy>,
     pub failure: Option<Failure>,
     /// The daemon's port for this preview, once one was taken.
     pub port: Option<u16>,
@@ -72,6 +84,9 @@ pub struct Preview {
     pub started_at: Option<DateTime<Utc>>,
     pub stopped_at: Option<DateTime<Utc>>,
     pub expires_at: DateTime<Utc>,
+    /// Seconds without a visitor after which the session ends before its time; sessions of the
+    /// first API have one.
+    pub idle_timeout_s: Option<u32>,
     pub container_id: Option<String>,
     pub image: Option<String>,
     pub network: Option<String>,

@@ -10,7 +10,7 @@ use bollard::models::{
 use chrono::{DateTime, Datelike, Utc};
 
 use super::ownership::of_container;
-use super::{ContainerProcess, Ownership};
+use super::{ContainerProcess, Ownership, Storage};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ContainerStatus {
@@ -45,6 +45,8 @@ pub struct ContainerState {
     pub oom_killed: bool,
     /// Its first process while it runs.
     pub process: Option<ContainerProcess>,
+    /// Where what it writes lies.
+    pub storage: Storage,
     /// By network name, while it runs.
     pub addresses: BTreeMap<String, IpAddr>,
     /// Names of all networks it is in, running or not.
@@ -97,6 +99,7 @@ impl ContainerState {
             exit_code: state.exit_code.filter(|_| !running && has_run(&state)),
             oom_killed: state.oom_killed.unwrap_or(false),
             process: process(&id, &state),
+            storage: Storage::new(answer.graph_driver, answer.mounts),
             published_port: published_port(&network),
             addresses: addresses(network),
             networks,

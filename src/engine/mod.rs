@@ -6,11 +6,13 @@
 //! does not carry them is never changed. A handle can be made without an engine: calls answer
 //! [`EngineError::Unreachable`] until one is there.
 
+mod attach;
 mod build;
 mod cgroup;
 mod container_spec;
 mod container_state;
 mod containers;
+mod disk;
 mod error;
 mod events;
 mod images;
@@ -20,6 +22,7 @@ mod networks;
 mod ownership;
 mod process;
 mod sockets;
+mod stats;
 mod transport;
 mod volumes;
 
@@ -32,10 +35,12 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::domain::InstanceId;
 
+pub use attach::Output;
 pub use build::{BuildContext, BuildError, BuildRequest, Builder};
-pub use cgroup::{CgroupLimits, Usage};
+pub use cgroup::{CgroupLimits, Meter};
 pub use container_spec::{ContainerSpec, VolumeMount};
 pub use container_state::{ContainerState, ContainerStatus, OwnedContainer};
+pub use disk::Storage;
 pub use error::EngineError;
 pub use events::{EngineEvent, EventKind};
 pub use images::OwnedImage;
@@ -197,7 +202,7 @@ mod tests {
         movable((engine.owned_networks(), engine.all_subnets(), engine.remove_network("x")));
         movable((engine.owned_images(), engine.image_id("x"), engine.remove_image("x")));
         movable((engine.owned_volumes(), engine.remove_volume("x"), engine.upload("x", "".into(), "/")));
-        movable((engine.events(), engine.logs("x", LogsFrom::Start, true)));
+        movable((engine.events(), engine.logs("x", LogsFrom::Start, true), engine.stats("x")));
         let (lines, _read) = tokio::sync::mpsc::channel(1);
         movable(engine.pull("x", &lines));
         let create = async |spec: ContainerSpec, net: NetworkSpec| {

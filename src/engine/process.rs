@@ -47,10 +47,15 @@ impl ContainerProcess {
         &self.roots.cgroup
     }
 
+    /// `/proc/PID`.
+    pub(super) fn folder(&self) -> PathBuf {
+        self.roots.proc.join(self.pid.to_string())
+    }
+
     /// A file of the process under `/proc`; `None` once it is not the container's any more, or
     /// when the engine's processes are not visible here.
     pub(super) fn read(&self, file: &str) -> Option<String> {
-        let folder = self.roots.proc.join(self.pid.to_string());
+        let folder = self.folder();
         let text = std::fs::read_to_string(folder.join(file)).ok()?;
         // Looked at after the read: a process that ended in between does not pass.
         let cgroups = std::fs::read_to_string(folder.join("cgroup")).ok()?;

@@ -7,7 +7,7 @@ use super::frameworks::Outline;
 use super::needs::{self, CacheNeed, DatabaseNeed, DatabaseTask};
 use super::plan::{EnvRead, Language, Notes, Place, Plan, Source};
 use super::project::Project;
-use super::{context, dotenv, health};
+use super::{broken, context, dotenv, examples, health};
 use crate::domain::{FileSet, Metadata};
 
 pub fn assemble(
@@ -20,7 +20,10 @@ pub fn assemble(
     let notes = &mut notes;
     let own = language == Language::Docker;
     let (health_path, health_path_given) = health::choose(project, outline.health, notes);
-    let dotenv = if own { BTreeMap::new() } else { dotenv_of(files, notes) };
+    let mut dotenv = if own { BTreeMap::new() } else { dotenv_of(files, notes) };
+    if !own {
+        examples::add(project, &outline.folder, &mut dotenv, notes);
+    }
     let system_packages = if own { Vec::new() } else { system_packages(project, language, notes) };
     let environment_read = project.environment_read();
     let environment_missing = missing(project.metadata, &dotenv, &outline, &environment_read, notes);
@@ -29,6 +32,9 @@ pub fn assemble(
         folder => format!("/app/{folder}"),
     };
     let expected = Expected::find(project, &environment_read, &working_dir, notes);
+    if !own {
+        broken::warn(project, notes);
+    }
     let notes = std::mem::take(notes);
     Plan {
         language,

@@ -9,7 +9,7 @@ pub enum Runtime {
     Python { version: String },
     /// `20`.
     Node { version: String },
-    /// Compiles Go: `1.19`.
+    /// Compiles Go.
     Go,
     /// Compiles Rust.
     Rust,
@@ -27,7 +27,7 @@ pub struct BaseImages {
     pub node: String,
     /// Default `previewd/static:1`.
     pub static_site: String,
-    /// Default `previewd/go:1.19`.
+    /// Default `previewd/go:1`.
     pub go: String,
     /// Default `previewd/rust:1`.
     pub rust: String,
@@ -63,7 +63,7 @@ impl Default for BaseImages {
             python: "previewd/python:{version}".into(),
             node: "previewd/node:{version}".into(),
             static_site: "previewd/static:1".into(),
-            go: "previewd/go:1.19".into(),
+            go: "previewd/go:1".into(),
             rust: "previewd/rust:1".into(),
             python_versions: vec!["3.11".into()],
             node_versions: vec!["20".into()],

@@ -1,7 +1,7 @@
 //! The path that is asked whether the app is well.
 
 use super::plan::{Notes, Place, Source};
-use super::project::{Project, is_javascript, is_python};
+use super::project::Project;
 
 /// Paths apps answer to for this, the more telling first.
 const PATHS: [&str; 13] = [
@@ -58,10 +58,11 @@ fn route(project: &Project<'_>) -> Option<(&'static str, Place)> {
     let mut best: Option<(usize, Place)> = None;
     let sources = project.python().iter().map(|file| file.path.as_str());
     let sources = sources.chain(project.node().iter().map(|file| file.path.as_str()));
-    for path in sources.filter(|path| is_python(path) || is_javascript(path)) {
+    let sources = sources.chain(project.go().iter().map(|file| file.path.as_str()));
+    for path in sources {
         let Some(text) = project.text(path).filter(|text| holds_any(text)) else { continue };
         for (index, line) in text.lines().enumerate().filter(|(_, line)| makes_a_route(line)) {
-            let rank = PATHS.iter().position(|known| quotes(line, known));
+            let rank = PATHS.iter().position(|known| quotes(line, known) || is_djangos(line, known));
             if let Some(rank) = rank.filter(|rank| best.as_ref().is_none_or(|(before, _)| rank < before)) {
                 best = Some((rank, Place { file: path.to_owned(), line: Some(index + 1) }));
             }
@@ -80,12 +81,18 @@ fn makes_a_route(line: &str) -> bool {
         ["@router.", "router.", "@bp.", "bp.", "blueprint"].iter().any(|start| line.starts_with(start));
     line.len() < 400
         && !below
-        && [".get(", ".route(", "path(", "Route(", ".add_route(", ".handle("]
+        && [".get(", ".route(", "path(", "Route(", ".add_route(", ".handle(", "HandleFunc(", ".GET("]
             .iter()
             .any(|call| line.contains(call))
         && !line.contains("fetch")
         && !line.contains("axios")
         && !line.contains("client.")
+}
+
+/// `path("health/", …)`: without the slash in front.
+fn is_djangos(line: &str, known: &str) -> bool {
+    let bare = known.trim_start_matches('/');
+    line.trim_start().starts_with("path(") && (quotes(line, bare) || quotes(line, &format!("{bare}/")))
 }
 
 fn quotes(line: &str, path: &str) -> bool {
@@ -109,6 +116,8 @@ mod tests {
         assert_eq!(chosen(&[("main.py", "@app.get('/ping')\n@app.get(\"/healthz\")\n")]), "/healthz");
         assert_eq!(chosen(&[("a.js", "app.get('/api/health', f)")]), "/api/health");
         assert_eq!(chosen(&[("app/api/health/route.ts", "")]), "/api/health");
+        assert_eq!(chosen(&[("urls.py", "    path('health/', ok),\n")]), "/health");
+        assert_eq!(chosen(&[("main.go", "http.HandleFunc(\"/healthz\", f)")]), "/healthz");
         assert_eq!(chosen(&[("a.py", "@router.get('/health')\n")]), "/");
         assert_eq!(chosen(&[("a.js", "fetch('/health').get('/health')")]), "/");
     }

@@ -13,17 +13,22 @@
 
 mod assemble;
 mod bases;
+mod broken;
+pub mod compare;
 mod context;
 mod dockerfile;
 mod dotenv;
 pub mod endpoints;
 mod entry_point;
 mod error;
+mod examples;
 mod frameworks;
 mod go;
 mod health;
+pub mod models;
 mod needs;
 mod node;
+pub mod outline;
 mod own_dockerfile;
 mod plan;
 mod planner;

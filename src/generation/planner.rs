@@ -6,7 +6,7 @@ use super::assemble::assemble;
 use super::bases::BaseImages;
 use super::entry_point::EntryPoint;
 use super::error::PlanError;
-use super::frameworks::{ALL, Finding, Framework, Outline, Strength};
+use super::frameworks::{ALL, Finding, Framework, Outline, Strength, both};
 use super::own_dockerfile;
 use super::plan::{Language, Notes, Place, Plan, Source};
 use super::project::Project;
@@ -26,7 +26,8 @@ pub fn plan(metadata: &Metadata, files: &FileSet, bases: &BaseImages) -> Result<
         }
         None => {
             let framework = choose(&project, &mut notes)?;
-            (framework.language(), framework.outline(&project, &mut notes)?)
+            let outline = framework.outline(&project, &mut notes)?;
+            (framework.language(), both::combine(&project, files, outline, &mut notes))
         }
     };
     Ok(assemble(&project, files, language, outline, notes))
@@ -143,6 +144,12 @@ fn choose(project: &Project<'_>, notes: &mut Notes) -> Result<&'static dyn Frame
             }
         }
     }
+    let shown = |(framework, _): &(&'static dyn Framework, Finding)| framework.shows_pages_itself(project);
+    if let Some(at) = findings.iter().position(shown) {
+        // What a visitor is to see comes before what only answers it.
+        let pages = findings.remove(at);
+        findings.insert(0, pages);
+    }
     let mut findings = findings.into_iter();
     let Some((framework, finding)) = findings.next() else {
         return Err(PlanError::NothingToStart { looked_for: looked_for(language) });
@@ -152,8 +159,15 @@ fn choose(project: &Project<'_>, notes: &mut Notes) -> Result<&'static dyn Frame
     for (other, finding) in findings.filter(|(other, finding)| {
         finding.strength >= Strength::Pages && other.language() != framework.language()
     }) {
-        let message =
-            format!("also looks like {} ({}); metadata.framework decides", other.name(), finding.reason);
+        let message = match framework.shows_pages_itself(project) {
+            true => format!(
+                "{} is not started: the pages are what a visitor sees; metadata.framework decides",
+                other.name()
+            ),
+            false => {
+                format!("also looks like {} ({}); metadata.framework decides", other.name(), finding.reason)
+            }
+        };
         notes.warn(message, finding.place);
     }
     Ok(framework)
@@ -165,6 +179,11 @@ fn by_entry(
     findings: &[(&'static dyn Framework, Finding)],
 ) -> Option<&'static dyn Framework> {
     let found = |language| findings.iter().find(|(f, _)| f.language() == language).map(|(f, _)| *f);
+    if let Some((django, _)) = findings.iter().find(|(framework, _)| framework.name() == "django")
+        && project.entry.as_ref()?.is_python()
+    {
+        return Some(*django);
+    }
     match project.entry.as_ref()? {
         EntryPoint::PythonServer { server, target, .. } => {
             let location = target.as_ref().and_then(|target| python::locate_module(project, &target.module));

@@ -45,6 +45,23 @@ pub fn each_node<'t>(tree: &'t Tree, mut visit: impl FnMut(Node<'t>)) {
     }
 }
 
+/// The line of the first thing that could not be read, from 1.
+pub fn first_error(tree: &Tree) -> Option<usize> {
+    let mut node = tree.root_node();
+    if !node.has_error() {
+        return None;
+    }
+    for _ in 0..10_000 {
+        if node.is_error() || node.is_missing() {
+            break;
+        }
+        let mut cursor = node.walk();
+        let Some(inner) = node.children(&mut cursor).find(Node::has_error) else { break };
+        node = inner;
+    }
+    Some(line_of(node))
+}
+
 /// The line a node starts on, from 1.
 pub fn line_of(node: Node<'_>) -> usize {
     node.start_position().row + 1

@@ -38,8 +38,8 @@ pub(super) async fn forward(
     match pass(visit, request, seen, record.started(), limit).await {
         Ok((response, lease)) => Ok(deliver(response, lease, record)),
         Err(fault) => {
-            if fault.is_the_apps() {
-                record.answered(fault.status(), None);
+            if let Some(kind) = fault.of_the_app() {
+                record.failed(fault.status(), kind);
             }
             Err(fault)
         }

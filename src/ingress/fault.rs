@@ -5,6 +5,7 @@ use std::io;
 use hyper::StatusCode;
 
 use super::hooks::Diagnosis;
+use crate::domain::ErrorKind;
 
 /// A preview port could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +44,8 @@ pub(super) enum Fault {
     Misdirected,
     Waiting(String),
     Returning,
+    /// It was asked to wake, and did not in time.
+    Asleep,
     Paused,
     Down(String),
     /// Nothing accepts connections at the recorded address.
@@ -63,7 +66,9 @@ impl Fault {
         match self {
             Self::Invalid(status, _) => *status,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
-            Self::Waiting(_) | Self::Returning | Self::Paused => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Waiting(_) | Self::Returning | Self::Asleep | Self::Paused => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Down(_) | Self::Refused(_) | Self::Unreachable(_) | Self::BadAnswer(_) => {
                 StatusCode::BAD_GATEWAY
             }
@@ -73,11 +78,16 @@ impl Fault {
         }
     }
 
-    /// Whether it counts as a request to the app that failed. A page that waits for the app to be
-    /// built asks again every second, and says nothing about the app.
-    pub(super) fn is_the_apps(&self) -> bool {
-        self.status().is_server_error()
-            && !matches!(self, Self::Waiting(_) | Self::Returning | Self::Paused | Self::Invalid(..))
+    /// How the app failed, when it counts as a request to the app. A page that waits for the app to
+    /// be built asks again every second, and says nothing about the app.
+    pub(super) fn of_the_app(&self) -> Option<ErrorKind> {
+        match self {
+            Self::Invalid(..) | Self::Misdirected | Self::StalledBody | Self::ClientGone => None,
+            Self::Waiting(_) | Self::Returning | Self::Asleep | Self::Paused => None,
+            Self::Down(_) | Self::Refused(_) | Self::Unreachable(_) => Some(ErrorKind::Unreachable),
+            Self::BadAnswer(_) => Some(ErrorKind::BadAnswer),
+            Self::Timeout => Some(ErrorKind::Timeout),
+        }
     }
 }
 
@@ -88,6 +98,7 @@ impl From<Fault> for RequestError {
             Fault::Misdirected => Self::Invalid("the Host header names no preview"),
             Fault::Waiting(stage) => Self::NotRunning(format!("the preview is {stage}")),
             Fault::Returning => Self::NotRunning("the preview is being found again".to_owned()),
+            Fault::Asleep => Self::NotRunning("the preview does not wake".to_owned()),
             Fault::Paused => Self::NotRunning("the preview is paused".to_owned()),
             Fault::Down(reason) => Self::NotRunning(format!("the preview is down: {reason}")),
             Fault::Refused(diagnosis) => Self::Refused(diagnosis),

@@ -33,7 +33,7 @@ pub(super) struct Gate {
     /// The listener, its connections and the tunnels.
     pub(super) tasks: TaskTracker,
     pub(super) closed: CancellationToken,
-    /// Signalled when the upstream is set: requests to a paused preview wait for it.
+    /// Signalled when the upstream is set: requests to a preview that sleeps wait for it.
     changed: Notify,
     /// Told to end when the gate closes. Each has its own channel, for a shared one would be a lock
     /// that every connection takes whenever it is polled.
@@ -73,11 +73,11 @@ impl Gate {
         self.changed.notify_waiters();
     }
 
-    /// The address to ask, with a kept connection if there is one; wakes a paused preview first,
-    /// and waits for one that is being found again after a restart of the daemon.
+    /// The address to ask, with a kept connection if there is one. Waits for a preview that wakes, or
+    /// that is being found again after a restart of the daemon.
     pub(super) async fn checkout(&self, now: Instant) -> Result<(SocketAddr, Option<Connection>), Fault> {
         match self.upstreams.take(now, &self.shared.config) {
-            Err(Fault::Paused | Fault::Returning) => Box::pin(self.come_back()).await,
+            Err(Fault::Asleep | Fault::Returning) => Box::pin(self.come_back()).await,
             route => route,
         }
     }
@@ -88,16 +88,12 @@ impl Gate {
             let mut changed = std::pin::pin!(self.changed.notified());
             changed.as_mut().enable();
             let fault = match self.upstreams.take(Instant::now(), &self.shared.config) {
-                Err(Fault::Returning) => Fault::Returning,
-                Err(Fault::Paused) => match &self.shared.hooks.wake {
-                    Some(wake) => {
-                        wake(self.preview);
-                        Fault::Paused
-                    }
-                    None => return Err(Fault::Paused),
-                },
+                Err(fault @ (Fault::Asleep | Fault::Returning)) => fault,
                 route => return route,
             };
+            if let (Fault::Asleep, Some(wake)) = (&fault, &self.shared.hooks.wake) {
+                wake(self.preview);
+            }
             timeout_at(deadline, changed).await.map_err(|_| fault)?;
         }
     }

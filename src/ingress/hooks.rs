@@ -52,6 +52,8 @@ pub struct Finished<'a> {
     pub bytes_in: u64,
     /// Bytes of the answer's body.
     pub bytes_out: u64,
+    /// Of the request's `traceparent`.
+    pub trace_id: Option<&'a str>,
 }
 
 type OwnToken = dyn Fn(&str) -> bool + Send + Sync;
@@ -65,7 +67,7 @@ pub struct Hooks {
     /// Whether a bearer token is one of previewd's own, which no app may see. What it does not
     /// recognise is the app's own `Authorization`, and passes.
     pub own_token: Option<Arc<OwnToken>>,
-    /// Called when a request finds its preview paused, perhaps many times. It must not block; the
+    /// Called when a request finds its preview asleep, perhaps many times. It must not block; the
     /// request waits until the upstream is set to an address.
     pub wake: Option<Arc<Wake>>,
 }

@@ -50,6 +50,6 @@ pub use fault::{IngressError, RequestError};
 pub use hooks::{Diagnose, Diagnosis, Finished, Hooks, Observer};
 pub use probe::ProbeResult;
 pub use request::{ProxiedRequest, ProxiedResponse};
-pub use service::Ingress;
-pub use traffic::{Latencies, Traffic};
+pub use service::{Ingress, PortsInUse};
+pub use traffic::Traffic;
 pub use upstream::Upstream;

@@ -49,6 +49,7 @@ impl Words {
             Fault::Returning => {
                 ("the preview is being found again".to_owned(), "This page reloads by itself.")
             }
+            Fault::Asleep => ("the preview is being woken".to_owned(), "This page reloads by itself."),
             Fault::Paused => ("the preview is paused".to_owned(), "Resume it to use it."),
             Fault::Down(reason) => (format!("the preview is down: {reason}"), "Its logs say more."),
             Fault::Refused(diagnosis) => (diagnosis.in_words(), advice_on(diagnosis)),
@@ -58,7 +59,11 @@ impl Words {
             Fault::StalledBody => ("the rest of the request did not come".to_owned(), ""),
             Fault::ClientGone => ("the request was abandoned".to_owned(), ""),
         };
-        Self { what, advice, refreshes: matches!(fault, Fault::Waiting(_) | Fault::Returning) }
+        Self {
+            what,
+            advice,
+            refreshes: matches!(fault, Fault::Waiting(_) | Fault::Returning | Fault::Asleep),
+        }
     }
 }
 

@@ -1,10 +1,11 @@
-//! Whether an app answers: one request over a connection of its own, counted nowhere.
+//! Whether an app answers, and what it says of itself: one request over a connection of its own,
+//! counted nowhere.
 
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -43,6 +44,25 @@ pub(super) async fn probe(address: SocketAddr, path: &str, limit: Duration) -> P
             ProbeResult::Status(status)
         }
     }
+}
+
+/// Asks for `path` and brings the body of an answer that is a success, whole: none when there is no
+/// such answer in time, or more of it than `most` bytes.
+pub(super) async fn fetch(address: SocketAddr, path: &str, limit: Duration, most: usize) -> Option<Bytes> {
+    let uri = path.parse::<Uri>().ok()?;
+    let whole = async {
+        let (status, mut body, _connection) = ask(address, uri).await.ok()?;
+        let mut read = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.ok()?.into_data() else { continue };
+            if read.len() + data.len() > most {
+                return None;
+            }
+            read.extend_from_slice(&data);
+        }
+        (status == 200).then(|| read.freeze())
+    };
+    timeout(limit, whole).await.ok().flatten()
 }
 
 async fn ask(address: SocketAddr, uri: Uri) -> Result<(u16, Incoming, Driver), ProbeResult> {

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hyper::header::HeaderValue;
 use hyper::{Method, Request, StatusCode, Uri};
 
 use super::body::{Meter, Outbound};
 use super::hooks::{Finished, Observer};
 use super::upstream::Lease;
 use super::visit::{Phase, Visit};
+use crate::domain::ErrorKind;
 
 /// Counts the request when the answer's head is there, and reports it when the answer is over or
 /// abandoned, whichever comes first.
@@ -29,17 +31,20 @@ struct Seen {
     observer: Arc<dyn Observer>,
     method: Method,
     uri: Uri,
+    trace_id: Option<String>,
     meter: Option<Arc<Meter>>,
 }
 
 impl Record {
     pub(super) fn begin(visit: &Arc<Visit>, request: &Request<Outbound>) -> Box<Self> {
         visit.enter(Phase::Answering);
+        visit.gate.tally.begin();
         let seen = visit.gate.shared.hooks.observer.as_ref().map(|observer| {
             Box::new(Seen {
                 observer: observer.clone(),
                 method: request.method().clone(),
                 uri: request.uri().clone(),
+                trace_id: request.headers().get("traceparent").and_then(trace_id),
                 meter: request.body().meter(),
             })
         });
@@ -59,12 +64,21 @@ impl Record {
         self.started
     }
 
-    /// The app's answer, or a page in its place, begins.
+    /// The app's answer begins.
     pub(super) fn answered(&mut self, status: StatusCode, lease: Option<Lease>) {
-        self.latest = Instant::now();
-        self.visit.gate.tally.answered(self.started, self.latest, status.is_server_error());
-        self.answer = Some((status, self.latest - self.started));
         self.lease = lease;
+        self.count(status, status.is_server_error().then_some(ErrorKind::ServerError));
+    }
+
+    /// There is no answer of the app's, and a page goes out in its place.
+    pub(super) fn failed(&mut self, status: StatusCode, kind: ErrorKind) {
+        self.count(status, Some(kind));
+    }
+
+    fn count(&mut self, status: StatusCode, error: Option<ErrorKind>) {
+        self.latest = Instant::now();
+        self.visit.gate.tally.answered(self.started, self.latest, error);
+        self.answer = Some((status, self.latest - self.started));
     }
 
     pub(super) fn sent(&mut self, bytes: usize) {
@@ -104,13 +118,21 @@ impl Record {
             duration: self.started.elapsed(),
             bytes_in: seen.meter.as_ref().map_or(0, |meter| meter.bytes()),
             bytes_out: self.bytes_out,
+            trace_id: seen.trace_id.as_deref(),
         });
     }
+}
+
+/// The second part of `00-{32 hex}-{16 hex}-{2 hex}`.
+fn trace_id(traceparent: &HeaderValue) -> Option<String> {
+    let id = traceparent.to_str().ok()?.split('-').nth(1)?;
+    (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| id.to_owned())
 }
 
 impl Drop for Record {
     fn drop(&mut self) {
         self.visit.answered();
+        self.visit.gate.tally.end();
         if let (Some(seen), Some((status, latency))) = (&self.seen, self.answer) {
             self.report(seen, status, latency);
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -21,7 +21,7 @@ use super::{
     Body, Config, Hooks, IngressError, ProbeResult, ProxiedRequest, ProxiedResponse, RequestError, Traffic,
     Upstream, listener, pages, probe, request,
 };
-use crate::domain::PreviewId;
+use crate::domain::{PreviewId, TrafficTotals};
 
 /// All previews' ways in. Cheap to clone; every clone is the same.
 #[derive(Clone)]
@@ -34,6 +34,16 @@ pub struct Ingress {
 struct Gates {
     ports: PortRange,
     open: HashMap<PreviewId, Arc<Gate>>,
+    /// Of the ports that have been closed.
+    closed: TrafficTotals,
+}
+
+/// How much of the range of ports is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PortsInUse {
+    pub used: usize,
+    /// All that the range has.
+    pub of: usize,
 }
 
 impl Ingress {
@@ -41,7 +51,11 @@ impl Ingress {
         let ports = PortRange::new(config.port_min, config.port_max);
         Self {
             shared: Arc::new(Shared { config, hooks }),
-            gates: Arc::new(Mutex::new(Gates { ports, open: HashMap::new() })),
+            gates: Arc::new(Mutex::new(Gates {
+                ports,
+                open: HashMap::new(),
+                closed: TrafficTotals::default(),
+            })),
         }
     }
 
@@ -75,6 +89,12 @@ impl Ingress {
         }
     }
 
+    /// Since when the preview has had no request and no tunnel; none while it has one, and for a preview
+    /// that is not open. One that never had any is unused since its port was opened.
+    pub fn unused_since(&self, preview: PreviewId) -> Option<Instant> {
+        self.gate(preview)?.tally.unused_since()
+    }
+
     /// Closes the preview's port and everything that came in through it. Requests under way are given
     /// `drain_timeout` to end. The port is free when this returns; closing twice does nothing more.
     pub async fn close(&self, preview: PreviewId) {
@@ -84,6 +104,7 @@ impl Ingress {
         if gates.open.get(&preview).is_some_and(|open| Arc::ptr_eq(open, &gate)) {
             gates.open.remove(&preview);
             gates.ports.give_back(gate.port);
+            gates.closed.add(&gate.tally.totals());
         }
     }
 
@@ -103,6 +124,20 @@ impl Ingress {
         self.gate(preview).map(|gate| gate.tally.read())
     }
 
+    /// What has passed through all previews since the start, those of closed ports included.
+    pub fn totals(&self) -> TrafficTotals {
+        let gates = self.gates();
+        let mut all = gates.closed.clone();
+        gates.open.values().for_each(|gate| all.add(&gate.tally.totals()));
+        all
+    }
+
+    pub fn ports(&self) -> PortsInUse {
+        let gates = self.gates();
+        let (min, max) = gates.ports.bounds();
+        PortsInUse { used: gates.open.len(), of: usize::from(max - min) + 1 }
+    }
+
     /// Makes one request to the app, the way a visitor would, and brings its answer whole.
     pub async fn request(
         &self,
@@ -116,6 +151,13 @@ impl Ingress {
     /// Asks an app whether it answers: no redirects, no more than `limit`, not counted as traffic.
     pub async fn probe(&self, address: SocketAddr, path: &str, limit: Duration) -> ProbeResult {
         probe::probe(address, path, limit).await
+    }
+
+    /// Fetches what a serving preview has under `path`, of at most `most` bytes and within `limit`; a
+    /// paused one is not woken for it. Not counted as traffic.
+    pub async fn fetch(&self, preview: PreviewId, path: &str, limit: Duration, most: usize) -> Option<Bytes> {
+        let address = self.gate(preview)?.upstreams.address()?;
+        probe::fetch(address, path, limit, most).await
     }
 
     /// Serves a request that came in elsewhere, from `peer`, and was found by its `Host` to be for this

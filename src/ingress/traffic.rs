@@ -1,9 +1,14 @@
 //! What has passed through one preview: counters that cost a few atomic additions a request.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicI64, AtomicU64,
+    Ordering::{Relaxed, SeqCst},
+};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
+
+use crate::domain::{ErrorCounts, ErrorKind, Latencies, TrafficTotals};
 
 /// A preview's traffic since its port was opened.
 #[derive(Debug, Clone)]
@@ -24,17 +29,12 @@ pub struct Traffic {
     /// Sockets of visitors, tunnels included.
     pub open_connections: u64,
     pub open_websockets: u64,
+    /// Requests whose answers are not over.
+    pub in_flight: u64,
     /// The last time anything came or went, by both clocks.
     pub last_activity: Option<(Instant, DateTime<Utc>)>,
-    /// The latencies behind the percentiles; subtract an earlier one to see a period.
-    pub latencies: Latencies,
-}
-
-/// How many requests took how long. Values are kept to 1/16 of their size.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Latencies {
-    counts: Vec<u64>,
-    total_micros: u64,
+    /// What is behind these figures; subtract an earlier one to see a period.
+    pub totals: TrafficTotals,
 }
 
 /// The living counters behind [`Traffic`].
@@ -42,11 +42,12 @@ pub struct Latencies {
 pub(super) struct Tally {
     counts: Box<[AtomicU64]>,
     total_micros: AtomicU64,
-    errors: AtomicU64,
+    errors: [AtomicU64; ErrorKind::ALL.len()],
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
     connections: AtomicU64,
     tunnels: AtomicU64,
+    in_flight: AtomicU64,
     opened: (Instant, DateTime<Utc>),
     /// Microseconds after `opened`; negative before the first activity.
     last_activity: AtomicI64,
@@ -55,32 +56,33 @@ pub(super) struct Tally {
 impl Tally {
     pub(super) fn new() -> Self {
         Self {
-            counts: (0..BUCKETS).map(|_| AtomicU64::new(0)).collect(),
+            counts: (0..Latencies::BUCKETS).map(|_| AtomicU64::new(0)).collect(),
             total_micros: AtomicU64::new(0),
-            errors: AtomicU64::new(0),
+            errors: Default::default(),
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
             connections: AtomicU64::new(0),
             tunnels: AtomicU64::new(0),
+            in_flight: AtomicU64::new(0),
             opened: (Instant::now(), Utc::now()),
             last_activity: AtomicI64::new(-1),
         }
     }
 
     /// One request that began at `started` and was answered at `now`.
-    pub(super) fn answered(&self, started: Instant, now: Instant, failed: bool) {
+    pub(super) fn answered(&self, started: Instant, now: Instant, error: Option<ErrorKind>) {
         let micros = (now - started).as_micros() as u64;
-        self.counts[bucket(micros)].fetch_add(1, Relaxed);
+        self.counts[Latencies::bucket(micros)].fetch_add(1, Relaxed);
         self.total_micros.fetch_add(micros, Relaxed);
-        if failed {
-            self.errors.fetch_add(1, Relaxed);
+        if let Some(kind) = error {
+            self.errors[kind.index()].fetch_add(1, Relaxed);
         }
         self.touch(now);
     }
 
     /// An answer that broke off after its head had been counted as a good one.
     pub(super) fn broke_off(&self) {
-        self.errors.fetch_add(1, Relaxed);
+        self.errors[ErrorKind::BrokenOff.index()].fetch_add(1, Relaxed);
     }
 
     pub(super) fn received(&self, bytes: u64) {
@@ -107,6 +109,25 @@ impl Tally {
         self.connections.fetch_sub(1, Relaxed);
     }
 
+    pub(super) fn begin(&self) {
+        // In one order with the upstream's lock: who sees none in flight after closing the way in can
+        // rely on it.
+        self.in_flight.fetch_add(1, SeqCst);
+    }
+
+    pub(super) fn end(&self) {
+        self.in_flight.fetch_sub(1, SeqCst);
+    }
+
+    /// Since when nobody has used the preview; none while somebody does.
+    pub(super) fn unused_since(&self) -> Option<Instant> {
+        if self.in_flight.load(SeqCst) > 0 || self.tunnels.load(Relaxed) > 0 {
+            return None;
+        }
+        let active = u64::try_from(self.last_activity.load(Relaxed)).unwrap_or(0);
+        Some(self.opened.0 + Duration::from_micros(active))
+    }
+
     pub(super) fn open_tunnel(&self) {
         self.tunnels.fetch_add(1, Relaxed);
     }
@@ -115,86 +136,35 @@ impl Tally {
         self.tunnels.fetch_sub(1, Relaxed);
     }
 
-    pub(super) fn read(&self) -> Traffic {
-        let latencies = Latencies {
-            counts: self.counts.iter().map(|count| count.load(Relaxed)).collect(),
-            total_micros: self.total_micros.load(Relaxed),
-        };
-        let active = u64::try_from(self.last_activity.load(Relaxed)).ok().map(Duration::from_micros);
-        Traffic {
-            requests: latencies.count(),
-            errors: self.errors.load(Relaxed),
-            avg_ms: latencies.average_ms(),
-            p50_ms: latencies.percentile_ms(50.0),
-            p95_ms: latencies.percentile_ms(95.0),
-            p99_ms: latencies.percentile_ms(99.0),
+    pub(super) fn totals(&self) -> TrafficTotals {
+        let counts = self.counts.iter().map(|count| count.load(Relaxed));
+        TrafficTotals {
+            latencies: Latencies::from_counts(counts, self.total_micros.load(Relaxed)),
+            errors: ErrorCounts::from_counts(|kind| self.errors[kind.index()].load(Relaxed)),
             bytes_in: self.bytes_in.load(Relaxed),
             bytes_out: self.bytes_out.load(Relaxed),
+        }
+    }
+
+    pub(super) fn read(&self) -> Traffic {
+        let totals = self.totals();
+        let active = u64::try_from(self.last_activity.load(Relaxed)).ok().map(Duration::from_micros);
+        Traffic {
+            requests: totals.requests(),
+            errors: totals.errors.total(),
+            avg_ms: totals.latencies.average_ms(),
+            p50_ms: totals.latencies.percentile_ms(50.0),
+            p95_ms: totals.latencies.percentile_ms(95.0),
+            p99_ms: totals.latencies.percentile_ms(99.0),
+            bytes_in: totals.bytes_in,
+            bytes_out: totals.bytes_out,
             open_connections: self.connections.load(Relaxed),
             open_websockets: self.tunnels.load(Relaxed),
+            in_flight: self.in_flight.load(Relaxed),
             last_activity: active.map(|after| (self.opened.0 + after, self.opened.1 + after)),
-            latencies,
+            totals,
         }
     }
-}
-
-impl Latencies {
-    pub fn count(&self) -> u64 {
-        self.counts.iter().sum()
-    }
-
-    /// 0 when there were no requests.
-    pub fn average_ms(&self) -> f64 {
-        match self.count() {
-            0 => 0.0,
-            count => self.total_micros as f64 / count as f64 / 1e3,
-        }
-    }
-
-    /// `percent` from 0 to 100; 0 when there were no requests.
-    pub fn percentile_ms(&self, percent: f64) -> f64 {
-        let rank = (self.count() as f64 * percent / 100.0).ceil().max(1.0) as u64;
-        let mut seen = 0;
-        let found = self.counts.iter().position(|count| {
-            seen += count;
-            seen >= rank
-        });
-        found.map_or(0.0, |index| middle_of(index) / 1e3)
-    }
-
-    /// What was added since `earlier` was read from the same preview.
-    pub fn since(&self, earlier: &Self) -> Self {
-        let counts = self.counts.iter().zip(&earlier.counts).map(|(now, then)| now.saturating_sub(*then));
-        Self {
-            counts: counts.collect(),
-            total_micros: self.total_micros.saturating_sub(earlier.total_micros),
-        }
-    }
-}
-
-/// Each power of two is divided into 16 buckets, up to 2^32 µs (71 minutes).
-const SUB: u32 = 4;
-const TOP: u32 = 31;
-const BUCKETS: usize = ((TOP - SUB + 2) << SUB) as usize;
-
-fn bucket(micros: u64) -> usize {
-    let micros = micros.min((1 << (TOP + 1)) - 1);
-    let power = (micros | 1).ilog2();
-    if power < SUB {
-        return micros as usize;
-    }
-    let within = (micros >> (power - SUB)) & ((1 << SUB) - 1);
-    (((power - SUB + 1) << SUB) as usize) + within as usize
-}
-
-/// Microseconds in the middle of a bucket.
-fn middle_of(index: usize) -> f64 {
-    let (row, within) = (index >> SUB, index & ((1 << SUB) - 1));
-    if row == 0 {
-        return within as f64;
-    }
-    let width = f64::from(1u32 << (row - 1));
-    (within as f64 + f64::from(1u32 << SUB)) * width + (width - 1.0) / 2.0
 }
 
 #[cfg(test)]
@@ -202,20 +172,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bucket_holds_its_values_to_one_sixteenth() {
-        for micros in (0..70_000u64).chain([1 << 20, (1 << 31) + 12345, (1 << 32) - 1]) {
-            let error = (middle_of(bucket(micros)) - micros as f64).abs();
-            assert!(error <= micros as f64 / 16.0, "{micros}: off by {error}");
-        }
-        assert_eq!(bucket(u64::MAX), BUCKETS - 1);
-    }
-
-    #[test]
     fn percentiles_and_periods() {
         let tally = Tally::new();
         let start = Instant::now();
         for millis in 1..=100 {
-            tally.answered(start, start + Duration::from_millis(millis), millis > 98);
+            let error = (millis > 98).then_some(ErrorKind::ServerError);
+            tally.answered(start, start + Duration::from_millis(millis), error);
         }
         let first = tally.read();
         assert_eq!((first.requests, first.errors), (100, 2));
@@ -223,10 +185,12 @@ mod tests {
         for (found, expected) in [(first.p50_ms, 50.0), (first.p95_ms, 95.0), (first.p99_ms, 99.0)] {
             assert!((found - expected).abs() < expected / 16.0, "{found} for {expected}");
         }
-        tally.answered(start, start + Duration::from_secs(2), false);
-        let period = tally.read().latencies.since(&first.latencies);
-        assert_eq!(period.count(), 1);
-        assert!((period.percentile_ms(50.0) - 2000.0).abs() < 130.0);
+        tally.answered(start, start + Duration::from_secs(2), None);
+        tally.broke_off();
+        let period = tally.totals().since(&first.totals);
+        assert_eq!((period.requests(), period.errors.of(ErrorKind::BrokenOff)), (1, 1));
+        assert_eq!(period.errors.total(), 1, "the others are of before");
+        assert!((period.latencies.percentile_ms(50.0) - 2000.0).abs() < 130.0);
     }
 
     #[test]

@@ -30,7 +30,9 @@ pub enum Upstream {
     Returning,
     /// The container's recorded address: the only one that is ever dialled.
     At { address: SocketAddr },
-    /// A frozen container; a request may have it woken.
+    /// A container that is frozen because nobody used it: a request has it woken, and waits.
+    Asleep,
+    /// A container that somebody wants frozen.
     Paused,
     /// It has ended; why, in words.
     Down { reason: String },
@@ -105,6 +107,14 @@ impl Upstreams {
         }
     }
 
+    /// The recorded address, while there is one that answers.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        match self.lock().upstream {
+            Upstream::At { address } => Some(address),
+            _ => None,
+        }
+    }
+
     /// The address to ask, and a kept connection to it if there is one.
     pub(super) fn take(
         &self,
@@ -116,6 +126,7 @@ impl Upstreams {
             Upstream::At { address } => *address,
             Upstream::Waiting { what } => return Err(Fault::Waiting(what.clone())),
             Upstream::Returning => return Err(Fault::Returning),
+            Upstream::Asleep => return Err(Fault::Asleep),
             Upstream::Paused => return Err(Fault::Paused),
             Upstream::Down { reason } => return Err(Fault::Down(reason.clone())),
         };

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::driver::{Message, Refusal};
+use super::metrics::ErrorType;
 use super::queue::{self, Ask, Denial, Verdict};
 use super::{Orchestrator, token};
 use crate::domain::{GenerationId, Preview, PreviewId, Status, UserId};
@@ -98,12 +99,31 @@ impl Orchestrator {
 
     /// Whether a presented preview token is this preview's present one.
     pub fn token_matches(&self, preview: &Preview, presented: &str) -> bool {
-        preview.status.is_live() && token::matches(presented, &preview.token_hash)
+        let matches = is_present(preview, presented);
+        if !matches {
+            self.parts.metrics.error(ErrorType::TokenValidation);
+        }
+        matches
+    }
+
+    /// The live preview of a generation whose present token this is.
+    pub fn preview_with_token(&self, generation: &GenerationId, presented: &str) -> Option<Preview> {
+        let live = self.parts.registry.previews().into_iter();
+        let mut of_generation = live.filter(|preview| preview.generation_id == *generation);
+        let found = of_generation.find(|preview| is_present(preview, presented));
+        if found.is_none() {
+            self.parts.metrics.error(ErrorType::TokenValidation);
+        }
+        found
     }
 
     pub fn live(&self, id: PreviewId) -> Option<Preview> {
         self.parts.registry.get(id).map(|entry| entry.view.borrow().clone())
     }
+}
+
+fn is_present(preview: &Preview, presented: &str) -> bool {
+    preview.status.is_live() && token::matches(presented, &preview.token_hash)
 }
 
 /// How long a request waits for a driver; pausing and resuming are engine calls of their own.

@@ -14,6 +14,9 @@ pub enum Answer {
 /// Failures in a row after which a preview is unhealthy rather than degraded.
 const UNHEALTHY_AFTER: u32 = 3;
 
+/// Failures in a row after which the app is started again.
+const HOPELESS_AFTER: u32 = 5;
+
 /// Whether this answer is that of an app that works. An endpoint the metadata named must answer
 /// 2xx or 3xx. The default one need not exist: any answer will do but those that say "I exist
 /// and am not well" (5xx).
@@ -42,12 +45,27 @@ pub const fn with_database(health: HealthStatus, database_is_well: bool) -> Heal
     }
 }
 
+/// Whether waiting for the app to recover by itself has been long enough.
+pub const fn is_hopeless(failures: u32) -> bool {
+    failures >= HOPELESS_AFTER
+}
+
 pub const fn status_of(health: HealthStatus) -> Status {
     match health {
         HealthStatus::Unknown => Status::Running,
         HealthStatus::Healthy => Status::Healthy,
         HealthStatus::Degraded => Status::Degraded,
         HealthStatus::Unhealthy => Status::Unhealthy,
+    }
+}
+
+/// What so much of its memory, in percent of what a preview may use, says of its health: near the
+/// limit the kernel takes its files from it, and at the limit its processes.
+pub fn memory(percent: f64) -> HealthStatus {
+    match percent {
+        95.0.. => HealthStatus::Unhealthy,
+        85.0.. => HealthStatus::Degraded,
+        _ => HealthStatus::Healthy,
     }
 }
 
@@ -62,6 +80,15 @@ mod tests {
         assert!(!is_well(Answer::Http(503), false));
         assert!(!is_well(Answer::Silent, false));
         assert!(is_well(Answer::Http(204), true));
+    }
+
+    #[test]
+    fn memory_is_well_until_it_is_nearly_used_up() {
+        use HealthStatus::*;
+        assert_eq!(
+            [0.0, 84.9, 85.0, 94.9, 95.0, 120.0].map(memory),
+            [Healthy, Healthy, Degraded, Degraded, Unhealthy, Unhealthy]
+        );
     }
 
     #[test]

@@ -1,34 +1,12 @@
 //! Questions about generations and previews that change nothing.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use chrono::{DateTime, Utc};
 
 use super::Orchestrator;
-use crate::domain::{ContentHash, GenerationId, Preview, PreviewId};
+use crate::domain::{GenerationId, MetricPoint, Preview, PreviewId, Sample};
 use crate::engine::EngineInfo;
-use crate::generation::endpoints::{self, Endpoint};
 use crate::store::StoreError;
-
-/// What a container uses now.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Usage {
-    /// MiB in use, without what the kernel can drop at once.
-    pub memory_mb: f64,
-    /// Cores, over the time since the last look; `None` at the first.
-    pub cores: Option<f64>,
-}
-
-/// The last reading of each container's CPU clock: when, and seconds used.
-#[derive(Default)]
-pub(super) struct CpuClocks(Mutex<HashMap<PreviewId, (Instant, f64)>>);
-
-/// Endpoints found, by content; finding them again would cost some milliseconds a call.
-#[derive(Default)]
-pub(super) struct FoundEndpoints(Mutex<HashMap<ContentHash, Arc<[Endpoint]>>>);
-
-/// Generations whose endpoints are remembered.
-const KEPT: usize = 256;
+use crate::streams::samples::{Recent, SourceCounts};
 
 /// What readiness looks at; `None` is usable, a text says what is not.
 #[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
@@ -59,31 +37,30 @@ impl Orchestrator {
         self.parts.registry.previews()
     }
 
-    /// The endpoints found in a generation's source; none when it was deleted.
-    pub async fn endpoints(&self, generation: &GenerationId) -> Result<Arc<[Endpoint]>, StoreError> {
-        let Some(head) = self.parts.store.generation_head(generation).await? else {
-            return Ok(Arc::from([]));
-        };
-        if let Some(found) = self.parts.endpoints.get(&head.content_hash) {
-            return Ok(found);
-        }
-        let Some(generation) = self.parts.store.generation(generation).await? else {
-            return Ok(Arc::from([]));
-        };
-        // Parsing is pure computation of some milliseconds: off the threads that serve sockets.
-        let found = tokio::task::spawn_blocking(move || endpoints::endpoints(&generation.files)).await;
-        let found: Arc<[Endpoint]> = found.unwrap_or_default().into();
-        self.parts.endpoints.insert(head.content_hash, Arc::clone(&found));
-        Ok(found)
+    /// What a preview's container uses, read for this call; none while no container runs.
+    pub fn sample(&self, preview: PreviewId) -> Option<Sample> {
+        self.parts.samples.take(preview)
     }
 
-    /// What a preview's container uses, when its cgroup can be read from here.
-    pub async fn usage(&self, preview: &Preview) -> Option<Usage> {
-        let id = preview.container_id.as_deref()?;
-        let state = self.parts.engine.inspect(id).await.ok()??;
-        let used = state.process?.usage()?;
-        let cores = self.parts.cpu_clocks.cores(preview.id, used.cpu_seconds_total);
-        Some(Usage { memory_mb: used.memory_bytes as f64 / (1024.0 * 1024.0), cores })
+    /// How busy a live preview was in the last minute.
+    pub fn recent(&self, preview: PreviewId) -> Recent {
+        self.parts.samples.recent(preview)
+    }
+
+    /// How containers are read.
+    pub fn sample_sources(&self) -> SourceCounts {
+        self.parts.samples.sources()
+    }
+
+    /// What a preview used and how it served, in steps that begin from `start` until before
+    /// `end`, oldest first; until now where `end` is later.
+    pub async fn history(
+        &self,
+        preview: PreviewId,
+        start: DateTime<Utc>,
+        end: DateTime<Utc>,
+    ) -> Result<Vec<MetricPoint>, StoreError> {
+        self.parts.samples.history(&self.parts.store, preview, start, end).await
     }
 
     pub async fn engine_info(&self) -> Result<EngineInfo, crate::engine::EngineError> {
@@ -104,34 +81,5 @@ impl Orchestrator {
         }
         let base_images = (!missing.is_empty()).then(|| format!("not on this host: {}", missing.join(", ")));
         Readiness { engine, store, base_images }
-    }
-}
-
-impl CpuClocks {
-    fn cores(&self, preview: PreviewId, seconds: f64) -> Option<f64> {
-        let now = Instant::now();
-        let mut clocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = clocks.insert(preview, (now, seconds));
-        let (then, earlier) = before?;
-        let passed = now.duration_since(then).as_secs_f64();
-        (passed > 0.01 && seconds >= earlier).then(|| (seconds - earlier) / passed)
-    }
-
-    pub(super) fn forget(&self, preview: PreviewId) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&preview);
-    }
-}
-
-impl FoundEndpoints {
-    fn get(&self, hash: &ContentHash) -> Option<Arc<[Endpoint]>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(hash).cloned()
-    }
-
-    fn insert(&self, hash: ContentHash, found: Arc<[Endpoint]>) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= KEPT {
-            kept.clear();
-        }
-        kept.insert(hash, found);
     }
 }

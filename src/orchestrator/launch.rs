@@ -10,7 +10,9 @@ use tokio::sync::{mpsc, watch};
 
 use super::driver::{Begin, Driver, INBOX, Life};
 use super::images::{ImageError, Recipe};
+use super::metrics::ErrorType;
 use super::registry::Entry;
+use super::served::Earlier;
 use super::{Orchestrator, Parts};
 use crate::domain::{
     DatabaseRecord, DatabaseType, Event, EventType, Generation, HealthStatus, Invalid, Preview, PreviewId,
@@ -35,6 +37,8 @@ pub struct Launch {
     pub startup_timeout: Option<Duration>,
     /// How long the preview may live unless it is extended.
     pub session: Duration,
+    /// How long it may live without a visitor; none, as long as the session.
+    pub idle: Option<Duration>,
 }
 
 /// A live preview, new or found.
@@ -175,6 +179,7 @@ impl Parts {
             user_id: launch.user.clone(),
             user_tier: launch.user_tier,
             status: Status::Launching,
+            paused_by: None,
             failure: None,
             port: None,
             base_url: String::new(),
@@ -184,6 +189,7 @@ impl Parts {
             started_at: None,
             stopped_at: None,
             expires_at: now + launch.session,
+            idle_timeout_s: launch.idle.map(|idle| u32::try_from(idle.as_secs()).unwrap_or(u32::MAX)),
             container_id: None,
             image: Some(recipe.tag.clone()),
             network: None,
@@ -225,7 +231,10 @@ impl Parts {
                     Err(error) => LaunchError::Store(error),
                 }
             }
-            Err(error) => LaunchError::Port(error),
+            Err(error) => {
+                self.metrics.error(ErrorType::PortAllocation);
+                LaunchError::Port(error)
+            }
         };
         self.ingress.close(preview.id).await;
         self.databases.forget(preview.id);
@@ -286,7 +295,8 @@ impl Parts {
     pub(super) fn drive(self: &Arc<Self>, preview: Preview, begin: Begin, recipe: Option<Arc<Recipe>>) {
         let (outbox, inbox) = mpsc::channel(INBOX);
         let (view, seen) = watch::channel(preview.clone());
-        self.registry.insert(preview.id, Entry { inbox: outbox.clone(), view: seen });
+        let earlier = Earlier::of(&preview);
+        self.registry.insert(preview.id, Entry { inbox: outbox.clone(), view: seen, earlier });
         let upstream = match begin {
             Begin::Adopt => Upstream::Returning,
             _ => Upstream::Waiting { what: "being prepared".to_owned() },
@@ -294,6 +304,6 @@ impl Parts {
         self.ingress.set_upstream(preview.id, upstream);
         let mut life = Life::new(Arc::clone(self), preview, Arc::new(view), outbox);
         life.recipe = recipe;
-        self.tasks.spawn(Driver { life, inbox }.run(begin));
+        self.tasks.spawn(Driver { life, inbox, held: Vec::new() }.run(begin));
     }
 }

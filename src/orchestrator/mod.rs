@@ -6,6 +6,7 @@
 
 mod asks;
 mod builds;
+mod compare;
 mod databases;
 mod driver;
 mod gauges;
@@ -15,11 +16,15 @@ mod inspect;
 mod launch;
 mod metrics;
 mod networks;
+mod outlines;
+mod process;
 mod queue;
 mod reach;
 mod reconcile;
 mod registry;
 mod retry;
+mod sampling;
+mod served;
 mod server_log;
 mod setup;
 mod start;
@@ -38,16 +43,20 @@ pub use crate::databases::{
 };
 pub use asks::AskError;
 pub use builds::BuildJob;
+pub use health::memory as memory_health;
 pub use images::{
     Booking, BuildFollower, BuildLog, BuiltImage, Config as ImagesConfig, ImageError, Images, Landing,
     Recipe, Seat,
 };
-pub use inspect::{Readiness, Usage};
+pub use inspect::Readiness;
 pub use launch::{Launch, LaunchError, Launched};
-pub use metrics::Metrics;
+pub use metrics::{ErrorType, Metrics, OpenStream};
 pub use networks::Config as NetworksConfig;
+pub use outlines::{DocumentRead, Listed};
+pub use process::{Process, read as own_process};
 pub use queue::{Ask, Denial};
 pub use reach::Dial;
+pub use served::Served;
 pub use subnets::AddressPool;
 pub use token::TokenKey;
 pub use visitors::Visitors;
@@ -58,9 +67,10 @@ use crate::engine::Engine;
 use crate::ingress::Ingress;
 use crate::store::Store;
 use crate::streams::LogHub;
+use crate::streams::samples::Samples;
 use builds::Jobs;
-use inspect::{CpuClocks, FoundEndpoints};
 use networks::Networks;
+use outlines::Outlines;
 use reach::Reach;
 use registry::Registry;
 
@@ -79,6 +89,15 @@ pub struct Config {
     pub health_interval: Duration,
     /// `PREVIEW_HEALTH_CHECK_TIMEOUT`, seconds, default 10.
     pub health_timeout: Duration,
+    /// `PREVIEW_IDLE_PAUSE`, seconds, default 300: a preview unused for so long is frozen until the
+    /// next request. 0, none: never.
+    pub idle_pause: Option<Duration>,
+    /// `PREVIEW_MAX_RESTARTS`, default 3: how often in ten minutes an app that ended or hangs is
+    /// started again before its preview has failed.
+    pub max_restarts: u32,
+    /// `PREVIEW_RESTART_PAUSE`, seconds, default 1: before the first such restart; each further pause
+    /// is four times as long.
+    pub restart_pause: Duration,
     /// `PREVIEW_MAX_EXTENSIONS`, default 3.
     pub max_extensions: u32,
     /// `PREVIEW_RUNTIME`: the engine's runtime for previews, `runsc` for gVisor; default the
@@ -112,6 +131,7 @@ struct Parts {
     engine: Engine,
     ingress: Ingress,
     logs: LogHub,
+    samples: Samples,
     images: Images,
     builds: Jobs,
     networks: Networks,
@@ -120,8 +140,7 @@ struct Parts {
     /// Held by the launch that is between its row and its driver.
     launch_turn: tokio::sync::Mutex<()>,
     reach: Arc<Reach>,
-    cpu_clocks: CpuClocks,
-    endpoints: FoundEndpoints,
+    outlines: Outlines,
     tokens: TokenKey,
     metrics: Metrics,
     /// Something happened to a database server: look at once.
@@ -139,6 +158,7 @@ pub struct Needs {
     pub engine: Engine,
     pub ingress: Ingress,
     pub logs: LogHub,
+    pub samples: Samples,
     pub tokens: TokenKey,
     pub seal: Seal,
     pub metrics: Metrics,
@@ -147,7 +167,7 @@ pub struct Needs {
 impl Orchestrator {
     pub fn new(needs: Needs) -> Self {
         let tasks = TaskTracker::new();
-        let Needs { instance, config, store, engine, ingress, logs, tokens, seal, metrics } = needs;
+        let Needs { instance, config, store, engine, ingress, logs, samples, tokens, seal, metrics } = needs;
         let images = Images::new(engine.clone(), config.images.clone(), tasks.clone());
         let networks =
             Networks::new(engine.clone(), instance.clone(), config.networks.clone(), tasks.clone());
@@ -167,6 +187,7 @@ impl Orchestrator {
             engine,
             ingress,
             logs,
+            samples,
             images,
             builds: Jobs::default(),
             networks,
@@ -174,8 +195,7 @@ impl Orchestrator {
             registry: Registry::default(),
             launch_turn: tokio::sync::Mutex::default(),
             reach,
-            cpu_clocks: CpuClocks::default(),
-            endpoints: FoundEndpoints::default(),
+            outlines: Outlines::default(),
             tokens,
             metrics,
             server_changed: tokio::sync::Notify::new(),
@@ -187,6 +207,11 @@ impl Orchestrator {
 
     pub fn images(&self) -> &Images {
         &self.parts.images
+    }
+
+    /// What was counted since the start.
+    pub fn metrics(&self) -> &Metrics {
+        &self.parts.metrics
     }
 
     pub fn config(&self) -> &Config {

@@ -31,8 +31,6 @@ pub enum Verdict {
 pub enum Denial {
     #[error("the preview is still launching; wait until it is healthy")]
     StillLaunching,
-    #[error("the preview is paused; resume it first")]
-    Paused,
     #[error("the preview is being stopped")]
     Stopping,
     #[error("the preview has ended; launch it again")]
@@ -53,9 +51,8 @@ pub fn decide(status: Status, ask: Ask, extensions_left: u32) -> Verdict {
         (Ask::Extend(_), _) if extensions_left == 0 => Deny(Denial::NoExtensionsLeft),
         (Ask::Extend(_), _) => Accept,
         (_, Launching) => Deny(Denial::StillLaunching),
-        (Ask::Restart | Ask::Reset, Paused) => Deny(Denial::Paused),
         (Ask::Restart | Ask::Reset, _) => Accept,
-        (Ask::Pause, Paused) | (Ask::Resume, Running | Healthy | Degraded | Unhealthy) => Redundant,
+        (Ask::Resume, Running | Healthy | Degraded | Unhealthy) => Redundant,
         (Ask::Pause | Ask::Resume, _) => Accept,
     }
 }

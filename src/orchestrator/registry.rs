@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, watch};
 
 use super::driver::Message;
+use super::served::Earlier;
 use crate::domain::{Preview, PreviewId};
 
 /// How to reach one driver.
@@ -13,6 +14,7 @@ use crate::domain::{Preview, PreviewId};
 pub struct Entry {
     pub(super) inbox: mpsc::Sender<Message>,
     pub view: watch::Receiver<Preview>,
+    pub(super) earlier: Earlier,
 }
 
 /// Never locked across an await.

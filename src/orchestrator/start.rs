@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 
 use super::driver::Begin;
+use super::metrics::ErrorType;
 use super::{Orchestrator, Parts};
 use crate::domain::{Preview, Status};
 use crate::engine::Kind;
@@ -27,6 +28,7 @@ impl Orchestrator {
         self.parts.tasks.spawn(async move { parts.hear_events().await });
         let parts = Arc::clone(&self.parts);
         self.parts.tasks.spawn(async move { parts.watch_databases().await });
+        self.start_sampling();
         Ok(())
     }
 }
@@ -45,6 +47,7 @@ impl Parts {
                     preview.base_url = self.base_url(&preview, port);
                 }
                 Err(error) => {
+                    self.metrics.error(ErrorType::PortAllocation);
                     tracing::error!(%error, preview = %preview.id, "no port for a preview of an earlier run: stopping it");
                     preview.status = Status::Stopping;
                     self.drive(preview, Begin::Stop, None);

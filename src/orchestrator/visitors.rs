@@ -1,38 +1,41 @@
-//! What the ingress calls back: why an app refuses connections, and how long requests took.
+//! What the ingress calls back: why an app refuses connections, and what came of each request.
 
 use std::sync::{Arc, OnceLock, Weak};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::registry::Registry;
 
-use super::driver::{Listening, where_it_listens};
+use super::driver::{Listening, Message, where_it_listens};
 use super::{Orchestrator, Parts};
 use crate::domain::PreviewId;
 use crate::ingress::{Diagnose, Diagnosis, Finished, Observer};
+use crate::streams::{RequestLog, SeenRequest};
 
 /// Made before the orchestrator, because the ingress needs it, and attached to it afterwards.
 pub struct Visitors {
     parts: OnceLock<Weak<Parts>>,
-    seconds: Histogram,
+    requests: RequestLog,
 }
 
 impl Visitors {
-    /// Registers `preview_request_duration_seconds`.
-    pub fn register(registry: &mut Registry) -> Arc<Self> {
-        let seconds = Histogram::new(exponential_buckets(0.001, 2.0, 16));
-        registry.register(
-            "preview_request_duration_seconds",
-            "Requests to previews, from their head to the head of the answer",
-            seconds.clone(),
-        );
-        Arc::new(Self { parts: OnceLock::new(), seconds })
+    /// Requests become lines through `requests`.
+    pub fn new(requests: RequestLog) -> Self {
+        Self { parts: OnceLock::new(), requests }
     }
 
     pub fn attach(&self, orchestrator: &Orchestrator) {
         // A second orchestrator on one ingress would be a mistake; the first one stays.
         let _ = self.parts.set(Arc::downgrade(&orchestrator.parts));
+    }
+
+    /// A request found its preview asleep.
+    pub fn wake(&self, preview: PreviewId) {
+        if let Some(entry) =
+            self.parts.get().and_then(Weak::upgrade).and_then(|parts| parts.registry.get(preview))
+        {
+            // A full inbox holds a wake already, or is being emptied: the request asks again.
+            let _ = entry.inbox.try_send(Message::Wake);
+        }
     }
 
     async fn diagnose(&self, preview: PreviewId) -> Option<Diagnosis> {
@@ -62,6 +65,18 @@ impl Diagnose for Visitors {
 
 impl Observer for Visitors {
     fn finished(&self, request: &Finished<'_>) {
-        self.seconds.observe(request.latency.as_secs_f64());
+        let status = request.status.as_u16();
+        if self.requests.shows(request.preview, status) {
+            self.requests.saw(SeenRequest {
+                preview: request.preview,
+                method: request.method.to_string(),
+                path: request.path.to_owned(),
+                status,
+                duration: request.duration,
+                bytes_in: request.bytes_in,
+                bytes_out: request.bytes_out,
+                trace_id: request.trace_id.map(str::to_owned),
+            });
+        }
     }
 }

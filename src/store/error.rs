@@ -41,6 +41,12 @@ pub enum StoreError {
     AppendEvent(Fault),
     #[error("listing events: {0}")]
     ListEvents(Fault),
+    #[error("recording metrics: {0}")]
+    RecordMetrics(Fault),
+    #[error("reading metrics: {0}")]
+    ReadMetrics(Fault),
+    #[error("thinning out metrics: {0}")]
+    AgeMetrics(Fault),
     #[error("reading a setting: {0}")]
     ReadSetting(Fault),
     #[error("storing a setting: {0}")]
@@ -51,6 +57,12 @@ pub enum StoreError {
     PutDatabase(Fault),
     #[error("reading what is known of previews' databases: {0}")]
     ReadDatabases(Fault),
+    #[error("storing log lines: {0}")]
+    AppendLogs(Fault),
+    #[error("reading log lines: {0}")]
+    ReadLogs(Fault),
+    #[error("removing log lines: {0}")]
+    TrimLogs(Fault),
     /// The caller's mistake: a cursor that no page of this list gave.
     #[error("cursor: expected one that an earlier page of this list gave")]
     Cursor,
@@ -105,11 +117,17 @@ impl StoreError {
             | Self::ListPreviews(fault)
             | Self::AppendEvent(fault)
             | Self::ListEvents(fault)
+            | Self::RecordMetrics(fault)
+            | Self::ReadMetrics(fault)
+            | Self::AgeMetrics(fault)
             | Self::ReadSetting(fault)
             | Self::PutSetting(fault)
             | Self::Prune(fault)
             | Self::PutDatabase(fault)
-            | Self::ReadDatabases(fault) => Some(fault),
+            | Self::ReadDatabases(fault)
+            | Self::AppendLogs(fault)
+            | Self::ReadLogs(fault)
+            | Self::TrimLogs(fault) => Some(fault),
         }
     }
 }

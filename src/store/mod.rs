@@ -16,6 +16,8 @@ mod db;
 mod error;
 mod events;
 mod generations;
+mod logs;
+mod metrics;
 mod page;
 mod preview_row;
 mod previews;
@@ -29,6 +31,7 @@ pub use config::Config;
 pub use databases::StoredDatabase;
 pub use error::{Fault, StoreError};
 pub use generations::{GenerationHead, Put};
+pub use metrics::LastUse;
 pub use page::{Page, PageOf};
 pub use previews::{Insert, PreviewFilter};
 

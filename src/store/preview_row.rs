@@ -16,7 +16,7 @@ macro_rules! preview_columns {
          startup_timeout_s, environment_vars, db_type, health_status, health_path, \
          health_path_given, health_check_interval, last_health_check, consecutive_failures, \
          session_extensions_used, session_extensions_allowed, request_count, error_count, \
-         avg_response_time"
+         avg_response_time, paused_by, idle_timeout_s"
     };
 }
 
@@ -24,11 +24,11 @@ macro_rules! preview_columns {
 macro_rules! preview_values {
     () => {
         "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, \
-         $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34"
+         $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36"
     };
 }
 
-/// Binds `$1` to `$34`.
+/// Binds `$1` to `$36`.
 macro_rules! bind_preview {
     ($query:expr, $row:expr) => {
         $query
@@ -66,6 +66,8 @@ macro_rules! bind_preview {
             .bind($row.request_count)
             .bind($row.error_count)
             .bind($row.avg_response_time)
+            .bind(&$row.paused_by)
+            .bind($row.idle_timeout_s)
     };
 }
 
@@ -107,6 +109,8 @@ pub(super) struct PreviewRow {
     pub request_count: i64,
     pub error_count: i64,
     pub avg_response_time: f64,
+    pub paused_by: Option<String>,
+    pub idle_timeout_s: Option<i64>,
 }
 
 impl PreviewRow {
@@ -147,6 +151,8 @@ impl PreviewRow {
             request_count: to_count(preview.request_count),
             error_count: to_count(preview.error_count),
             avg_response_time: preview.avg_response_time,
+            paused_by: preview.paused_by.map(|by| to_word("paused_by", &by)).transpose()?,
+            idle_timeout_s: preview.idle_timeout_s.map(i64::from),
         })
     }
 
@@ -187,6 +193,11 @@ impl PreviewRow {
             request_count: name.number("request_count", self.request_count)?,
             error_count: name.number("error_count", self.error_count)?,
             avg_response_time: self.avg_response_time,
+            paused_by: self.paused_by.map(|word| name.word("paused_by", &word)).transpose()?,
+            idle_timeout_s: self
+                .idle_timeout_s
+                .map(|seconds| name.number("idle_timeout_s", seconds))
+                .transpose()?,
         })
     }
 }

@@ -1,6 +1,8 @@
 //! From what a program printed to lines fit to store and show: no terminal sequences, no control
 //! characters, none too long.
 
+use std::borrow::Cow;
+
 /// Characters a line may have.
 const MAX_CHARS: usize = 2000;
 
@@ -16,22 +18,30 @@ pub(super) fn lines(message: &str) -> Vec<String> {
     let message = message.strip_suffix('\n').unwrap_or(message);
     let mut lines = Vec::with_capacity(1);
     for raw in message.split('\n') {
-        let text = clean(raw);
-        let was_blank = raw.trim_end_matches('\r').is_empty();
-        if was_blank || !text.is_empty() {
-            split(text, &mut lines);
+        if let Some(text) = line(raw) {
+            split(text.into_owned(), &mut lines);
         }
     }
     lines
 }
 
-fn clean(raw: &str) -> String {
-    if !raw.contains(is_unwanted) {
-        return raw.to_owned();
+/// One line without what is no text; `None` when it was nothing else. A blank one is text.
+pub(super) fn line(raw: &str) -> Option<Cow<'_, str>> {
+    let text = clean(raw);
+    let was_blank = || raw.trim_end_matches('\r').is_empty();
+    (!text.is_empty() || was_blank()).then_some(text)
+}
+
+fn clean(raw: &str) -> Cow<'_, str> {
+    // Bytes first, which costs almost nothing: 0xC2 is what the control characters above ASCII
+    // begin with, and little else.
+    let may_be_unwanted = |byte: u8| byte < 0x20 && byte != b'\t' || byte == 0x7f || byte == 0xc2;
+    if !raw.bytes().any(may_be_unwanted) || !raw.contains(is_unwanted) {
+        return Cow::Borrowed(raw);
     }
     let mut text = last_state(&without_sequences(raw)).to_owned();
     text.retain(|c| !is_unwanted(c));
-    text
+    Cow::Owned(text)
 }
 
 /// Tabs are text: tables are made of them.
@@ -45,7 +55,7 @@ fn last_state(text: &str) -> &str {
 }
 
 /// The text without escape sequences (ECMA-48), in either coding of their introducers.
-pub(super) fn without_sequences(text: &str) -> String {
+fn without_sequences(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(|c: char| c == '\u{1b}' || ('\u{80}'..='\u{9f}').contains(&c)) {
@@ -102,8 +112,9 @@ fn after_text_sequence(rest: &str) -> &str {
     rest
 }
 
-/// Adds `text`, in marked pieces when it is too long. Nothing of it is lost.
-fn split(text: String, lines: &mut Vec<String>) {
+/// Adds `text`, in marked pieces when it is too long, cut after a newline where there is one in
+/// the second half of a piece. Nothing of it is lost.
+pub(super) fn split(text: String, lines: &mut Vec<String>) {
     if end_of(&text, MAX_CHARS).is_none() {
         return lines.push(text);
     }
@@ -114,7 +125,9 @@ fn split(text: String, lines: &mut Vec<String>) {
         if end_of(rest, room).is_none() {
             return lines.push(format!("{mark}{rest}"));
         }
-        let (piece, more) = rest.split_at(end_of(rest, room - 1).unwrap_or(rest.len()));
+        let (piece, _) = rest.split_at(end_of(rest, room - 1).unwrap_or(rest.len()));
+        let newline = piece.rfind('\n').map(|at| at + 1).filter(|at| *at > piece.len() / 2);
+        let (piece, more) = rest.split_at(newline.unwrap_or(piece.len()));
         lines.push(format!("{mark}{piece}{CONTINUED}"));
         (rest, mark) = (more, CONTINUED);
     }
@@ -178,6 +191,14 @@ mod tests {
         assert_eq!(lines(&"é".repeat(2000)), ["é".repeat(2000)]);
         let pieces = lines(&"é".repeat(2001));
         assert_eq!(pieces, [format!("{}…", "é".repeat(1999)), "…éé".to_owned()]);
+    }
+
+    #[test]
+    fn a_long_text_of_several_lines_is_cut_between_them() {
+        let text = format!("{}\n{}\n", "a".repeat(1500), "b".repeat(1500));
+        let mut pieces = Vec::new();
+        split(text.clone(), &mut pieces);
+        assert_eq!(pieces, [format!("{}\n…", "a".repeat(1500)), format!("…{}\n", "b".repeat(1500))]);
     }
 
     /// The text that was split.

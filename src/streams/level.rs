@@ -1,10 +1,7 @@
 //! How grave a printed line is, read from the forms in which common loggers write it.
 
-use std::borrow::Cow;
-
 use serde_json::{Map, Value};
 
-use super::clean::without_sequences;
 use crate::domain::LogLevel;
 
 /// Characters in which a level is looked for: loggers put it in front.
@@ -13,25 +10,31 @@ const HEAD: usize = 300;
 /// Words before a level in the longest of the known forms: time, zone, process, logger.
 const MAX_PREFIX: usize = 8;
 
-/// The level of a line: of Python's logging, uvicorn, gunicorn, Node and its loggers, Go's, Rust's,
+/// What a line says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Reading {
+    pub level: LogLevel,
+    /// Of a JSON line that names one.
+    pub trace_id: Option<String>,
+}
+
+/// Reads a line: of Python's logging, uvicorn, gunicorn, Node and its loggers, Go's, Rust's,
 /// Java's, JSON and logfmt lines, PostgreSQL's and nginx's, of tracebacks and panics. What says
 /// nothing is `Info`, on standard error too: many programs print all they have to say there. A
 /// bare `error:` further inside a line counts only there.
-pub fn level_of(message: &str, stderr: bool) -> LogLevel {
-    let message = match message.contains(['\u{1b}', '\u{9b}']) {
-        true => Cow::Owned(without_sequences(message)),
-        false => Cow::Borrowed(message),
-    };
+pub(super) fn read(message: &str, stderr: bool) -> Reading {
     let message = message.trim_start();
     let head = head_of(message);
-    json(message)
+    let (from_json, trace_id) = json(message);
+    let level = from_json
         .or_else(|| logfmt(head))
         .or_else(|| glog(head))
         .or_else(|| named(head))
         .or_else(|| leading(head))
         .or_else(|| raised(head))
         .or_else(|| stderr.then(|| inner(head)).flatten())
-        .unwrap_or(LogLevel::Info)
+        .unwrap_or(LogLevel::Info);
+    Reading { level, trace_id }
 }
 
 /// The first line, of which the first so many characters.
@@ -59,11 +62,15 @@ fn word(text: &str) -> Option<LogLevel> {
 }
 
 /// A line that is a JSON object, with its level as a word or as pino's or syslog's number.
-fn json(message: &str) -> Option<LogLevel> {
+fn json(message: &str) -> (Option<LogLevel>, Option<String>) {
     if !message.starts_with('{') {
-        return None;
+        return (None, None);
     }
-    let object: Map<String, Value> = serde_json::from_str(message).ok()?;
+    let Ok(object) = serde_json::from_str::<Map<String, Value>>(message) else { return (None, None) };
+    (json_level(&object), json_trace(&object))
+}
+
+fn json_level(object: &Map<String, Value>) -> Option<LogLevel> {
     let direct = ["level", "severity", "levelname", "log.level", "lvl", "loglevel", "@l", "PRIORITY"];
     let level = direct
         .iter()
@@ -79,6 +86,13 @@ fn json(message: &str) -> Option<LogLevel> {
         }),
         _ => None,
     }
+}
+
+fn json_trace(object: &Map<String, Value>) -> Option<String> {
+    let direct = ["trace_id", "traceId", "trace.id", "traceid", "dd.trace_id", "otelTraceID"];
+    let id = direct.iter().find_map(|key| object.get(*key)).and_then(Value::as_str)?;
+    let is_one = (8..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    is_one.then(|| id.to_owned())
 }
 
 /// `time=… level=warn msg="…"`.
@@ -206,6 +220,19 @@ mod tests {
 
     use super::*;
 
+    fn level_of(line: &str, stderr: bool) -> LogLevel {
+        read(line, stderr).level
+    }
+
+    #[test]
+    fn a_json_line_may_name_its_trace() {
+        let trace = |line: &str| read(line, false).trace_id;
+        let id = "4bf92f3577b34da6a3ce929d0e0e4736";
+        assert_eq!(trace(&format!(r#"{{"msg":"x","trace_id":"{id}"}}"#)).as_deref(), Some(id));
+        assert_eq!(trace(r#"{"msg":"x","trace_id":"a b"}"#), None);
+        assert_eq!(trace(&format!("trace_id={id}")), None);
+    }
+
     #[track_caller]
     fn expect(level: LogLevel, lines: &[&str]) {
         for line in lines {
@@ -286,7 +313,7 @@ mod tests {
                 "Uncaught ReferenceError: x is not defined",
                 "npm ERR! code 1",
                 " ⨯ Error: nothing",
-                "\u{1b}[31merror\u{1b}[39m: coloured",
+                "error: no longer coloured",
                 "2026-01-02T10:11:12.345Z error: from a printf format",
                 "error - ./pages/index.js",
             ],

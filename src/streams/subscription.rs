@@ -6,22 +6,25 @@ use std::sync::Arc;
 use futures_util::{Stream, stream};
 use tokio::sync::watch;
 
-use super::ring::LogStream;
-use crate::domain::LogLine;
+use super::archive::Archive;
+use super::pace::Place;
+use super::stream::LogStream;
+use super::{StreamLine, Totals};
+use crate::domain::PreviewId;
 
 /// Where a subscription begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
     /// With the line after this number. What is no longer kept is reported as dropped; a number
-    /// that no line has had yet comes from another run of the daemon, and counts as 0.
+    /// that no line has had yet comes from another log, and counts as 0.
     After(u64),
-    /// With the newest so many lines that are kept.
+    /// With the newest so many lines that are kept in memory.
     Newest(usize),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogEvent {
-    Line(Arc<LogLine>),
+    Line(Arc<StreamLine>),
     /// The lines `from_seq` to `to_seq`, `count` of them, were lost to this reader.
     Dropped {
         count: u64,
@@ -32,13 +35,24 @@ pub enum LogEvent {
     Ended,
 }
 
+/// Where older lines than those in memory are.
+#[derive(Debug, Clone)]
+pub(super) struct Older {
+    pub archive: Arc<dyn Archive>,
+    pub preview: PreviewId,
+}
+
 /// Dropping it unsubscribes.
 #[derive(Debug)]
 pub struct Subscription {
     stream: Arc<LogStream>,
     changes: watch::Receiver<()>,
-    /// Taken from the ring, not yet handed out: one lock for many lines.
-    taken: VecDeque<Arc<LogLine>>,
+    place: Arc<Place>,
+    totals: Arc<Totals>,
+    /// `None` when there is none, or it has no more that could be asked for.
+    older: Option<Older>,
+    /// Taken, not yet handed out: one lock for many lines.
+    taken: VecDeque<Arc<StreamLine>>,
     /// Number of the next line to take.
     next: u64,
     /// Number of the newest line at the time of subscribing. Up to it the reader is served what
@@ -49,28 +63,50 @@ pub struct Subscription {
     ended: bool,
 }
 
+/// What looking at the ring came to.
+enum Look {
+    Event(LogEvent),
+    /// Lines were taken.
+    Taken,
+    /// The next line is no longer in memory.
+    Older,
+    Nothing,
+}
+
 impl Subscription {
-    /// Lines taken from the ring at once.
+    /// Lines taken at once.
     const TAKE: usize = 128;
 
-    pub(super) fn new(stream: Arc<LogStream>, start: Start, max_behind: usize) -> Self {
+    pub(super) fn new(
+        stream: Arc<LogStream>,
+        start: Start,
+        max_behind: usize,
+        totals: Arc<Totals>,
+        older: Option<Older>,
+    ) -> Self {
         let changes = stream.watch();
-        let (next, backfill_to) = {
+        let (next, backfill_to, max_kept) = {
             let ring = stream.lock();
             let next = match start {
                 Start::After(seq) if seq <= ring.last() => seq + 1,
                 Start::After(_) => 1,
                 Start::Newest(n) => ring.first().max((ring.last() + 1).saturating_sub(n as u64)),
             };
-            (next, ring.last())
+            (next, ring.last(), ring.max_lines())
         };
+        let max_behind = max_behind as u64;
+        let may_lag = if next > backfill_to { max_behind } else { max_kept };
+        let place = stream.viewers().enter(next, may_lag);
         Self {
             stream,
             changes,
+            place,
+            totals,
+            older,
             taken: VecDeque::new(),
             next,
             backfill_to,
-            max_behind: max_behind as u64,
+            max_behind,
             ended: false,
         }
     }
@@ -84,8 +120,17 @@ impl Subscription {
             if self.ended {
                 return None;
             }
-            if let Some(event) = self.try_recv() {
-                return Some(event);
+            if let Some(line) = self.taken.pop_front() {
+                return Some(LogEvent::Line(line));
+            }
+            match self.look() {
+                Look::Event(event) => return Some(event),
+                Look::Taken => continue,
+                Look::Older => match self.fetch().await {
+                    Some(event) => return Some(event),
+                    None => continue,
+                },
+                Look::Nothing => {}
             }
             if self.changes.changed().await.is_err() {
                 return None;
@@ -93,15 +138,21 @@ impl Subscription {
         }
     }
 
-    /// The next event if it is there already.
+    /// The next event if it is there already. Lines that are no longer in memory are for
+    /// [`Subscription::recv`].
     pub fn try_recv(&mut self) -> Option<LogEvent> {
         if self.taken.is_empty()
             && !self.ended
-            && let Some(event) = self.take()
+            && let Look::Event(event) = self.look()
         {
             return Some(event);
         }
         self.taken.pop_front().map(LogEvent::Line)
+    }
+
+    /// Number of the last line handed out or reported lost.
+    pub fn last_seen(&self) -> u64 {
+        self.taken.front().map_or(self.next, |line| line.seq) - 1
     }
 
     /// The subscription as a `Stream` that ends after [`LogEvent::Ended`].
@@ -112,26 +163,71 @@ impl Subscription {
         })
     }
 
-    /// Fills `taken`, or says what there is to say first.
-    fn take(&mut self) -> Option<LogEvent> {
+    /// Takes what is next from memory, or says what there is to say first.
+    fn look(&mut self) -> Look {
         let ring = self.stream.lock();
+        if self.next < ring.first() && self.next <= self.backfill_to && self.older.is_some() {
+            return Look::Older;
+        }
         let mut from = self.next.max(ring.first());
         if from > self.backfill_to {
             from = from.max((ring.last() + 1).saturating_sub(self.max_behind));
         }
         if from > self.next {
-            let missed = (self.next, from - 1);
-            self.next = from;
-            let (from_seq, to_seq) = missed;
-            return Some(LogEvent::Dropped { count: to_seq - from_seq + 1, from_seq, to_seq });
+            drop(ring);
+            return Look::Event(self.dropped_up_to(from));
         }
-        self.taken = ring.after(self.next - 1, Self::TAKE).into();
-        self.next += self.taken.len() as u64;
-        if self.taken.is_empty() && ring.ended() {
+        let lines = ring.after(self.next - 1, Self::TAKE);
+        let (last, is_over) = (ring.last(), ring.ended());
+        drop(ring);
+        if !lines.is_empty() {
+            self.take(lines, last);
+            return Look::Taken;
+        }
+        if is_over {
             self.ended = true;
-            return Some(LogEvent::Ended);
+            return Look::Event(LogEvent::Ended);
         }
-        None
+        Look::Nothing
+    }
+
+    fn take(&mut self, lines: Vec<Arc<StreamLine>>, last: u64) {
+        self.next += lines.len() as u64;
+        self.taken = lines.into();
+        if self.next > self.backfill_to {
+            self.place.may_lag(self.max_behind);
+        }
+        self.place.is_at(self.next, last);
+        self.stream.viewers().took();
+    }
+
+    /// Reports everything before `from` as lost.
+    fn dropped_up_to(&mut self, from: u64) -> LogEvent {
+        let (from_seq, to_seq) = (self.next, from - 1);
+        self.next = from;
+        let count = to_seq - from_seq + 1;
+        self.totals.dropped(count);
+        LogEvent::Dropped { count, from_seq, to_seq }
+    }
+
+    /// Takes a page from the archive; an event when lines before it are lost.
+    async fn fetch(&mut self) -> Option<LogEvent> {
+        let Older { archive, preview } = self.older.clone()?;
+        let lines = archive.after(preview, self.next - 1, Self::TAKE).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, %preview, "older lines of a log could not be read");
+            Vec::new()
+        });
+        let Some(first) = lines.first().map(|line| line.seq) else {
+            self.older = None;
+            return None;
+        };
+        let lost = (first > self.next).then(|| self.dropped_up_to(first));
+        // Up to the first hole, which the next look reports.
+        let whole = (first..).zip(lines).take_while(|(seq, line)| line.seq == *seq);
+        let lines: Vec<_> = whole.map(|(_, line)| Arc::new(StreamLine::new(line))).collect();
+        let last = self.stream.lock().last();
+        self.take(lines, last);
+        lost
     }
 }
 

@@ -16,13 +16,13 @@ use crate::scene::{
 };
 
 /// `previewd serve` as a process of its own.
-struct Daemon {
+pub struct Daemon {
     child: Child,
 }
 
 impl Daemon {
     /// Starts it on the data directory of `app`, whose clients it serves from then on.
-    async fn start(app: &mut TestApp) -> Self {
+    pub async fn start(app: &mut TestApp) -> Self {
         let mut child = serve(app).spawn().expect("the program starts");
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         let line = lines.next_line().await.expect("a line").expect("it says that it is ready");
@@ -32,12 +32,12 @@ impl Daemon {
     }
 
     /// SIGKILL.
-    async fn kill(mut self) {
+    pub async fn kill(mut self) {
         self.child.kill().await.expect("killed");
     }
 
     /// SIGTERM, as an operator ends it.
-    async fn end(mut self) {
+    pub async fn end(mut self) {
         let pid = self.child.id().expect("it runs").to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status().await.expect("kill runs");
         assert!(sent.success());

@@ -1,10 +1,14 @@
 //! What goes wrong is said in words its owner can act on, and leaves nothing behind.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::app::{Settings, TestApp, example, until};
 use crate::http::Client;
-use crate::scene::{OBEDIENT, assert_port_closed, launch_with, once, path, put, python, text, up, visitor};
+use crate::scene::{
+    OBEDIENT, assert_port_closed, launch_with, once, path, put, python, status, text, up, visitor,
+};
 
 /// Stores and launches what cannot work, and gives the `failure` of the status; the answer of the
 /// launch that waited has said the same.
@@ -88,7 +92,7 @@ async fn an_app_that_listens_elsewhere_or_nowhere_is_told_so() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn too_little_memory_is_called_by_its_name() {
-    let app = TestApp::start().await;
+    let app = TestApp::with(vec![("PREVIEW_MAX_RESTARTS", "0".to_owned())]).await;
     let ann = app.user("ann");
     let mut hungry = python(OBEDIENT);
     hungry["metadata"] = json!({ "environment": { "HUNGRY": "yes" } });
@@ -105,8 +109,8 @@ async fn too_little_memory_is_called_by_its_name() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_app_that_ends_while_it_serves_has_failed() {
-    let app = TestApp::start().await;
+async fn an_app_that_ends_while_it_serves_has_failed_where_nothing_is_restarted() {
+    let app = TestApp::with(vec![("PREVIEW_MAX_RESTARTS", "0".to_owned())]).await;
     let ann = app.user("ann");
     let launched = up(&ann, "quitter", &python(OBEDIENT)).await;
     let _ = visitor(&launched).try_send(hyper::Method::GET, "/exit", "").await;
@@ -119,7 +123,7 @@ async fn an_app_that_ends_while_it_serves_has_failed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_container_removed_by_hand_is_noticed_within_seconds() {
-    let app = TestApp::start().await;
+    let app = TestApp::with(vec![("PREVIEW_MAX_RESTARTS", "0".to_owned())]).await;
     let ann = app.user("ann");
     let launched = up(&ann, "lost", &python(OBEDIENT)).await;
     let containers = app.engine.owned_containers().await.expect("a list");
@@ -139,5 +143,65 @@ async fn a_container_removed_by_hand_is_noticed_within_seconds() {
         "failed",
         "{trail}"
     );
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_app_that_ends_is_started_again_and_not_for_ever() {
+    let app = TestApp::tuned(vec![("PREVIEW_MAX_RESTARTS", "2".to_owned())], |config| {
+        config.orchestrator.restart_pause = Duration::from_millis(100);
+    })
+    .await;
+    let ann = app.user("ann");
+    let launched = up(&ann, "quitter", &python(OBEDIENT)).await;
+    let crash = || async {
+        let before = status(&ann, "quitter").await["startedAt"].clone();
+        let _ = visitor(&launched).try_send(hyper::Method::GET, "/exit", "").await;
+        until(60, || async {
+            let now = status(&ann, "quitter").await;
+            let again = now["status"] == "healthy" && now["startedAt"] != before;
+            (again || now["status"] == "failed").then_some(now)
+        })
+        .await
+    };
+    for _ in 0..2 {
+        assert_eq!(crash().await["status"], "healthy");
+        assert_eq!(visitor(&launched).get("/").await.status, 200, "on the same port");
+    }
+    let failed = crash().await;
+    assert_eq!(failed["status"], "failed");
+    assert!(text(&failed["failure"], "reason").contains("exited with code 3"), "{failed}");
+    let trail = ann.get(&path("quitter", "/events?limit=100")).await.json();
+    let count = |word| {
+        let all = trail["events"].as_array().expect("a list");
+        all.iter().filter(|event| event["eventType"] == word).count()
+    };
+    assert_eq!((count("crashed"), count("restarted"), count("failed")), (2, 2, 1), "{trail}");
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_app_that_hangs_is_started_again() {
+    let app = TestApp::tuned(vec![], |config| {
+        config.orchestrator.health_timeout = Duration::from_millis(300);
+        config.orchestrator.restart_pause = Duration::from_millis(100);
+    })
+    .await;
+    let ann = app.user("ann");
+    let mut hanging = python(OBEDIENT);
+    hanging["metadata"] = json!({ "healthCheckInterval": 1 });
+    let launched = up(&ann, "hanging", &hanging).await;
+    let started_before = status(&ann, "hanging").await["startedAt"].clone();
+    // Nobody answers this one before the app is gone.
+    let hangs = visitor(&launched);
+    let asked = tokio::spawn(async move { hangs.try_send(hyper::Method::GET, "/hang", "").await.is_ok() });
+    once(&ann, "hanging", "degraded").await;
+    once(&ann, "hanging", "unhealthy").await;
+    let healthy = once(&ann, "hanging", "healthy").await;
+    assert_ne!(healthy["startedAt"], started_before);
+    asked.await.expect("no panic");
+    assert_eq!(visitor(&launched).get("/").await.status, 200);
+    let logs = ann.get(&path("hanging", "/logs?source=system")).await.text();
+    assert!(logs.contains("health checks in a row failed"), "{logs}");
     app.finish().await;
 }

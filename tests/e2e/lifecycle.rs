@@ -116,11 +116,14 @@ async fn a_pause_keeps_the_process_and_a_resume_goes_on_with_it() {
     assert_eq!((&paused["status"], &paused["containerStatus"]), (&json!("paused"), &json!("paused")));
     let refused = visitor(&launched).get("/").await;
     assert!(refused.status == 503 && refused.text().contains("paused"), "{refused:?}");
-    assert_eq!(asked("/restart").await, 409);
+    assert_eq!(paused["pausedBy"], "request");
     assert_eq!(asked("/resume").await, 202);
     assert_eq!(visitor(&launched).get("/").await.text(), pid);
     assert_eq!(status(&ann, "nap").await["status"], "healthy");
-    // A paused preview can be stopped at once.
+    // A paused preview can be restarted, and stopped at once.
+    assert_eq!((asked("/pause").await, asked("/restart").await), (202, 202));
+    once(&ann, "nap", "healthy").await;
+    assert_ne!(visitor(&launched).get("/").await.status, 503);
     assert_eq!(asked("/pause").await, 202);
     stop(&ann, "nap").await;
     app.finish().await;

@@ -10,6 +10,7 @@ mod app;
 #[path = "../common/http.rs"]
 mod http;
 mod scene;
+mod socket;
 mod sse;
 
 mod absent_engine;
@@ -18,9 +19,16 @@ mod crash;
 mod databases;
 mod examples;
 mod failures;
+mod frameworks;
+mod idle;
 mod lifecycle;
 mod limits;
+mod log_crash;
+mod logs;
 mod many_databases;
+mod numbers;
 mod postgres;
+mod prometheus;
 mod v1;
+mod versions;
 mod ways_in;

@@ -39,10 +39,16 @@ pub const OBEDIENT: &str = r#"
 import http.server, os, threading, time
 
 class Handler(http.server.BaseHTTPRequestHandler):
+    hangs = False
+
     def do_GET(self):
         if self.path == "/exit":
             print("told to go", flush=True)
             os._exit(3)
+        if self.path == "/hang":
+            Handler.hangs = True
+        while Handler.hangs:
+            time.sleep(1)
         if self.path == "/eat":
             threading.Thread(target=eat).start()
         body = str(os.getpid()).encode()

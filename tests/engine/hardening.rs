@@ -18,13 +18,16 @@ async fn the_kernel_holds_it_to_its_limits() {
         assert_eq!(limits.pids, Some(32));
         // Kernels without swap accounting have no figure for it.
         assert_eq!(limits.swap_bytes.unwrap_or(0), 0);
+        let meter = process.meter().expect("control groups");
         let usage = eventually("some use of memory", async || {
-            process.usage().filter(|usage| usage.memory_bytes > 0 && usage.pids >= 2)
+            meter.read().filter(|usage| usage.working_set_bytes > 0 && usage.pids >= 2)
         })
         .await;
-        assert!(usage.memory_bytes < 32 * 1024 * 1024 && usage.cpu_seconds_total < 10.0, "{usage:?}");
+        assert!(usage.working_set_bytes < 32 * 1024 * 1024 && usage.cpu_seconds < 10.0, "{usage:?}");
+        assert_eq!(usage.memory_limit_bytes, Some(64 * 1024 * 1024));
         scene.engine.kill(&id).await.expect("killed");
-        eventually("the end of its process", async || process.usage().is_none().then_some(())).await;
+        eventually("the end of its process", async || meter.read().is_none().then_some(())).await;
+        assert!(process.meter().is_none(), "it is not there any more");
     })
     .await;
 }

@@ -126,7 +126,7 @@ async fn an_answer_that_is_none_is_named_as_such() {
 }
 
 #[tokio::test]
-async fn a_paused_preview_is_woken_by_a_request_which_then_is_answered() {
+async fn a_preview_that_sleeps_is_woken_by_a_request_which_then_is_answered() {
     let app = App::hello().await;
     let (wakes, mut hooks) = (Arc::new(AtomicUsize::new(0)), hooks());
     let count = wakes.clone();
@@ -134,7 +134,7 @@ async fn a_paused_preview_is_woken_by_a_request_which_then_is_answered() {
         count.fetch_add(1, SeqCst);
     }));
     let preview = Preview::open(config(), hooks).await;
-    preview.set(Upstream::Paused);
+    preview.set(Upstream::Asleep);
     let mut visitor = preview.visitor().await;
     visitor.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     until("it is woken", || wakes.load(SeqCst) == 1).await;
@@ -153,7 +153,7 @@ async fn a_paused_preview_that_nobody_wakes_says_so() {
     hooks.wake = Some(Arc::new(|_| {}));
     let config = Config { wake_timeout: Duration::from_millis(50), ..config() };
     let preview = Preview::open(config, hooks).await;
-    preview.set(Upstream::Paused);
+    preview.set(Upstream::Asleep);
     assert_eq!(preview.get("/").await.status, 503);
 }
 

@@ -3,6 +3,8 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod generations;
+mod logs;
+mod metrics;
 mod postgres;
 mod previews;
 mod records;
@@ -99,6 +101,8 @@ stories! {
     generations::puts_and_deletes_at_once_leave_no_generation_without_files,
     generations::pages_are_newest_first_and_stable,
     generations::damage_is_an_error_that_names_the_row,
+    logs::lines_come_back_as_they_were_and_by_number,
+    logs::lines_go_by_age_and_by_count,
     previews::every_field_survives,
     previews::a_second_live_preview_is_not_inserted,
     previews::a_quota_holds_under_concurrent_inserts,
@@ -110,6 +114,11 @@ stories! {
     records::events_come_in_the_order_they_were_appended,
     records::of_settings_at_once_the_first_stays,
     records::pruning_takes_what_ended_and_all_that_belongs_to_it,
+    metrics::a_history_comes_back_as_it_was,
+    metrics::two_halves_of_a_step_are_one,
+    metrics::an_old_history_grows_coarser_and_loses_no_request,
+    metrics::a_long_history_grows_coarser_in_parts,
+    metrics::what_was_used_last_is_in_the_row,
     whole::opening_twice_changes_nothing,
     whole::what_was_stored_is_there_after_reopening,
     whole::a_newer_schema_is_refused,
@@ -179,5 +188,7 @@ pub fn preview(generation: &str, owner: &str) -> Preview {
         request_count: 0,
         error_count: 0,
         avg_response_time: 0.0,
+        paused_by: None,
+        idle_timeout_s: None,
     }
 }

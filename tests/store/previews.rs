@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use previewd::domain::{
-    DatabaseType, Failure, HealthStatus, Preview, ResourceLimits, Stage, Status, UserTier,
+    DatabaseType, Failure, HealthStatus, PausedBy, Preview, ResourceLimits, Stage, Status, UserTier,
 };
 use previewd::store::{Fault, Insert, Page, PreviewFilter, Store, StoreError};
 
@@ -62,6 +62,8 @@ pub async fn every_field_survives(setting: Setting) {
         request_count: 1 << 40,
         error_count: 5,
         avg_response_time: 12.345_678_9,
+        paused_by: Some(PausedBy::Idleness),
+        idle_timeout_s: Some(u32::MAX),
     };
     store.update_preview(&full).await.expect("updates");
     assert_eq!(store.preview(bare.id).await.expect("reads"), Some(full));

@@ -44,6 +44,8 @@ async fn a_directory_becomes_a_preview_and_every_command_has_its_say() {
     let missing = daemon.run(&["request", "site", "GET", "/nowhere"]).await;
     assert!(missing.stdout.contains("404") || missing.stderr.contains("404"), "{missing:?}");
     daemon.run(&["logs", "site"]).await.done();
+    let stats = daemon.run(&["stats", "site"]).await.done().stdout;
+    assert!(stats.lines().count() == 2 && stats.contains(" MiB / ") && !stats.contains('\x1b'), "{stats}");
     let events = daemon.run(&["events", "site"]).await.done().stdout;
     for event in ["launched", "started", "healthy"] {
         assert!(events.contains(event), "{event} in {events}");
@@ -61,6 +63,8 @@ async fn a_directory_becomes_a_preview_and_every_command_has_its_say() {
     daemon.run(&["stop", "site"]).await.done();
     assert_eq!(status_of(&daemon).await, "stopped");
     assert_eq!(daemon.run(&["pause", "site"]).await.code, 1, "it is stopped");
+    let over = daemon.run(&["stats", "site"]).await;
+    assert!(over.code == 1 && over.stderr.contains("site is stopped"), "{over:?}");
     let gone = daemon.run(&["status", "nowhere"]).await;
     assert_eq!((gone.code, gone.stdout.as_str()), (1, ""), "{gone:?}");
     assert!(gone.stderr.contains("no generation nowhere"), "{gone:?}");
@@ -79,8 +83,9 @@ async fn status_of(daemon: &Daemon) -> String {
 }
 
 async fn every_json_is_json(daemon: &Daemon) {
-    let commands: [&[&str]; 6] = [
+    let commands: [&[&str]; 7] = [
         &["ps"],
+        &["stats"],
         &["status", "site"],
         &["endpoints", "site"],
         &["request", "site", "GET", "/"],

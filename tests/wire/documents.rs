@@ -92,7 +92,11 @@ async fn the_page_loads_everything_from_us() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn metrics_keep_the_rules_of_their_format() {
     let app = TestApp::start().await;
-    let answer = app.stranger().get("/metrics").await;
+    let plain = app.stranger().get("/metrics").await;
+    let kind = plain.headers["content-type"].to_str().unwrap();
+    assert!(kind.starts_with("text/plain; version=0.0.4") && !plain.text().contains("# EOF"), "{kind}");
+    let scraper = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+    let answer = app.stranger().header("accept", scraper).get("/metrics").await;
     let kind = answer.headers["content-type"].to_str().unwrap();
     assert!(kind.starts_with("application/openmetrics-text; version=1.0.0"), "{kind}");
     let families = families(&answer.text());

@@ -18,6 +18,7 @@ mod bad_protocol;
 mod child;
 mod cli;
 mod cli_admin;
+mod compare;
 mod documents;
 mod generations;
 mod openapi;

@@ -11,7 +11,7 @@ pub const OPEN: [&str; 6] = ["/health", "/healthz", "/liveness", "/readiness", "
 #[derive(Debug, Clone)]
 pub struct Operation {
     pub method: Method,
-    /// With `{gid}` or `{generation_id}` in it.
+    /// With `{gid}` or `{generation_id}` in it, and `{other}` where two are compared.
     pub path: String,
     pub description: Value,
 }
@@ -26,7 +26,9 @@ impl Operation {
     }
 
     pub fn path_of(&self, generation: &str) -> String {
-        self.path.replace("{gid}", generation).replace("{generation_id}", generation)
+        ["{gid}", "{generation_id}", "{other}"]
+            .iter()
+            .fold(self.path.clone(), |path, name| path.replace(name, generation))
     }
 
     /// A body that is right, so that nothing but the caller can be refused.

@@ -23,6 +23,7 @@ use super::v2::{self, LogQuery};
 use super::{AppState, json, owned, sse};
 use crate::domain::{Invalid, Metadata, ResourceTier};
 use crate::orchestrator::Launch;
+use crate::streams::StreamLine;
 
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -82,6 +83,7 @@ async fn launch(
         migrate: true,
         startup_timeout: body.timeout.map(Duration::from_secs),
         session: state.config.v1_session,
+        idle: Some(state.config.v1_idle),
     };
     let launched = state.orchestrator.launch(&generation, launch).await?;
     let status = if launched.is_new { StatusCode::CREATED } else { StatusCode::OK };
@@ -97,8 +99,8 @@ async fn status(
     Path(gid): Path<String>,
 ) -> Result<Json<StatusView>, ApiError> {
     let preview = owned::preview(&state, &caller, &gid).await?;
-    let usage = state.orchestrator.usage(&preview).await;
-    Ok(Json(StatusView::new(&preview, usage)))
+    let sample = state.orchestrator.sample(preview.id);
+    Ok(Json(StatusView::new(&preview, sample.as_ref())))
 }
 
 #[utoipa::path(delete, path = "/generations/{generation_id}/preview", operation_id = "v1StopPreview", tag = "v1",
@@ -121,7 +123,7 @@ async fn endpoints(
     Path(gid): Path<String>,
 ) -> Result<Json<EndpointList>, ApiError> {
     let preview = owned::preview(&state, &caller, &gid).await?;
-    let endpoints = state.orchestrator.endpoints(&preview.generation_id).await?;
+    let endpoints = state.orchestrator.endpoints(&preview).await?.endpoints;
     Ok(Json(EndpointList::of(&endpoints)))
 }
 
@@ -159,7 +161,7 @@ async fn logs(
     Query(query): Query<LogQuery>,
 ) -> Result<Json<LogList>, ApiError> {
     let preview = owned::preview(&state, &caller, &gid).await?;
-    Ok(Json(v2::log_page(&state, &preview, &query)?.into()))
+    Ok(Json(v2::log_page(&state, &preview, &query).await?.into()))
 }
 
 #[utoipa::path(get, path = "/generations/{generation_id}/preview/logs/stream", operation_id = "v1StreamLogs", tag = "v1",
@@ -173,6 +175,6 @@ async fn log_stream(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let preview = owned::preview(&state, &caller, &gid).await?;
-    let view = |line: &crate::domain::LogLine| sse::event(Some(line.seq), &LogEventView::from(line));
-    Ok(sse::respond(&state, v2::log_events(&state, &preview, &query, &headers, view)?))
+    let view = |line: &StreamLine| sse::event(Some(line.seq), &LogEventView::from(line.line()));
+    Ok(sse::respond(&state, v2::log_events(&state, &preview, &query, &headers, view).await?))
 }

@@ -7,9 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::api::{Config, v2};
-use crate::domain::{HealthStatus, LogLevel, LogLine, LogSource, Preview, V1Status};
+use crate::domain::{HealthStatus, LogLevel, LogLine, LogSource, Preview, Sample, V1Status};
 use crate::generation::endpoints::Endpoint;
-use crate::orchestrator::Usage;
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[schema(as = v1::LaunchView)]
@@ -128,18 +127,17 @@ impl LaunchView {
 }
 
 impl StatusView {
-    pub fn new(preview: &Preview, usage: Option<Usage>) -> Self {
+    pub fn new(preview: &Preview, sample: Option<&Sample>) -> Self {
         let uptime =
             preview.started_at.filter(|_| preview.status.is_live()).map(|started| Utc::now() - started);
-        let cores = usage.and_then(|usage| usage.cores).unwrap_or(0.0);
         Self {
             id: preview.id.to_string(),
             status: preview.status.v1(),
             port: preview.port,
             base_url: preview.base_url.clone(),
             uptime_seconds: uptime.and_then(|time| u64::try_from(time.num_seconds()).ok()).unwrap_or(0),
-            memory_usage_mb: usage.map_or(0.0, |usage| usage.memory_mb),
-            cpu_usage_percent: 100.0 * cores / preview.limits.cpu,
+            memory_usage_mb: sample.map_or(0.0, Sample::memory_mb),
+            cpu_usage_percent: sample.and_then(|sample| sample.cpu_percent(&preview.limits)).unwrap_or(0.0),
             health: preview.health,
             started_at: preview.started_at,
         }

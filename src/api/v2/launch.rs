@@ -89,6 +89,7 @@ pub async fn launch(
         migrate: body.auto_migrate_database.unwrap_or(true),
         startup_timeout: None,
         session: state.config.session,
+        idle: None,
     };
     let Launched { preview, token, is_new } = state.orchestrator.launch(&generation, launch).await?;
     let preview = match body.wait {

@@ -2,12 +2,17 @@
 
 mod actions;
 mod build;
+mod compare;
 mod database;
+mod export;
 mod generations;
 mod launch;
 mod logs;
+mod metrics;
 mod previews;
 mod request;
+mod socket;
+mod stats;
 mod status;
 
 use axum::extract::DefaultBodyLimit;
@@ -27,18 +32,23 @@ pub fn routes(config: &Config) -> OpenApiRouter<AppState> {
         .routes(routes!(generations::put).layer(DefaultBodyLimit::max(upload)))
         .routes(routes!(generations::get, generations::delete))
         .routes(routes!(generations::dockerfile))
+        .routes(routes!(compare::models))
         .routes(routes!(build::start, build::get, build::cancel))
         .routes(routes!(build::logs))
         .routes(routes!(previews::list))
+        .routes(routes!(stats::list))
         .routes(routes!(launch::launch))
         .routes(routes!(status::get))
         .routes(routes!(previews::stop))
         .routes(routes!(previews::endpoints))
+        .routes(routes!(compare::get))
         .routes(routes!(previews::config))
         .routes(routes!(previews::events))
+        .routes(routes!(metrics::get))
         .routes(routes!(request::send))
         .routes(routes!(logs::newest))
         .routes(routes!(logs::stream))
+        .routes(routes!(export::export))
         .routes(routes!(actions::restart))
         .routes(routes!(actions::pause))
         .routes(routes!(actions::resume))

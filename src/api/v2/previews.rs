@@ -14,7 +14,9 @@ use crate::api::listing::PageQuery;
 use crate::api::problem::{ApiError, Problem};
 use crate::api::{AppState, owned};
 use crate::domain::{ResourceLimits, Status, UserTier};
+use crate::generation::Warning;
 use crate::generation::endpoints::Endpoint;
+use crate::orchestrator::{DocumentRead, Listed};
 use crate::store::PreviewFilter;
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -39,6 +41,10 @@ pub struct ListQuery {
 pub struct EndpointList {
     endpoints: Vec<Endpoint>,
     count: usize,
+    /// The running app's own OpenAPI document, when it has one; it refines the endpoints.
+    document: Option<DocumentRead>,
+    /// What stood in the way of reading the code, with file and line.
+    warnings: Vec<Warning>,
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -103,7 +109,7 @@ pub async fn list(
     };
     let found = state.store.previews(&filter, page).await?;
     let newest = found.items.into_iter().map(|preview| state.orchestrator.newest(preview));
-    let previews = newest.map(|preview| StatusView::new(&state, &preview, None)).collect();
+    let previews = newest.map(|preview| StatusView::new(&state, &preview)).collect();
     Ok(Json(PreviewList { previews, next_cursor: found.next }))
 }
 
@@ -120,7 +126,8 @@ pub async fn stop(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The HTTP endpoints of the app, found in its source.
+/// The HTTP endpoints of the app, found in its source, and in its own OpenAPI document while it
+/// serves one at `/openapi.json`. `source` says which; `differences`, where they do not agree.
 #[utoipa::path(get, path = "/generations/{gid}/preview/endpoints", operation_id = "listEndpoints", tag = "previews", params(("gid" = String, Path)),
     responses((status = 200, body = EndpointList), (status = 404, body = Problem)))]
 pub async fn endpoints(
@@ -129,8 +136,9 @@ pub async fn endpoints(
     Path(gid): Path<String>,
 ) -> Result<Json<EndpointList>, ApiError> {
     let preview = owned::preview(&state, &caller, &gid).await?;
-    let endpoints = state.orchestrator.endpoints(&preview.generation_id).await?.to_vec();
-    Ok(Json(EndpointList { count: endpoints.len(), endpoints }))
+    let Listed { endpoints, document, outline } = state.orchestrator.endpoints(&preview).await?;
+    let warnings = outline.warnings.clone();
+    Ok(Json(EndpointList { count: endpoints.len(), endpoints, document, warnings }))
 }
 
 /// What the preview was given: port, times, tier, limits, network.

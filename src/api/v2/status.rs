@@ -10,9 +10,11 @@ use crate::api::auth::Caller;
 use crate::api::extract::Path;
 use crate::api::problem::{ApiError, Problem};
 use crate::api::{AppState, owned};
-use crate::domain::{Failure, HealthStatus, Preview, Status};
+use crate::domain::{
+    BlockCounters, Failure, HealthStatus, NetworkCounters, PausedBy, Preview, Sample, Status,
+};
 use crate::generation::endpoints::Endpoint;
-use crate::orchestrator::Usage;
+use crate::orchestrator::memory_health;
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -21,6 +23,9 @@ pub struct StatusView {
     generation_id: String,
     project_id: Option<String>,
     status: Status,
+    /// Present while it is paused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paused_by: Option<PausedBy>,
     container_status: String,
     base_url: String,
     created_at: DateTime<Utc>,
@@ -59,13 +64,38 @@ pub struct Check {
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Resources {
     /// MiB.
     memory: Resource,
     /// Cores.
     cpu: Resource,
-    /// MiB.
+    /// MiB of its writable layer and volumes.
     storage: Resource,
+    /// Processes and threads.
+    processes: Resource,
+    /// Share of periods in which it was throttled, in percent; null where it is not known.
+    throttled_percent: Option<f64>,
+    /// Processes of it that were killed for want of memory; null where it is not known.
+    oom_kills: Option<u64>,
+    /// Since the container started; null where it is not known.
+    network: Option<NetworkView>,
+    /// Since the container started; null where it is not known.
+    block: Option<BlockView>,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NetworkView {
+    received_bytes: u64,
+    sent_bytes: u64,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BlockView {
+    read_bytes: u64,
+    written_bytes: u64,
 }
 
 /// `used` and `percent` are null where nothing could be measured.
@@ -87,6 +117,10 @@ pub struct Performance {
     avg_response_time: f64,
     /// Milliseconds.
     p95_response_time: f64,
+    /// Milliseconds.
+    p99_response_time: f64,
+    /// Of the last minute.
+    requests_per_minute: f64,
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -108,18 +142,18 @@ pub async fn get(
     Path(gid): Path<String>,
 ) -> Result<Json<StatusView>, ApiError> {
     let preview = owned::preview(&state, &caller, &gid).await?;
-    let endpoints = state.orchestrator.endpoints(&preview.generation_id).await?;
-    let usage = state.orchestrator.usage(&preview).await;
+    let outline = state.orchestrator.outline(&preview.generation_id).await?;
     let counted = state.orchestrator.database_counted(&preview).await;
-    let mut view = StatusView::new(&state, &preview, usage);
+    let mut view = StatusView::new(&state, &preview);
     view.database = DatabaseView::of(&preview, counted.as_ref());
-    view.generated_endpoints = endpoints.iter().map(EndpointView::from).collect();
+    view.generated_endpoints = outline.endpoints.iter().map(EndpointView::from).collect();
     Ok(Json(view))
 }
 
 impl StatusView {
     /// Everything but the endpoints, which need the code.
-    pub fn new(state: &AppState, preview: &Preview, usage: Option<Usage>) -> Self {
+    pub fn new(state: &AppState, preview: &Preview) -> Self {
+        let sample = state.orchestrator.sample(preview.id);
         let now = Utc::now();
         let seconds =
             |from: DateTime<Utc>, to: DateTime<Utc>| u64::try_from((to - from).num_seconds()).unwrap_or(0);
@@ -132,13 +166,14 @@ impl StatusView {
             generation_id: preview.generation_id.to_string(),
             project_id: preview.project_id.clone(),
             status: preview.status,
+            paused_by: preview.paused_by,
             container_status: container_status(preview).to_owned(),
             base_url: preview.base_url.clone(),
             created_at: preview.created_at,
             started_at: preview.started_at,
             uptime,
-            health: HealthView::of(preview, &database),
-            resources: Resources::of(preview, usage),
+            health: HealthView::of(preview, sample.as_ref(), &database),
+            resources: Resources::of(preview, sample.as_ref()),
             performance: Performance::of(state, preview),
             database,
             expires_at: preview.expires_at,
@@ -162,7 +197,7 @@ const fn container_status(preview: &Preview) -> &'static str {
 }
 
 impl HealthView {
-    fn of(preview: &Preview, database: &DatabaseView) -> Self {
+    fn of(preview: &Preview, sample: Option<&Sample>, database: &DatabaseView) -> Self {
         let http = Check {
             name: "http".to_owned(),
             status: preview.health,
@@ -179,38 +214,69 @@ impl HealthView {
             last_check: database.last_check,
             usage: None,
         });
-        Self { status: preview.health, checks: [http].into_iter().chain(database).collect() }
+        let checks = [Some(http), database, sample.map(|sample| Check::of_memory(preview, sample))];
+        Self { status: preview.health, checks: checks.into_iter().flatten().collect() }
+    }
+}
+
+impl Check {
+    fn of_memory(preview: &Preview, sample: &Sample) -> Self {
+        let percent = sample.memory_percent(&preview.limits);
+        Self {
+            name: "memory".to_owned(),
+            status: memory_health(percent),
+            last_check: Some(sample.at),
+            usage: Some(format!("{percent:.0}%")),
+        }
     }
 }
 
 impl Resources {
-    fn of(preview: &Preview, usage: Option<Usage>) -> Self {
+    pub fn of(preview: &Preview, sample: Option<&Sample>) -> Self {
         let limits = &preview.limits;
         let resource = |allocated: f64, used: Option<f64>| Resource {
             allocated,
             used,
             percent: used.map(|used| 100.0 * used / allocated),
         };
+        let counters = sample.map(|sample| sample.counters);
         Self {
-            memory: resource(limits.memory_mb as f64, usage.map(|usage| usage.memory_mb)),
-            cpu: resource(limits.cpu, usage.and_then(|usage| usage.cores)),
-            storage: resource(limits.storage_mb as f64, None),
+            memory: resource(limits.memory_mb as f64, sample.map(Sample::memory_mb)),
+            cpu: resource(limits.cpu, sample.and_then(|sample| sample.cores)),
+            storage: resource(limits.storage_mb as f64, sample.and_then(Sample::disk_mb)),
+            processes: resource(f64::from(limits.pids), counters.map(|counters| counters.pids as f64)),
+            throttled_percent: sample.and_then(|sample| sample.throttled).map(|share| 100.0 * share),
+            oom_kills: counters.map(|counters| counters.oom_kills),
+            network: counters.and_then(|counters| counters.network).map(NetworkView::from),
+            block: counters.and_then(|counters| counters.block).map(BlockView::from),
         }
     }
 }
 
+impl From<NetworkCounters> for NetworkView {
+    fn from(network: NetworkCounters) -> Self {
+        Self { received_bytes: network.received_bytes, sent_bytes: network.sent_bytes }
+    }
+}
+
+impl From<BlockCounters> for BlockView {
+    fn from(block: BlockCounters) -> Self {
+        Self { read_bytes: block.read_bytes, written_bytes: block.written_bytes }
+    }
+}
+
 impl Performance {
-    fn of(state: &AppState, preview: &Preview) -> Self {
-        let (requests, errors, average, p95) = match state.ingress.traffic(preview.id) {
-            Some(traffic) => (traffic.requests, traffic.errors, traffic.avg_ms, traffic.p95_ms),
-            None => (preview.request_count, preview.error_count, preview.avg_response_time, 0.0),
-        };
+    pub fn of(state: &AppState, preview: &Preview) -> Self {
+        let served = state.orchestrator.served(preview);
+        let share = |errors: u64| errors as f64 / served.requests as f64;
         Self {
-            request_count: requests,
-            error_count: errors,
-            error_rate: if requests == 0 { 0.0 } else { errors as f64 / requests as f64 },
-            avg_response_time: average,
-            p95_response_time: p95,
+            request_count: served.requests,
+            error_count: served.errors,
+            error_rate: if served.requests == 0 { 0.0 } else { share(served.errors) },
+            avg_response_time: served.avg_ms,
+            p95_response_time: served.p95_ms,
+            p99_response_time: served.p99_ms,
+            requests_per_minute: state.orchestrator.recent(preview.id).requests_per_minute,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -19,6 +20,7 @@ const TOKEN_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
 
 pub async fn serve(globals: Globals, args: ServeArgs) -> anyhow::Result<()> {
     start_logging();
+    allow_many_files();
     let config = super::load(&globals, &args.settings, args.listen)?;
     let data_dir = config.data_dir.clone();
     let listen = config.listen;
@@ -35,6 +37,15 @@ pub async fn serve(globals: Globals, args: ServeArgs) -> anyhow::Result<()> {
     stdout.flush()?;
     drop(stdout);
     app.run(listener, asked_to_end()).await
+}
+
+/// Every preview costs a dozen open files besides its visitors' sockets; what a shell grants at first
+/// is made for programs without any. The hard limit stays the operator's.
+fn allow_many_files() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::warn!(%error, "the limit of open files stays where it is");
+    }
 }
 
 /// JSON lines on stderr; `RUST_LOG` chooses, the default is `info`.

@@ -2,9 +2,12 @@
 
 use super::Dialect;
 use super::writer::{USER, Writer};
+use crate::generation::OUR_CACHES;
 use crate::generation::plan::Plan;
 use crate::generation::quoting::run_word;
 use crate::generation::recipe::GoRecipe;
+
+const CACHE: &str = "/var/cache/previewd/go";
 
 /// Where the program lies, in the stages and in the image.
 pub const PROGRAM: &str = "/opt/go/program";
@@ -31,21 +34,26 @@ pub fn stages(out: &mut Writer, plan: &Plan, recipe: &GoRecipe, base: &str) {
     out.run_outside(&[], &commands);
     out.stage("modules", "build");
     out.line(&format!("COPY --chown={USER} app/ /app/"));
-    out.line(&format!("USER {USER}"));
-    let cgo = u8::from(recipe.cgo);
     let flags = if recipe.vendored { "-mod=vendor" } else { "-mod=mod" };
-    let settings = format!(
-        "export HOME=/tmp GOPATH=/opt/go/path GOCACHE=/tmp/go-build CGO_ENABLED={cgo} GOFLAGS={flags}"
-    );
     let tidy = "if [ ! -e go.mod ]; then go mod init app; fi && { [ -e go.sum ] || go mod tidy; }";
     let build = format!(
         "go build -trimpath -buildvcs=false -ldflags='-s -w' -o {PROGRAM} {}",
         run_word(&recipe.package)
     );
-    let mut commands = vec![settings];
+    let settings = format!("export HOME=/tmp GOPATH=/opt/go/path GOFLAGS={flags}");
+    let mut commands = match recipe.cgo {
+        // A C compiler does what source tells it: without the cache, and not as root.
+        true => {
+            out.line(&format!("USER {USER}"));
+            vec![format!("{settings} CGO_ENABLED=1 GOCACHE=/tmp/go-build")]
+        }
+        false => vec![format!("{settings} CGO_ENABLED=0 GOCACHE={CACHE}")],
+    };
     commands.extend((!recipe.vendored).then(|| tidy.to_owned()));
     commands.push(build);
-    out.run_outside(&[], &commands);
+    let cache = format!("id={OUR_CACHES}-go,target={CACHE}");
+    let caches: Vec<&str> = if recipe.cgo { Vec::new() } else { vec![&cache] };
+    out.run_outside(&caches, &commands);
     out.stage(base, "");
     out.env(&plan.environment, "");
     out.line(&format!("COPY --from=build {PROGRAM} {PROGRAM}"));

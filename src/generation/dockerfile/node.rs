@@ -228,7 +228,7 @@ fn install(out: &mut Writer, recipe: &NodeRecipe, folder: &str) {
     let mut after = Vec::new();
     if recipe.install_scripts {
         after.push(match &recipe.manager {
-            PackageManager::Pnpm(_) => "pnpm rebuild".to_owned(),
+            PackageManager::Pnpm(_) => "pnpm rebuild --store-dir /tmp/pnpm".to_owned(),
             _ => "npm rebuild --no-audit --no-fund".to_owned(),
         });
     }
@@ -260,14 +260,20 @@ fn install_commands(recipe: &NodeRecipe) -> Vec<String> {
     let global = "npm install --global --no-audit --no-fund";
     let mut commands = match &recipe.manager {
         PackageManager::Npm => return vec![lenient(&format!("npm install {quiet} {npm_dev}{packages}"))],
-        PackageManager::NpmLocked => vec![lenient(&format!("npm ci {quiet} {npm_dev}"))],
+        // A lockfile that lacks something is refused as a whole, though the rest of it is good.
+        PackageManager::NpmLocked => vec![format!(
+            "{{ npm ci {quiet} {npm_dev} || npm install {quiet} {npm_dev} --legacy-peer-deps; }}"
+        )],
         PackageManager::Pnpm(version) => {
             let only = if dev { "" } else { " --prod" };
             let frozen = if recipe.lock_is_current { "--frozen-lockfile" } else { "--no-frozen-lockfile" };
+            // It would fetch and run the version package.json names instead of itself.
+            let own =
+                "npm_config_manage_package_manager_versions=false npm_config_package_manager_strict=false";
             let store = "--store-dir /tmp/pnpm --package-import-method copy";
             vec![
                 format!("{global} --ignore-scripts {}", run_word(&format!("pnpm@{version}"))),
-                format!("CI=1 pnpm install {frozen} --ignore-scripts --ignore-pnpmfile {store}{only}"),
+                format!("CI=1 {own} pnpm install {frozen} --ignore-scripts --ignore-pnpmfile {store}{only}"),
             ]
         }
         PackageManager::Yarn(version) if version.starts_with("0.") || version.starts_with("1.") => {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::routes::{add_tags, clip};
-use super::{Endpoint, path};
+use super::{Endpoint, Origin, path, schema};
 
 const MAX_ENDPOINTS: usize = 5_000;
 const MAX_PATH: usize = 1_000;
@@ -25,7 +25,7 @@ pub fn from_openapi(document: &Value) -> Vec<Endpoint> {
                 continue;
             };
             if path.len() <= MAX_PATH && found.len() < MAX_ENDPOINTS {
-                let endpoint = endpoint(method, &path, item, operation);
+                let endpoint = endpoint(document, method, &path, item, operation);
                 found.insert((path.clone(), endpoint.method.clone()), endpoint);
             }
         }
@@ -33,7 +33,7 @@ pub fn from_openapi(document: &Value) -> Vec<Endpoint> {
     found.into_values().collect()
 }
 
-fn endpoint(method: &str, path: &str, item: &Value, operation: &Value) -> Endpoint {
+fn endpoint(document: &Value, method: &str, path: &str, item: &Value, operation: &Value) -> Endpoint {
     // Version 3 lets a path say what its operations do not.
     let text = |name| [operation, item].iter().find_map(|value| value.get(name)?.as_str()).and_then(clip);
     let listed = operation.get("tags").and_then(Value::as_array);
@@ -47,6 +47,11 @@ fn endpoint(method: &str, path: &str, item: &Value, operation: &Value) -> Endpoi
         summary: text("summary"),
         description: text("description"),
         tags,
+        parameters: schema::parameters(document, item, operation),
+        body: schema::body(document, operation),
+        response: schema::response(document, operation),
+        source: Origin::Document,
+        differences: Vec::new(),
         file: String::new(),
         line: 0,
     }

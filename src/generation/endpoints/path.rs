@@ -1,5 +1,7 @@
 //! One notation for paths, whatever the framework's: `/items/{id}`.
 
+use super::{Parameter, Place};
+
 /// FastAPI and Starlette: `{id}`, `{file:path}`.
 pub fn from_starlette(path: &str) -> String {
     replace_delimited(path, '{', '}', |inside| inside.split(':').next().unwrap_or(inside))
@@ -34,6 +36,72 @@ pub fn from_express(path: &str) -> String {
         }
     }
     out
+}
+
+/// Django's `re_path`: `^items/(?P<id>\\d+)/$`. Groups without a name are a `*`.
+pub fn from_regex(pattern: &str) -> String {
+    let mut out = String::with_capacity(pattern.len());
+    let mut rest = pattern.trim_start_matches('^').trim_end_matches('$');
+    while let Some(c) = rest.chars().next() {
+        if c == '(' {
+            let Some(end) = matching(rest, '(', ')') else { break };
+            let group = &rest[1..end.saturating_sub(1).max(1)];
+            let named = group.strip_prefix("?P<").and_then(|named| named.split_once('>'));
+            match named {
+                Some((name, _)) => out.extend(["{", name, "}"]),
+                // Part of the text: `(?:json|xml)`, or what may be left out.
+                None if group.starts_with('?') => {}
+                None => out.push('*'),
+            }
+            rest = rest[end..].trim_start_matches(['?', '+', '*']);
+            continue;
+        }
+        rest = &rest[c.len_utf8()..];
+        match c {
+            '^' | '$' | '?' | '+' => {}
+            // Any characters.
+            '.' if rest.starts_with(['*', '+']) => {
+                rest = &rest[1..];
+                out.push('*');
+            }
+            // Any of some characters.
+            '[' => {
+                rest = rest.split_once(']').map_or("", |(_, after)| after);
+                out.push('*');
+            }
+            '\\' => {
+                let escaped = rest.chars().next();
+                rest = &rest[escaped.map_or(0, char::len_utf8)..];
+                out.extend(escaped.map(|c| if c.is_alphabetic() { '*' } else { c }));
+            }
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+/// The types that converters give: `<int:id>`, `{id:int}`.
+pub fn converters(path: &str) -> Vec<Parameter> {
+    let mut all = Vec::new();
+    for (open, close, name_first) in [('<', '>', false), ('{', '}', true)] {
+        for part in path.split(open).skip(1) {
+            let Some((inside, _)) = part.split_once(close) else { continue };
+            let pair = match name_first {
+                true => inside.split_once(':'),
+                false => inside.rsplit_once(':').map(|(kind, name)| (name, kind)),
+            };
+            if let Some((name, kind)) = pair {
+                let (name, kind) = (name.trim().to_owned(), Some(kind.trim().to_owned()));
+                all.push(Parameter { name, place: Place::Path, kind, required: true });
+            }
+        }
+    }
+    all
+}
+
+/// The names of a path's parameters, in the common notation.
+pub fn names(path: &str) -> impl Iterator<Item = &str> {
+    path.split('{').skip(1).filter_map(|part| part.split_once('}')).map(|(name, _)| name)
 }
 
 /// `/api` and `items/` to `/api/items/`: one slash between the parts, and one in front.
@@ -129,6 +197,21 @@ mod tests {
         assert_eq!(from_express("/files/*"), "/files/*");
         assert_eq!(from_express("/u{/:id}"), "/u/{id}");
         assert_eq!(from_express("/post/:date{[0-9]+}"), "/post/{date}");
+    }
+
+    #[test]
+    fn regular_expressions_and_converters() {
+        assert_eq!(from_regex(r"^items/(?P<id>[0-9]{2,}(a|b))/$"), "items/{id}/");
+        assert_eq!(from_regex(r"^x\.(json)$"), "x.*");
+        assert_eq!(from_regex(r"^a/.*$"), "a/*");
+        assert_eq!(from_regex(r"^api/(?:v1/)?users(?P<broken"), "api/users");
+        let kinds: Vec<_> =
+            converters("/a/<int:id>/<name>/{file:path}").into_iter().map(|p| (p.name, p.kind)).collect();
+        assert_eq!(
+            kinds,
+            [("id".to_owned(), Some("int".to_owned())), ("file".to_owned(), Some("path".to_owned()))]
+        );
+        assert_eq!(names("/a/{x}/{y}/{").collect::<Vec<_>>(), ["x", "y"]);
     }
 
     #[test]

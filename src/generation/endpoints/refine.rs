@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Endpoint, path};
+use super::{Endpoint, Origin, differences, path};
 
 /// The union of both, by path and then method. Where both know an endpoint, the live document
-/// gives path, summary, description and tags as far as it has them, and the source gives file
-/// and line. Spellings that differ in a parameter's name or a slash at the end are one endpoint.
+/// gives path, summary, description, tags, parameters and types as far as it has them, the source
+/// gives file and line, and what they do not agree on is told. Spellings that differ in a
+/// parameter's name or a slash at the end are one endpoint.
 pub fn refine(found: Vec<Endpoint>, live: Vec<Endpoint>) -> Vec<Endpoint> {
     let mut all: BTreeMap<(String, String), Endpoint> = BTreeMap::new();
     let spelled: BTreeSet<(String, String)> = live.iter().map(key).collect();
@@ -31,6 +32,8 @@ pub fn refine(found: Vec<Endpoint>, live: Vec<Endpoint>) -> Vec<Endpoint> {
 fn complete(live: &mut Endpoint, source: Endpoint) {
     // The first source to match an endpoint is where it is.
     if live.file.is_empty() {
+        live.differences = differences::between(&source, live);
+        live.source = Origin::Both;
         live.file = source.file;
         live.line = source.line;
     }
@@ -39,6 +42,11 @@ fn complete(live: &mut Endpoint, source: Endpoint) {
     if live.tags.is_empty() {
         live.tags = source.tags;
     }
+    if live.parameters.is_empty() {
+        live.parameters = source.parameters;
+    }
+    live.body = live.body.take().or(source.body);
+    live.response = live.response.take().or(source.response);
 }
 
 fn key(endpoint: &Endpoint) -> (String, String) {
@@ -52,6 +60,7 @@ fn shape(endpoint: &Endpoint) -> (String, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::generation::endpoints::{Parameter, Place};
 
     fn endpoint(method: &str, path: &str, summary: Option<&str>, file: &str) -> Endpoint {
         Endpoint {
@@ -60,6 +69,11 @@ mod tests {
             summary: summary.map(str::to_owned),
             description: None,
             tags: Vec::new(),
+            parameters: Vec::new(),
+            body: None,
+            response: None,
+            source: if file.is_empty() { Origin::Document } else { Origin::Code },
+            differences: Vec::new(),
             file: file.to_owned(),
             line: u32::from(!file.is_empty()),
         }
@@ -87,6 +101,38 @@ mod tests {
             ]
         );
         assert_eq!(all[0].tags, ["t"]);
+        let sources: Vec<_> = all.iter().map(|e| e.source).collect();
+        assert_eq!(sources, [Origin::Both, Origin::Document, Origin::Code]);
+        assert_eq!(
+            all[0].differences,
+            ["the path is /items/{id} in the code and /items/{item_id}/ in the document"]
+        );
+    }
+
+    #[test]
+    fn what_the_document_contradicts_is_told_and_what_it_adds_is_not() {
+        let parameter = |name: &str, required| Parameter {
+            name: name.to_owned(),
+            place: Place::Query,
+            kind: None,
+            required,
+        };
+        let mut code = endpoint("POST", "/a", None, "a.py");
+        code.parameters = vec![parameter("gone", true), parameter("free", true)];
+        (code.body, code.response) = (Some("NewItem".to_owned()), Some("list[Item]".to_owned()));
+        let mut live = endpoint("POST", "/a", None, "");
+        live.parameters = vec![parameter("free", false), parameter("added", true)];
+        (live.body, live.response) = (Some("OldItem".to_owned()), Some("Item[]".to_owned()));
+        let all = refine(vec![code], vec![live]);
+        assert_eq!(
+            all[0].differences,
+            [
+                "the query parameter gone is in the code and not in the document",
+                "the query parameter free is required in the code and optional in the document",
+                "the body is NewItem in the code and OldItem in the document",
+            ]
+        );
+        assert_eq!(all[0].parameters.len(), 2, "the document's");
     }
 
     #[test]

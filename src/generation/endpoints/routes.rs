@@ -6,7 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Endpoint, path};
+use super::{Endpoint, Origin, path};
+pub use super::{Parameter, Place};
 
 const MAX_ENDPOINTS: usize = 5_000;
 const MAX_VISITS: usize = 20_000;
@@ -14,6 +15,7 @@ const MAX_NESTING: usize = 50;
 const MAX_PATH: usize = 1_000;
 const MAX_TEXT: usize = 4_000;
 const MAX_TAGS: usize = 20;
+const MAX_PARAMETERS: usize = 100;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RouterId(usize);
@@ -23,11 +25,29 @@ pub struct RouterId(usize);
 pub enum Framework {
     FastApi,
     Starlette,
+    /// Django Ninja, whose routers work as FastAPI's do.
+    Ninja,
     Flask,
+    Django,
     Express,
     Koa,
     Fastify,
     Hono,
+    Nest,
+    /// Routes that are files: Next.js and its kin.
+    Files,
+    /// net/http, chi and fiber.
+    Go,
+    /// gin, echo and gorilla/mux, for whom a slash at the end counts.
+    Gin,
+}
+
+/// Where routers of one kind may be mounted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Family {
+    Python,
+    Node,
+    Go,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +83,10 @@ pub struct Route {
     pub summary: Option<String>,
     pub description: Option<String>,
     pub tags: Vec<String>,
+    /// Those that are known; of the path, the others are added.
+    pub parameters: Vec<Parameter>,
+    pub body: Option<String>,
+    pub response: Option<String>,
     pub site: Site,
 }
 
@@ -90,7 +114,7 @@ pub struct Routers(Vec<Router>);
 
 /// Where the walk stands.
 #[derive(Debug, Clone, Default)]
-struct Place {
+struct Standing {
     prefix: String,
     tags: Vec<String>,
 }
@@ -122,8 +146,8 @@ impl Framework {
     /// A prefix and what follows it, as the framework itself puts them together.
     fn join(self, prefix: &str, rest: &str) -> String {
         match self {
-            Self::FastApi | Self::Starlette => format!("{prefix}{rest}"),
-            Self::Flask if rest == "/" && !prefix.is_empty() => {
+            Self::FastApi | Self::Starlette | Self::Django => format!("{prefix}{rest}"),
+            Self::Flask | Self::Gin if rest == "/" && !prefix.is_empty() => {
                 format!("{}/", prefix.trim_end_matches('/'))
             }
             _ if rest.is_empty() => prefix.to_owned(),
@@ -132,8 +156,12 @@ impl Framework {
         }
     }
 
-    fn is_python(self) -> bool {
-        matches!(self, Self::FastApi | Self::Starlette | Self::Flask)
+    const fn family(self) -> Family {
+        match self {
+            Self::FastApi | Self::Starlette | Self::Ninja | Self::Flask | Self::Django => Family::Python,
+            Self::Go | Self::Gin => Family::Go,
+            _ => Family::Node,
+        }
     }
 }
 
@@ -151,6 +179,11 @@ impl Routers {
         self.0.get_mut(id.0)
     }
 
+    /// Changes every router.
+    pub fn each(&mut self, change: impl FnMut(&mut Router)) {
+        self.0.iter_mut().for_each(change);
+    }
+
     /// All endpoints, by path and method.
     pub fn endpoints(&self) -> Vec<Endpoint> {
         let mut walk = Walk {
@@ -165,8 +198,8 @@ impl Routers {
         // An app that only a cycle mounts, and what a function nobody calls sets up.
         walk.every(|_, router| router.role == Role::App);
         walk.every(|_, router| router.role == Role::Guess);
-        self.add_unreached(&mut walk, true);
-        self.add_unreached(&mut walk, false);
+        self.add_unreached(&mut walk, Family::Python);
+        self.add_unreached(&mut walk, Family::Node);
         walk.found.into_values().collect()
     }
 
@@ -185,19 +218,19 @@ impl Routers {
 
     /// Routers nobody mounts are not served. But where an app mounts something that could not be
     /// followed, or where no app was found, they are taken to be what it mounts.
-    fn add_unreached(&self, walk: &mut Walk, python: bool) {
-        let ours = || self.0.iter().filter(|router| router.framework.is_python() == python);
+    fn add_unreached(&self, walk: &mut Walk, family: Family) {
+        let ours = || self.0.iter().filter(|router| router.framework.family() == family);
         let blind = ours().flat_map(|router| &router.mounts).find(|mount| mount.target.is_none());
         let has_app = ours().any(|router| matches!(router.role, Role::App | Role::Guess));
         if blind.is_none() && has_app {
             return;
         }
-        let place = Place {
+        let place = Standing {
             prefix: blind.and_then(|mount| mount.prefix.clone()).unwrap_or_default(),
             tags: blind.map(|mount| mount.tags.clone()).unwrap_or_default(),
         };
         let mounted = self.mounted();
-        let is_ours = |router: &Router| router.role == Role::Router && router.framework.is_python() == python;
+        let is_ours = |router: &Router| router.role == Role::Router && router.framework.family() == family;
         walk.every_at(&place, |id, router| is_ours(router) && !mounted.contains(&id));
         walk.every_at(&place, |_, router| is_ours(router));
     }
@@ -205,11 +238,11 @@ impl Routers {
 
 impl Walk<'_> {
     fn every(&mut self, wanted: impl Fn(RouterId, &Router) -> bool) {
-        self.every_at(&Place::default(), wanted);
+        self.every_at(&Standing::default(), wanted);
     }
 
     /// Walks from each wanted router that was not reached before.
-    fn every_at(&mut self, place: &Place, wanted: impl Fn(RouterId, &Router) -> bool) {
+    fn every_at(&mut self, place: &Standing, wanted: impl Fn(RouterId, &Router) -> bool) {
         for (at, router) in self.routers.iter().enumerate() {
             let id = RouterId(at);
             if !self.reached.contains(&id) && wanted(id, router) {
@@ -219,7 +252,7 @@ impl Walk<'_> {
     }
 
     /// Walks a router that stands at `place`, its own prefix added unless `place` stands in for it.
-    fn visit(&mut self, id: RouterId, mut place: Place, own_prefix: bool) {
+    fn visit(&mut self, id: RouterId, mut place: Standing, own_prefix: bool) {
         self.visits += 1;
         let Some(router) = self.routers.get(id.0) else { return };
         let closes_cycle = self.open.contains(&id) || self.open.len() > MAX_NESTING;
@@ -241,7 +274,7 @@ impl Walk<'_> {
         self.open.pop();
     }
 
-    fn follow(&mut self, from: &Router, place: &Place, mount: &Mount) {
+    fn follow(&mut self, from: &Router, place: &Standing, mount: &Mount) {
         let Some(target) = mount.target else { return };
         // What a function nobody calls mounts may well be mounted elsewhere, under its real prefix.
         if from.role == Role::Guess && self.reached.contains(&target) {
@@ -257,7 +290,7 @@ impl Walk<'_> {
     }
 
     /// The first to claim a path and method keeps it, as in a router.
-    fn add(&mut self, framework: Framework, place: &Place, route: &Route) {
+    fn add(&mut self, framework: Framework, place: &Standing, route: &Route) {
         let path = path::rooted(framework.join(&place.prefix, &route.path));
         if path.len() > MAX_PATH {
             return;
@@ -275,12 +308,34 @@ impl Walk<'_> {
                 summary: route.summary.as_deref().and_then(clip),
                 description: route.description.as_deref().and_then(clip),
                 tags: tags.clone(),
+                parameters: parameters(route, &path),
+                body: route.body.clone(),
+                response: route.response.clone(),
+                source: Origin::Code,
+                differences: Vec::new(),
                 file: route.site.file.clone(),
                 line: route.site.line,
             };
             self.found.insert(key, endpoint);
         }
     }
+}
+
+/// The parameters of a path in its order, then the others a route is known to take.
+fn parameters(route: &Route, path: &str) -> Vec<Parameter> {
+    let mut all: Vec<Parameter> = Vec::new();
+    for name in path::names(path) {
+        let known = route.parameters.iter().find(|parameter| parameter.name == name);
+        let kind = known.and_then(|parameter| parameter.kind.clone());
+        if !all.iter().any(|parameter| parameter.name == name) {
+            all.push(Parameter { name: name.to_owned(), place: Place::Path, kind, required: true });
+        }
+    }
+    let is_other = |parameter: &&Parameter| {
+        parameter.place != Place::Path && !path::names(path).any(|name| name == parameter.name)
+    };
+    all.extend(route.parameters.iter().filter(is_other).take(MAX_PARAMETERS).cloned());
+    all
 }
 
 /// Text for a reader: trimmed, of bounded length, `None` when nothing is left.

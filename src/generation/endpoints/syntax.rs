@@ -13,10 +13,21 @@ use tree_sitter::{Language, Node, ParseOptions, Parser, Tree};
 
 /// Levels of nesting that are lowered; what lies deeper is [`Expr::Unknown`] or left out.
 pub const MAX_DEPTH: usize = 120;
+/// Longest type that is shown.
+const MAX_TYPE: usize = 300;
 
-#[derive(Debug, Clone)]
+/// A file, lowered.
+#[derive(Debug, Default)]
+pub struct Lowered {
+    pub statements: Vec<Statement>,
+    /// The line of the first syntax error.
+    pub broken: Option<u32>,
+}
+
+#[derive(Debug, Clone, Default)]
 pub enum Expr {
     /// Anything that says nothing about routes.
+    #[default]
     Unknown,
     Text(String),
     Name(String),
@@ -34,8 +45,8 @@ pub enum Expr {
     Either(Vec<Expr>),
     Function(Rc<Function>),
     Class(Rc<Class>),
-    /// `require("x")`, `import("x")`.
-    Require(String),
+    /// `require("x")`, `import("x")`, and the line it is on.
+    Require(String, u32),
     /// An assignment whose value is used: `module.exports = app = express()`.
     Assign(Box<(Expr, Expr)>),
 }
@@ -66,20 +77,29 @@ pub enum Entry {
 #[derive(Debug)]
 pub struct Function {
     pub name: String,
+    /// From 1.
+    pub line: u32,
     pub parameters: Vec<Parameter>,
+    /// The type it says to return, as written.
+    pub returns: Option<String>,
     pub body: Vec<Statement>,
     pub decorators: Vec<Expr>,
     pub doc: Option<String>,
     /// Its text holds a word that registers routes, so it is run even when nothing calls it.
     pub registers: bool,
+    /// Methods of HTTP that its text compares a request's with.
+    pub verbs: Vec<String>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Parameter {
     /// A name, or a pattern.
     pub target: Expr,
     pub default: Option<Expr>,
     pub rest: bool,
+    /// Its type, as written.
+    pub annotation: Option<String>,
+    pub decorators: Vec<Expr>,
 }
 
 #[derive(Debug)]
@@ -130,6 +150,8 @@ pub enum Statement {
 
 #[derive(Debug)]
 pub struct Import {
+    /// From 1.
+    pub line: u32,
     /// As written: `.routers.items`, `./routes/items`.
     pub from: String,
     pub names: Vec<Imported>,
@@ -176,6 +198,32 @@ pub fn parse(parser: &mut Parser, language: &Language, text: &str) -> Option<Tre
         parser.reset();
     }
     tree
+}
+
+/// The line of the first thing in a tree that is not as the language has it.
+pub fn first_error(tree: &Tree) -> Option<u32> {
+    let mut node = tree.root_node();
+    if !node.has_error() {
+        return None;
+    }
+    for _ in 0..10_000 {
+        let mut cursor = node.walk();
+        let inner = node.children(&mut cursor).find(|child| child.has_error() || child.is_missing());
+        match inner {
+            _ if node.is_error() || node.is_missing() => break,
+            Some(inner) => node = inner,
+            None => break,
+        }
+    }
+    Some(line(node))
+}
+
+/// A type as written, on one line; `None` when there is none, or too much of it.
+pub fn type_text(node: Option<Node>, source: &str) -> Option<String> {
+    let written = text(node?, source).trim_start_matches(':');
+    let words: Vec<&str> = written.split_whitespace().collect();
+    let joined = words.join(" ");
+    (!joined.is_empty() && joined.len() <= MAX_TYPE).then_some(joined)
 }
 
 /// The text of a node.

@@ -81,7 +81,8 @@ impl Framework for Django {
         hosts(project, &site, notes);
         let server = match (project.mode(), asgi) {
             (Mode::Dev, _) => None,
-            (Mode::Run, true) => Some("uvicorn"),
+            // With what WebSockets need.
+            (Mode::Run, true) => Some("uvicorn[standard]"),
             (Mode::Run, false) => Some("gunicorn"),
         };
         let folder = site.folder().to_owned();

@@ -69,7 +69,7 @@ impl Framework for Go {
         if let Some(other) = programs.get(1) {
             notes.warn("another program, which is not started", Place::file(&other.path));
         }
-        warn_of_version(project, module.as_ref(), notes);
+        warn_of_version(module.as_ref(), notes);
         let port = port(project, file, notes);
         let start = match &project.entry {
             Some(entry) => {
@@ -82,7 +82,7 @@ impl Framework for Go {
         Ok(Outline {
             framework: module.as_ref().and_then(go::framework).unwrap_or("go").to_owned(),
             base_image: project.bases.image(&Runtime::Static),
-            runtime_version: project.bases.go.rsplit(':').next().map(str::to_owned),
+            runtime_version: None,
             folder,
             start: Some(start),
             port,
@@ -101,24 +101,19 @@ fn package(folder: &str, file: &GoFile) -> String {
     if inside.is_empty() { ".".to_owned() } else { format!("./{inside}") }
 }
 
-fn warn_of_version(project: &Project<'_>, module: Option<&Module>, notes: &mut Notes) {
-    let ours = project.bases.go.rsplit(':').next().unwrap_or_default();
+/// The oldest a base image has: that of the distribution, where no other can be had.
+const OLDEST: u32 = 19;
+
+fn warn_of_version(module: Option<&Module>, notes: &mut Notes) {
     let Some((asked, place)) = module.and_then(|module| module.go.as_ref()) else { return };
-    let minor = |version: &str| version.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok());
-    notes.decide(
-        "goVersion",
-        ours,
-        Source::Default,
-        format!("go.mod asks for {asked}; this is what there is an image for"),
-        Some(place.clone()),
-    );
-    if minor(asked) > minor(ours) {
-        notes.warn(
-            format!(
-                "Go {asked} is asked for, but the base image has {ours}; what needs newer Go does not compile"
-            ),
-            Some(place.clone()),
+    let minor = asked.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok());
+    let reason = format!("go.mod asks for {asked}; the base image's is used");
+    notes.decide("goVersion", "the base image's", Source::Default, reason, Some(place.clone()));
+    if minor.is_some_and(|minor| minor > OLDEST) {
+        let message = format!(
+            "asks for Go {asked}; a base image made from packages of the distribution may have 1.{OLDEST}, which does not compile what is newer"
         );
+        notes.warn(message, Some(place.clone()));
     }
 }
 

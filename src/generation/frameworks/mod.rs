@@ -5,6 +5,7 @@
 mod angular;
 mod asgi;
 mod astro;
+pub mod both;
 mod create_react_app;
 mod django;
 mod express;
@@ -23,6 +24,7 @@ mod node_server;
 mod node_site;
 mod node_start;
 mod nuxt;
+mod own_addresses;
 mod python_program;
 mod python_script;
 mod python_server;
@@ -48,6 +50,8 @@ pub static ALL: &[&dyn Framework] = &[
     &flask::Flask,
     &streamlit::Streamlit,
     &gradio::Gradio,
+    &golang::Go,
+    &rust::Rust,
     &next::NEXT,
     &nuxt::NUXT,
     &sveltekit::SVELTEKIT,
@@ -70,12 +74,27 @@ pub static ALL: &[&dyn Framework] = &[
     &koa::KOA,
     &hono::HONO,
     &express::EXPRESS,
-    &golang::Go,
-    &rust::Rust,
     &node_server::NodeServer,
     &static_site::StaticSite,
     &python_script::PythonScript,
     &node_script::NodeScript,
+];
+
+/// Those that may leave nothing but pages, which can stand beside a server.
+static PAGE_BUILDERS: &[&node_framework::NodeFramework] = &[
+    &next::NEXT,
+    &nuxt::NUXT,
+    &sveltekit::SVELTEKIT,
+    &remix::REACT_ROUTER,
+    &remix::REMIX,
+    &astro::ASTRO,
+    &site_builders::GATSBY,
+    &angular::ANGULAR,
+    &create_react_app::CREATE_REACT_APP,
+    &site_builders::VUE_CLI,
+    &vite::VITE,
+    &site_builders::RSBUILD,
+    &site_builders::PARCEL,
 ];
 
 pub trait Framework: Sync {
@@ -94,6 +113,12 @@ pub trait Framework: Sync {
 
     /// Whether the files look like it.
     fn detect(&self, project: &Project<'_>) -> Option<Finding>;
+
+    /// It makes the pages a visitor is to see on a server of its own, so that a server of another
+    /// language beside it is not what the preview is for.
+    fn shows_pages_itself(&self, _: &Project<'_>) -> bool {
+        false
+    }
 
     /// How it is installed and started. The metadata's entry point wins over what was found.
     fn outline(&self, project: &Project<'_>, notes: &mut Notes) -> Result<Outline, PlanError>;

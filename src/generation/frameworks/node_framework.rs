@@ -133,6 +133,13 @@ impl Framework for NodeFramework {
         Some(certain(format!("{name} is imported"), Place::line(&file.path, line)))
     }
 
+    fn shows_pages_itself(&self, project: &Project<'_>) -> bool {
+        project.package().filter(|package| !node::is_aside(package.folder())).is_some_and(|package| {
+            let app = App { project, package, port: self.port };
+            self.role == Role::Whole && !matches!((self.run)(&app), Serve::Pages(_))
+        })
+    }
+
     fn outline(&self, project: &Project<'_>, notes: &mut Notes) -> Result<Outline, PlanError> {
         let package = match (project.package(), &project.entry) {
             (Some(package), None) => package,

@@ -30,7 +30,8 @@ impl Built {
 
     /// A folder the configuration names, before those that are usual.
     pub fn first(mut self, folder: Option<String>) -> Self {
-        let usable = |folder: &String| !folder.is_empty() && is_plain_path(folder) && !folder.contains("..");
+        let usable =
+            |folder: &String| !folder.is_empty() && is_plain_path(folder) && !folder.starts_with('/');
         if let Some(folder) = folder.filter(usable).filter(|folder| self.folders.first() != Some(folder)) {
             self.folders.insert(0, folder);
         }

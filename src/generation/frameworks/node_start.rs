@@ -127,7 +127,10 @@ fn start(project: &Project<'_>, folder: &str, notes: &mut Notes) -> Result<Start
         return from_entry(project, folder, entry, notes);
     }
     if let Some(package) = project.package() {
-        let wanted = if project.mode() == Mode::Dev { ["dev", "start"] } else { ["start", ""] };
+        let wanted = match project.mode() {
+            Mode::Dev => ["dev", "start:dev", "start"],
+            Mode::Run => ["start", "start:prod", "prod"],
+        };
         for script in wanted {
             if let Some(text) = package.scripts.get(script) {
                 return Ok(from_script(project, package, script, text, notes));

@@ -33,7 +33,7 @@ fn run(app: &App<'_, '_>) -> Serve {
     let built = Built::single_page(&["dist", "build"]);
     Serve::Pages(match (root, folder) {
         (Some(root), None) => built.first(Some(format!("{root}/dist"))),
-        (_, folder) => built.first(folder.map(|folder| folder.trim_start_matches("../").to_owned())),
+        (_, folder) => built.first(folder),
     })
 }
 

@@ -327,7 +327,10 @@ mod tests {
     use super::*;
     use crate::generation::testing::{project_of, tree};
 
-    fn need(files: &[(&str, &str)]) -> Option<(DatabaseKind, Option<String>, String, Vec<String>, bool)> {
+    /// Kind, driver, form of the URL, names of variables, whether they are required.
+    type Found = (DatabaseKind, Option<String>, String, Vec<String>, bool);
+
+    fn need(files: &[(&str, &str)]) -> Option<Found> {
         let files = tree(files);
         project_of(&files, |project| {
             let reads = project.environment_read();
@@ -343,7 +346,7 @@ mod tests {
         form: &str,
         names: &[&str],
         required: bool,
-    ) -> Option<(DatabaseKind, Option<String>, String, Vec<String>, bool)> {
+    ) -> Option<Found> {
         let names = names.iter().map(|name| (*name).to_owned()).collect();
         let driver = Some(driver.to_owned()).filter(|driver| !driver.is_empty());
         Some((kind, driver, form.to_owned(), names, required))

@@ -21,6 +21,7 @@ pub use self::database::find as database;
 pub use self::migrations::find as migration;
 pub use self::seeds::find as seed;
 pub use self::system::find as system_packages;
+pub use self::variables::is_of_a_service;
 
 /// A database the app expects.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]

@@ -31,6 +31,11 @@ pub fn of_cache(reads: &[EnvRead]) -> Vec<DatabaseVariable> {
     chosen(reads, &CACHES)
 }
 
+/// It says where a database or a cache is.
+pub fn is_of_a_service(name: &str) -> bool {
+    part_of(name, &DATABASES).is_some() || part_of(name, &CACHES).is_some()
+}
+
 fn chosen(reads: &[EnvRead], families: &[&str]) -> Vec<DatabaseVariable> {
     let mut found: Vec<DatabaseVariable> = Vec::new();
     for read in reads {

@@ -38,10 +38,10 @@ mod tests {
             ("web/package.json", "{\n \"dependencies\": {\n  \"pg\": \"8\"\n }\n}"),
             ("a.js", "require('x')"),
         ]);
-        let found = project_of(&listed, |project| declared(project));
+        let found = project_of(&listed, declared);
         assert_eq!(found.get("pg"), Some(&Place { file: "web/package.json".into(), line: Some(3) }));
         assert_eq!(found.len(), 1);
         let imported = tree(&[("a.js", "const x = require('pg');\n")]);
-        assert!(project_of(&imported, |project| declared(project)).contains_key("pg"));
+        assert!(project_of(&imported, declared).contains_key("pg"));
     }
 }

@@ -20,6 +20,7 @@ pub struct Lock {
 const FETCHED: &str = "its lockfile is there; it is fetched from the package registry itself";
 /// Those that are run when nothing says which.
 const PNPM: &str = "9.15.9";
+const PNPM_10: &str = "10.34.9";
 const YARN: &str = "1.22.22";
 const BERRY: &str = "4.9.2";
 const BUN: &str = "1.2.23";
@@ -46,9 +47,32 @@ pub fn choose(project: &Project<'_>, package: &Package, notes: &mut Notes) -> Lo
         let reason = "no lockfile is there: the newest versions package.json allows are installed";
         (PackageManager::Npm, None, reason)
     };
+    let manager = fitting(project, manager, package, notes);
     let place = Place::file(file.as_deref().unwrap_or(&package.path));
     notes.decide("package manager", name_of(&manager), Source::Detected, reason, place);
     checked(project, package, manager, file, notes)
+}
+
+/// pnpm from 11 on needs a newer Node than most base images have; 10 reads the same lockfiles.
+fn fitting(
+    project: &Project<'_>,
+    manager: PackageManager,
+    package: &Package,
+    notes: &mut Notes,
+) -> PackageManager {
+    let node = project.bases.default_node().parse::<u32>().unwrap_or(u32::MAX);
+    match manager {
+        PackageManager::Pnpm(version)
+            if node < 22
+                && version.split('.').next().and_then(|major| major.parse::<u32>().ok()) > Some(10) =>
+        {
+            let message =
+                format!("pnpm {version} is asked for, which does not run on Node {node}; {PNPM_10} is used");
+            notes.warn(message, Place::file(&package.path));
+            PackageManager::Pnpm(PNPM_10.to_owned())
+        }
+        manager => manager,
+    }
 }
 
 fn name_of(manager: &PackageManager) -> String {
@@ -187,6 +211,8 @@ mod tests {
         assert_eq!(chosen(&[package]), (pnpm.clone(), false, 0));
         assert_eq!(chosen(&[package, ("pnpm-lock.yaml", "a:")]), (pnpm.clone(), true, 0));
         assert_eq!(chosen(&[package, ("pnpm-lock.yaml", "b:")]), (pnpm, false, 1));
+        let newest = ("package.json", r#"{"packageManager":"pnpm@11.8.0"}"#);
+        assert_eq!(chosen(&[newest]), (PackageManager::Pnpm(PNPM_10.into()), false, 1));
         let plain = ("package.json", r#"{"dependencies":{"a":"^1"}}"#);
         assert_eq!(chosen(&[plain]), (PackageManager::Npm, false, 0));
         assert_eq!(chosen(&[plain, ("yarn.lock", "__metadata:\n a@")]).0, PackageManager::Yarn(BERRY.into()));

@@ -118,7 +118,7 @@ fn runs_node(package: &Package, script: &str) -> bool {
 }
 
 /// Documentation, tests and phones are not what a visitor is to see.
-fn is_aside(folder: &str) -> bool {
+pub fn is_aside(folder: &str) -> bool {
     const ASIDE: [&str; 16] = [
         "docs",
         "doc",

@@ -7,7 +7,7 @@ use tree_sitter::Node;
 
 use crate::generation::plan::EnvRead;
 use crate::generation::quoting::is_env_name;
-use crate::generation::syntax::{children, each_node, line_of, parse, string_value, text_of};
+use crate::generation::syntax::{children, each_node, first_error, line_of, parse, string_value, text_of};
 
 #[derive(Debug, Clone, Default)]
 pub struct JsFile {
@@ -18,6 +18,8 @@ pub struct JsFile {
     pub env: Vec<EnvRead>,
     /// It uses `import` or `export` statements.
     pub is_module: bool,
+    /// The line of the first thing that is no JavaScript; only looked for in files that are parsed.
+    pub syntax_error: Option<usize>,
 }
 
 /// One call that opens a port.
@@ -53,6 +55,7 @@ pub fn scan(path: &str, text: &str, all_imports: bool) -> JsFile {
         _ => tree_sitter_javascript::LANGUAGE,
     };
     let Some(tree) = parse(&language.into(), text) else { return file };
+    file.syntax_error = first_error(&tree);
     let mut scan = Scan { text, file: &mut file, values: BTreeMap::new(), defaulted: BTreeSet::new() };
     each_node(&tree, |node| scan.visit(node));
     file

@@ -65,7 +65,7 @@ mod tests {
             ("main.py", "import yaml\nimport local.x\nimport os\n"),
             ("local/x.py", ""),
         ]);
-        let found = project_of(&files, |project| declared(project));
+        let found = project_of(&files, declared);
         let names: Vec<(&str, &str, Option<usize>)> =
             found.iter().map(|(name, place)| (name.as_str(), place.file.as_str(), place.line)).collect();
         assert_eq!(

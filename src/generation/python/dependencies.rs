@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::lockfiles::{self, Project as Toml};
 use super::requirements::{self, names_in};
+use super::version;
 use crate::generation::plan::{Notes, Place, Source};
 use crate::generation::project::{Project, folder_of, join};
 
@@ -71,6 +72,13 @@ fn uv_lock(project: &Project<'_>, folder: &str, notes: &mut Notes) -> Option<Dep
     };
     if text.parse::<toml::Table>().is_err() {
         notes.warn("not used: it is no TOML", Place::file(&lock));
+        return None;
+    }
+    let wanted = project.text(&pyproject).and_then(lockfiles::python_wanted);
+    let ours = project.metadata.python_version.as_deref().unwrap_or(project.bases.default_python());
+    if let Some(wanted) = wanted.filter(|wanted| !version::allows(wanted, ours)) {
+        let message = format!("not used: it is locked for Python {wanted}, and {ours} is what there is");
+        notes.warn(message, Place::file(&lock));
         return None;
     }
     let reason = "exact versions are locked; pyproject.toml lies beside it";

@@ -178,15 +178,25 @@ struct Outside {
 
 fn outside_imports(project: &Project<'_>, location: &Location) -> Vec<Outside> {
     let tops = local_names(project);
-    let mut seen = BTreeSet::new();
-    let mut found = Vec::new();
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let mut found: Vec<Outside> = Vec::new();
     let under = |path: &str| location.folder.is_empty() || path.starts_with(&format!("{}/", location.folder));
     for file in project.python().iter().filter(|file| under(&file.path)) {
         for import in file.imports.iter().filter(|import| import.level == 0 && !tops.contains(import.top())) {
             let Some(package) = package_of(&full_name(import)) else { continue };
-            if is_requirement(&package) && package.is_ascii() && seen.insert(normalized(&package)) {
-                let (file, line, optional) = (file.path.clone(), import.line, import.optional);
-                found.push(Outside { top: import.top().to_owned(), package, file, line, optional });
+            if !is_requirement(&package) || !package.is_ascii() {
+                continue;
+            }
+            let (path, line, optional) = (file.path.clone(), import.line, import.optional);
+            let outside = Outside { top: import.top().to_owned(), package, file: path, line, optional };
+            match seen.get(&normalized(&outside.package)) {
+                None => {
+                    seen.insert(normalized(&outside.package), found.len());
+                    found.push(outside);
+                }
+                // What one file can do without, another may need.
+                Some(at) if found[*at].optional && !outside.optional => found[*at] = outside,
+                Some(_) => {}
             }
         }
     }

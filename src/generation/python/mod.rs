@@ -10,9 +10,11 @@ mod mend;
 mod packages;
 mod requirements;
 mod scan;
+mod settings;
 mod version;
 
 pub use declared::declared;
+pub use imports::Import;
 pub use install::{Needs, recipe};
 pub use locate::{Location, locate, locate_module};
 pub use scan::{AppObject, Interface, PyFile, apps_of, scan};

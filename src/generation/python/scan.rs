@@ -5,7 +5,7 @@ use tree_sitter::Node;
 
 use super::imports::{Import, imports_of};
 use crate::generation::plan::EnvRead;
-use crate::generation::syntax::{children, each_node, line_of, parse, string_value, text_of};
+use crate::generation::syntax::{children, each_node, first_error, line_of, parse, string_value, text_of};
 
 #[derive(Debug, Clone, Default)]
 pub struct PyFile {
@@ -20,6 +20,8 @@ pub struct PyFile {
     pub calls: Vec<(String, String, usize)>,
     /// It runs a server of the standard library.
     pub serves: bool,
+    /// The line of the first thing that is no Python; only looked for in files that are parsed.
+    pub syntax_error: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -62,7 +64,8 @@ const CLASSES: [(&str, &str, Interface); 8] = [
 ];
 
 /// What a file has to hold to be worth parsing.
-const TELLING: [&str; 5] = ["environ", "getenv", ".run(", "if __name__", "create_app("];
+const TELLING: [&str; 7] =
+    ["environ", "getenv", ".run(", "if __name__", "create_app(", "BaseSettings", "decouple"];
 
 /// Reads one file. Broken syntax is read as far as it can be.
 pub fn scan(path: &str, text: &str) -> PyFile {
@@ -74,6 +77,7 @@ pub fn scan(path: &str, text: &str) -> PyFile {
         return file;
     }
     let Some(tree) = parse(&tree_sitter_python::LANGUAGE.into(), text) else { return file };
+    file.syntax_error = first_error(&tree);
     let mut scan = Scan { text, file: &mut file, scopes: Vec::new(), calls: Vec::new() };
     each_node(&tree, |node| scan.visit(node));
     file.calls = std::mem::take(&mut scan.calls);
@@ -103,7 +107,10 @@ impl<'s> Scan<'s> {
         }
         match node.kind() {
             "function_definition" => self.enter_function(node),
-            "class_definition" => self.enter(node, None),
+            "class_definition" => {
+                self.enter(node, None);
+                super::settings::read(node, self.text, self.file);
+            }
             "assignment" => self.assignment(node),
             "return_statement" => self.returned(node),
             "call" => self.call(node),
@@ -210,6 +217,13 @@ impl<'s> Scan<'s> {
             "os.getenv" | "getenv" | "os.environ.get" | "environ.get" => {
                 let given = children(arguments);
                 let has_default = given.len() > 1;
+                self.env_read(given.first().copied(), has_default);
+            }
+            _ if super::settings::is_reader(function, &self.file.imports) => {
+                let given = children(arguments);
+                let has_default = given.iter().skip(1).any(|given| {
+                    given.child_by_field_name("name").is_none_or(|name| self.of(name) == "default")
+                });
                 self.env_read(given.first().copied(), has_default);
             }
             _ => {

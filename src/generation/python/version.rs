@@ -68,7 +68,7 @@ fn wanted(project: &Project<'_>, folder: &str) -> Option<(String, String)> {
 
 /// Does a specifier such as `>=3.9,<4`, `^3.11`, `3.11.4` or `3.*` hold for `major.minor`?
 /// Parts that cannot be read hold.
-fn allows(specifier: &str, version: &str) -> bool {
+pub fn allows(specifier: &str, version: &str) -> bool {
     let Some(ours) = major_minor(version) else { return true };
     specifier.split(',').all(|part| {
         let part = part.trim();

@@ -1,12 +1,28 @@
 //! The whole way from files to plan, Dockerfile, context and tag.
 
+/// A test that shows a plan and its Dockerfile.
+macro_rules! snapshot {
+    ($name:ident, $metadata:expr, $files:expr) => {
+        #[test]
+        fn $name() {
+            insta::assert_snapshot!(stringify!($name), super::shown(&$metadata, &$files));
+        }
+    };
+}
+
+mod beside;
+mod broken;
 mod contexts;
+mod dev_mode;
+mod node_frameworks;
+mod other_languages;
 mod plans;
 mod properties;
+mod python_frameworks;
 mod refusals;
 
 use super::testing::tree;
-use super::{BaseImages, Plan, PlanError, plan};
+use super::{BaseImages, Dialect, Plan, PlanError, dockerfile, plan};
 use crate::domain::{FileSet, Metadata};
 
 fn planned(metadata: &Metadata, files: &FileSet) -> Plan {
@@ -22,6 +38,19 @@ fn metadata(change: impl FnOnce(&mut Metadata)) -> Metadata {
     change(&mut metadata);
     metadata.validate().expect("valid metadata");
     metadata
+}
+
+/// The Dockerfile and the explained plan.
+fn shown(metadata: &Metadata, files: &[(&str, &str)]) -> String {
+    let plan = planned(metadata, &tree(files));
+    let json = serde_json::to_string_pretty(&plan).expect("JSON");
+    format!("{}\n----\n{json}\n", dockerfile(&plan, Dialect::BuildKit))
+}
+
+/// The start command, the port, and what became of the files, in short.
+fn brief(metadata: &Metadata, files: &[(&str, &str)]) -> (String, String, u16) {
+    let plan = planned(metadata, &tree(files));
+    (plan.framework, plan.start.unwrap_or_default().join(" "), plan.port)
 }
 
 /// A small FastAPI app.

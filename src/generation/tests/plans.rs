@@ -4,21 +4,6 @@ use super::super::{Dialect, dockerfile};
 use super::{EXPRESS, FASTAPI, metadata, planned, tree};
 use crate::domain::{Metadata, Mode};
 
-fn shown(metadata: &Metadata, files: &[(&str, &str)]) -> String {
-    let plan = planned(metadata, &tree(files));
-    let json = serde_json::to_string_pretty(&plan).expect("JSON");
-    format!("{}\n----\n{json}\n", dockerfile(&plan, Dialect::BuildKit))
-}
-
-macro_rules! snapshot {
-    ($name:ident, $metadata:expr, $files:expr) => {
-        #[test]
-        fn $name() {
-            insta::assert_snapshot!(stringify!($name), shown(&$metadata, &$files));
-        }
-    };
-}
-
 snapshot!(
     fastapi_at_the_top,
     Metadata::default(),
@@ -171,7 +156,7 @@ snapshot!(
         ("package.json", r#"{"scripts":{"start":"node server.js"},"dependencies":{"express":"^4"}}"#),
         (
             "package-lock.json",
-            r#"{"lockfileVersion":3,"packages":{"":{},"node_modules/express":{"version":"4.0.0"}}}"#
+            r#"{"lockfileVersion":3,"packages":{"":{"dependencies":{"express":"^4"}},"node_modules/express":{"version":"4.0.0"}}}"#
         ),
     ]
 );
@@ -209,7 +194,7 @@ snapshot!(
         ),
         (
             "package-lock.json",
-            r#"{"lockfileVersion":3,"packages":{"node_modules/esbuild":{"hasInstallScript":true}}}"#
+            r#"{"lockfileVersion":3,"packages":{"":{"dependencies":{"express":"^4"},"devDependencies":{"typescript":"^5"}},"node_modules/esbuild":{"hasInstallScript":true}}}"#
         ),
     ]
 );

@@ -10,7 +10,7 @@ use super::super::{BaseImages, BuildInputs, Dialect, context, dockerfile, image_
 use super::{EXPRESS, FASTAPI};
 use crate::domain::{FilePath, FileSet, Metadata, SourceFile};
 
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 34] = [
     "main.py",
     "app/main.py",
     "src/app.py",
@@ -27,9 +27,27 @@ const NAMES: [&str; 16] = [
     ".dockerignore",
     "Dockerfile",
     ".env",
+    ".env.example",
+    "manage.py",
+    "shop/settings.py",
+    "settings.py",
+    "pdm.lock",
+    "Pipfile",
+    "Pipfile.lock",
+    "alembic.ini",
+    "frontend/package.json",
+    "frontend/src/main.tsx",
+    "vite.config.ts",
+    "angular.json",
+    "pnpm-lock.yaml",
+    "prisma/schema.prisma",
+    "go.mod",
+    "main.go",
+    "Cargo.toml",
+    "src/main.rs",
 ];
 
-const SEEDS: [&str; 14] = [
+const SEEDS: [&str; 28] = [
     FASTAPI,
     EXPRESS,
     "from flask import Flask\ndef create_app():\n    app = Flask(__name__)\n    return app\n",
@@ -44,6 +62,20 @@ const SEEDS: [&str; 14] = [
     "A=1\nB='\n",
     "",
     "import \"express\"; require('x\"; RUN id'); app.listen(70000)\n",
+    "os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings')\n",
+    "DATABASES={'default':{'ENGINE':'django.db.backends.postgresql'}}\nURL='postgresql+asyncpg://é@h/d'\n",
+    "class S(BaseSettings):\n    a: str\n    b: int = Field(..., env='B')\nimport streamlit as st\n",
+    r#"{"dependencies":{"next":"^15"},"packageManager":"pnpm@11.0.0","scripts":{"build":"tsc && vite build"}}"#,
+    r#"{"devDependencies":{"vite":"5","@prisma/client":"5"},"main":"dist/x.js","name":"a\nRUN id"}"#,
+    r#"{"projects":{"a b":{"architect":{"build":{"options":{"outputPath":{"base":"../x"},"ssr":true}}}}}}"#,
+    "export default { root: './é', build: { outDir: \"../out\" } }\nfetch('http://localhost:8000')\n",
+    "generator c {\n output = \"../x\"\n}\ndatasource db {\n provider = \"mysql\"\n url = env(\"U\")\n}\n",
+    "module a\n\ngo 1.99\nrequire github.com/gin-gonic/gin v1.0.0\n",
+    "package main\nfunc main() { os.Getenv(\"X\"); http.ListenAndServe(\":80\", nil) }\n",
+    "[package]\nname='a'\n[[bin]]\nname='b'\n[dependencies]\naxum='1'\n",
+    "TcpListener::bind(\"127.0.0.1:3000\")\n",
+    r#"{"default":{"flask":{"version":"==3","extras":["a"]}}}"#,
+    "sqlite3\nsklearn>=1\nPIL\n",
 ];
 
 /// Seeds cut, joined and sprinkled with anything.

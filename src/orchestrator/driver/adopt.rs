@@ -9,7 +9,6 @@ use super::ready::exit_words;
 use super::{Interrupt, Life};
 use crate::domain::{EventType, Stage, Status};
 use crate::engine::ContainerState;
-use crate::ingress::Upstream;
 
 impl Life {
     /// Finds the container, however long the engine takes to come, and serves it again.
@@ -19,20 +18,25 @@ impl Life {
             Some(Some(state)) => state,
             Some(None) => return Err(self.fail(Stage::Run, "its container is gone; somebody removed it")),
         };
-        self.follow_logs();
+        self.follow_log();
         if !state.running {
             self.logs_settled().await;
             return Err(self.fail(Stage::Run, exit_words(&state)));
         }
         let started = self.locate(&state)?;
-        self.serve_at(started.address());
         if state.paused {
-            self.parts.ingress.set_upstream(self.preview.id, Upstream::Paused);
+            self.address = Some(started.address());
+            self.show_paused();
+        } else {
+            self.serve_at(started.address());
         }
         match (state.paused, self.preview.status) {
             (true, _) => self.preview.status = Status::Paused,
             (false, Status::Paused) => self.preview.status = Status::Running,
             (false, _) => {}
+        }
+        if !state.paused {
+            self.preview.paused_by = None;
         }
         self.keep().await;
         self.record(EventType::Adopted, json!({ "port": self.preview.port })).await;

@@ -51,6 +51,7 @@ impl Life {
         self.preview.status = Status::Healthy;
         self.preview.health = HealthStatus::Healthy;
         self.preview.consecutive_failures = 0;
+        self.used = tokio::time::Instant::now();
         self.preview.last_health_check = Some(Utc::now());
         self.keep().await;
         self.record(EventType::Healthy, json!({})).await;
@@ -77,6 +78,7 @@ impl Life {
     async fn image(&mut self, interrupt: &CancellationToken) -> Result<BuiltImage, Interrupt> {
         let (recipe, generation) = self.recipe().await?;
         self.recipe = Some(Arc::clone(&recipe));
+        self.guard_log();
         match patiently(|| self.parts.images.ready(&recipe)).await {
             Ok(Some(image)) => return Ok(image),
             Ok(None) => {}

@@ -13,9 +13,8 @@ use crate::databases::{self, DatabaseError, Provided, Task, TaskEnd};
 use crate::domain::{
     DatabaseRecord, DatabaseType, EventType, Failure, LogLevel, LogSource, MigrationStatus, Stage, Status,
 };
-use crate::engine::{ContainerSpec, EngineError, EngineLogLine, Kind, LogStream};
+use crate::engine::{ContainerSpec, EngineError, EngineLogLine, Kind};
 use crate::orchestrator::setup::{self, Action, Step};
-use crate::streams::level_of;
 
 impl Life {
     /// The database, ready for the app to start on. Of a preview without one, done at once.
@@ -46,6 +45,8 @@ impl Life {
             None => return Err(Interrupt::Asked),
             Some(provided) => provided.map_err(|error| self.no_database(&error))?,
         };
+        // Its password is known from here on, and in no line of the log.
+        self.guard_log();
         if provided == Provided::Kept {
             return Ok(());
         }
@@ -130,7 +131,7 @@ impl Life {
         let mut tail = VecDeque::new();
         let report = |line: &EngineLogLine| {
             let message = masked(&line.message, &secret);
-            let level = level_of(&message, line.stream == LogStream::Stderr);
+            let level = level_of(&message);
             self.parts.logs.append(self.preview.id, line.timestamp, level, LogSource::Database, &message);
             if tail.len() == Failure::TAIL_LINES {
                 tail.pop_front();
@@ -197,6 +198,17 @@ impl Life {
         self.say(LogLevel::Warning, LogSource::Database, &said);
         self.database_problem = problem;
         self.regrade(said).await;
+    }
+}
+
+/// Tools word their messages as they please, and some put all of them on stderr; what they call
+/// an error is one.
+fn level_of(message: &str) -> LogLevel {
+    let is = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    match message {
+        _ if is(&["ERROR", "Error:", "error:", "FATAL", "Traceback"]) => LogLevel::Error,
+        _ if is(&["WARN", "Warning:", "warning:"]) => LogLevel::Warning,
+        _ => LogLevel::Info,
     }
 }
 

@@ -1,32 +1,65 @@
-//! The one reader of a container's output.
+//! The log of a preview, as its driver keeps it: opened, guarded, and read from the container by
+//! one reader.
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use futures_util::StreamExt;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::Life;
-use crate::domain::{LogSource, PreviewId};
-use crate::engine::{Engine, LogStream, LogsFrom};
-use crate::streams::{LogHub, level_of};
+use crate::streams::{ContainerReader, Masker};
 
 impl Life {
-    /// Starts reading the container's output from its first line. Docker keeps the lines, so a
-    /// reader that begins after the start loses none.
-    pub(super) fn follow_logs(&mut self) {
+    /// Takes up the log where an earlier run of the daemon left it. A store that is away is
+    /// waited for, not for ever: a preview without its old lines is better than none.
+    pub(super) async fn open_log(&self) {
+        let mut pause = Duration::from_millis(100);
+        for _ in 0..8 {
+            match self.parts.logs.open(self.preview.id).await {
+                Ok(_) => return,
+                Err(error) => {
+                    tracing::warn!(%error, preview = %self.preview.id, "the log cannot be taken up yet")
+                }
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+    }
+
+    /// Hides what the preview's environment holds, and its token, in every line from now on.
+    pub(super) fn guard_log(&self) {
+        let dotenv = self.recipe.as_ref().map(|recipe| recipe.plan.dotenv.clone());
+        let environment = dotenv.into_iter().flatten().chain(self.preview.environment.clone());
+        let environment = environment.chain(self.database_environment()).collect();
+        let token = self.parts.token(&self.preview);
+        self.parts.logs.guard(self.preview.id, Masker::new(&environment, [token.as_str()]));
+    }
+
+    /// Attaches to the container that is about to be started: nothing it prints is missed.
+    pub(super) async fn attach_log(&mut self) {
+        let Some(container) = self.preview.container_id.clone() else { return };
+        let (engine, logs) = (self.parts.engine.clone(), self.parts.logs.clone());
+        let reader = ContainerReader::attached(engine, logs, self.preview.id, container).await;
+        self.read_log(reader);
+    }
+
+    /// Follows a container that runs from what was read of it last; an attachment that reads
+    /// already goes on.
+    pub(super) fn follow_log(&mut self) {
+        if self.log_end.as_mut().is_some_and(|end| end.try_recv() == Err(oneshot::error::TryRecvError::Empty))
+        {
+            return;
+        }
+        let Some(container) = self.preview.container_id.clone() else { return };
+        let (engine, logs) = (self.parts.engine.clone(), self.parts.logs.clone());
+        self.read_log(ContainerReader::following(engine, logs, self.preview.id, container));
+    }
+
+    fn read_log(&mut self, reader: ContainerReader) {
         self.watchers.cancel();
         self.watchers = CancellationToken::new();
-        let Some(container) = self.preview.container_id.clone() else { return };
         let (done, settled) = oneshot::channel();
         self.log_end = Some(settled);
-        let reader = Reader {
-            engine: self.parts.engine.clone(),
-            logs: self.parts.logs.clone(),
-            preview: self.preview.id,
-            container,
-        };
         let stop = self.watchers.clone();
         let shutdown = self.parts.shutdown.clone();
         self.parts.tasks.spawn(async move {
@@ -43,74 +76,6 @@ impl Life {
     pub(super) async fn logs_settled(&mut self) {
         if let Some(end) = self.log_end.take() {
             let _ = tokio::time::timeout(Duration::from_secs(1), end).await;
-        }
-    }
-}
-
-/// How far a reader has come: the moment of the last line, and how many lines of that moment.
-/// The engine resumes at a moment, not after a line.
-#[derive(Default)]
-struct Place {
-    last: Option<(DateTime<Utc>, usize)>,
-}
-
-impl Place {
-    fn from(&self) -> LogsFrom {
-        self.last.map_or(LogsFrom::Start, |(moment, _)| LogsFrom::Since(moment))
-    }
-
-    fn lines_of_last(&self) -> usize {
-        self.last.map_or(0, |(_, lines)| lines)
-    }
-
-    fn is_at(&self, moment: DateTime<Utc>) -> bool {
-        self.last.is_some_and(|(last, _)| last == moment)
-    }
-
-    fn advance(&mut self, moment: DateTime<Utc>) {
-        self.last = match self.last {
-            Some((last, lines)) if last == moment => Some((last, lines + 1)),
-            _ => Some((moment, 1)),
-        };
-    }
-}
-
-struct Reader {
-    engine: Engine,
-    logs: LogHub,
-    preview: PreviewId,
-    container: String,
-}
-
-impl Reader {
-    /// Reads to the end of the container, taking up a broken stream after the last line read.
-    async fn read(&self) {
-        let mut place = Place::default();
-        loop {
-            let mut lines = std::pin::pin!(self.engine.logs(&self.container, place.from(), true));
-            // Lines of the last moment come again after a break, and only then.
-            let mut again = place.lines_of_last();
-            while let Some(line) = lines.next().await {
-                match line {
-                    Ok(line) => {
-                        if again > 0 && place.is_at(line.timestamp) {
-                            again -= 1;
-                            continue;
-                        }
-                        place.advance(line.timestamp);
-                        let level = level_of(&line.message, line.stream == LogStream::Stderr);
-                        self.logs.append(self.preview, line.timestamp, level, LogSource::App, &line.message);
-                    }
-                    Err(error) => tracing::debug!(%error, preview = %self.preview, "the log stream broke"),
-                }
-            }
-            // An engine that is away says nothing about the container; one that is back goes on.
-            match self.engine.inspect(&self.container).await {
-                Ok(None) => return,
-                Ok(Some(state)) if !state.running => return,
-                Ok(Some(_)) | Err(_) => {}
-            }
-            tokio::time::sleep(Duration::from_millis(500)).await;
         }
     }
 }

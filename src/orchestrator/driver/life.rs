@@ -10,11 +10,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::clock::Clock;
+use super::recover::Restarts;
 use super::{Interrupt, Message, Way};
-use crate::domain::{Event, EventType, Failure, LogLevel, LogSource, Preview, Stage, Status};
+use crate::domain::{Event, EventType, Failure, LogLevel, LogSource, NoticeContent, Preview, Stage, Status};
 use crate::ingress::Upstream;
 use crate::orchestrator::Parts;
 use crate::orchestrator::images::Recipe;
+use crate::orchestrator::served::Earlier;
 use crate::store::StoreError;
 
 /// The newest row of a preview, for everyone who asks. Only its driver changes it.
@@ -36,11 +39,14 @@ pub(in crate::orchestrator) struct Life {
     pub recipe: Option<Arc<Recipe>>,
     /// What is wrong with its database, when something is.
     pub database_problem: Option<String>,
+    /// What it served while an earlier run of the daemon had it.
+    pub earlier: Earlier,
     /// Where the app is dialled, once it answered.
     pub address: Option<SocketAddr>,
-    /// When the session ends, on the monotonic clock: a wall clock that jumps neither ends
-    /// previews early nor keeps them for ever.
-    pub expiry: Instant,
+    pub(super) clock: Clock,
+    /// The latest use that the way in knows nothing of: being brought up, adopted or resumed.
+    pub used: Instant,
+    pub(super) restarts: Restarts,
 }
 
 impl Life {
@@ -54,6 +60,7 @@ impl Life {
         let left = (preview.expires_at - Utc::now()).to_std().unwrap_or(Duration::ZERO);
         let watchers = CancellationToken::new();
         Self {
+            earlier: Earlier::of(&preview),
             parts,
             preview,
             view,
@@ -64,7 +71,9 @@ impl Life {
             recipe: None,
             database_problem: None,
             address: None,
-            expiry: Instant::now() + left,
+            clock: Clock::new(Instant::now(), left),
+            used: Instant::now(),
+            restarts: Restarts::default(),
         }
     }
 
@@ -72,11 +81,13 @@ impl Life {
         match way {
             Way::BringUp(event) => self.bring_up(interrupt, event).await,
             Way::Adopt => self.adopt(interrupt).await,
+            Way::Again { after } => self.again(interrupt, after).await,
         }
     }
 
     /// Writes the row, then shows it. A busy store is asked again for ten seconds.
     pub(super) async fn save(&mut self) -> Result<(), StoreError> {
+        self.take_numbers();
         let mut pause = Duration::from_millis(50);
         for _ in 0..8 {
             match self.parts.store.update_preview(&self.preview).await {
@@ -93,15 +104,31 @@ impl Life {
         outcome
     }
 
+    /// The traffic figures outlive the port and the daemon.
+    fn take_numbers(&mut self) {
+        if let Some(traffic) = self.parts.ingress.traffic(self.preview.id) {
+            let served = self.earlier.and(&traffic);
+            self.preview.request_count = served.requests;
+            self.preview.error_count = served.errors;
+            self.preview.avg_response_time = served.avg_ms;
+        }
+    }
+
     /// A stop that was asked for meanwhile stays visible.
     pub(super) fn show(&self) {
+        let mut changed = None;
         self.view.send_modify(|shown| {
-            let is_stopping = shown.status == Status::Stopping && self.preview.status.is_live();
+            let before = shown.status;
+            let is_stopping = before == Status::Stopping && self.preview.status.is_live();
             *shown = self.preview.clone();
             if is_stopping {
                 shown.status = Status::Stopping;
             }
+            changed = (shown.status != before).then_some(shown.status);
         });
+        if let Some(status) = changed {
+            self.parts.logs.notices().publish(self.preview.id, NoticeContent::State { status });
+        }
     }
 
     /// Saves before the engine is called: an intent that is not written is not acted on.
@@ -132,7 +159,11 @@ impl Life {
             Value::Object(members) if members.is_empty() => event_type.as_str().to_owned(),
             data => format!("{} {data}", event_type.as_str()),
         };
-        self.say(LogLevel::Info, LogSource::System, &line);
+        let source = match event_type {
+            EventType::Started | EventType::Restarted | EventType::Healthy => LogSource::Startup,
+            _ => LogSource::System,
+        };
+        self.say(LogLevel::Info, source, &line);
         if let Err(error) = self.parts.store.append_event(&event).await {
             tracing::error!(%error, preview = %self.preview.id, event = event_type.as_str(), "an event was not written");
         }
@@ -149,6 +180,7 @@ impl Life {
     }
 
     pub(super) fn fail(&self, stage: Stage, reason: impl Into<String>) -> Interrupt {
+        let reason = self.parts.logs.masked(self.preview.id, &reason.into());
         Interrupt::Trouble(Failure::new(stage, reason, self.log_tail()))
     }
 
@@ -160,7 +192,7 @@ impl Life {
         if told.peek().is_none() {
             told = from(LogSource::Build);
         }
-        let tail: Vec<String> = told.map(|line| line.message.clone()).collect();
+        let tail: Vec<String> = told.flat_map(|line| line.message.lines().map(str::to_owned)).collect();
         tail[tail.len().saturating_sub(Failure::TAIL_LINES)..].to_vec()
     }
 

@@ -5,11 +5,12 @@
 //! that ended, an answer of the health endpoint) come the same way.
 //!
 //! ```text
-//!            ┌───────────── restart ─────────────┐
+//!            ┌──── restart, asked for or after ───┐
+//!            │         the app has ended         │
 //!            ▼                                   │
-//!  launch ─► BringUp ── answers ──► Serve ───────┤
-//!               │                    ▲  │        │
-//!               │   adopt (restart   │  │ stop, expiry, exit
+//!  launch ─► BringUp ── answers ──► Serve ───────┘ ◄──► asleep
+//!               │                    ▲  │
+//!               │   adopt (restart   │  │ stop, expiry, ends for good
 //!               │   of the daemon) ──┘  ▼
 //!               └── stop, failure ──► End: nothing of the preview is left
 //! ```
@@ -19,12 +20,17 @@
 
 mod adopt;
 mod bring_up;
+mod clock;
 mod database;
 mod follow;
+mod idle;
 mod life;
 mod ready;
+mod recover;
 mod serve;
 mod tear_down;
+
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -48,6 +54,14 @@ pub(super) enum Message {
     Probed(Answer),
     /// What is wrong with its database, when something is.
     Database(Option<String>),
+    /// A visitor waits for a preview that sleeps.
+    Wake,
+}
+
+impl Message {
+    const fn is_stop(&self) -> bool {
+        matches!(self, Self::Ask(Ask::Stop, _))
+    }
 }
 
 /// The answer to a request: done or under way, illegal, or tried and failed.
@@ -77,6 +91,8 @@ pub(super) enum Begin {
 pub(super) enum Ending {
     Stopped,
     Expired,
+    /// Nobody used it for as long as its session allows.
+    Idle,
     Failed(Failure),
 }
 
@@ -94,11 +110,15 @@ enum Way {
     BringUp(EventType),
     /// Its container is there already.
     Adopt,
+    /// From an image to an answer, after a pause: its app ended or hung.
+    Again { after: Duration },
 }
 
 pub(super) struct Driver {
     pub life: Life,
     pub inbox: mpsc::Receiver<Message>,
+    /// What came while the preview was being adopted, which is a moment: heard once it serves.
+    pub held: Vec<Message>,
 }
 
 /// Why the way did not end in a preview that serves.
@@ -111,6 +131,10 @@ enum Interrupt {
 impl Driver {
     pub(super) async fn run(mut self, begin: Begin) {
         self.life.is_fresh = begin == Begin::Launch;
+        if !self.life.is_fresh {
+            self.life.open_log().await;
+        }
+        self.life.guard_log();
         let mut phase = match begin {
             Begin::Launch | Begin::Relaunch => Phase::Lead(Way::BringUp(EventType::Started)),
             Begin::Adopt => Phase::Lead(Way::Adopt),
@@ -133,6 +157,7 @@ impl Driver {
     /// safe point, and so does the daemon's going.
     async fn lead(&mut self, way: Way) -> Phase {
         let interrupt = CancellationToken::new();
+        let (is_recovery, is_adoption) = (matches!(way, Way::Again { .. }), matches!(way, Way::Adopt));
         let shutdown = self.life.parts.shutdown.clone();
         let view = self.life.view.clone();
         let outcome = {
@@ -142,7 +167,10 @@ impl Driver {
                 tokio::select! {
                     outcome = &mut work => break outcome,
                     Some(message) = self.inbox.recv() => {
-                        if hear_while_busy(message, &view) {
+                        let may_wait = is_adoption && !message.is_stop() && self.held.len() < INBOX;
+                        if may_wait {
+                            self.held.push(message);
+                        } else if hear_while_busy(message, &view) {
                             interrupt.cancel();
                         }
                     }
@@ -155,6 +183,7 @@ impl Driver {
             _ if is_stopping => Phase::End(Ending::Stopped),
             Ok(()) => Phase::Serve,
             Err(Interrupt::Asked) => Phase::Detach,
+            Err(Interrupt::Trouble(failure)) if is_recovery => self.life.recover(failure).await,
             Err(Interrupt::Trouble(failure)) => Phase::End(Ending::Failed(failure)),
         }
     }

@@ -31,13 +31,14 @@ impl Started {
 impl Life {
     pub(super) async fn start(&mut self) -> Result<Started, Interrupt> {
         let id = self.preview.container_id.clone().unwrap_or_default();
+        self.attach_log().await;
         retry(|| self.parts.engine.start(&id))
             .await
             .map_err(|error| self.refused("starting the container", &error))?;
         self.preview.started_at = Some(Utc::now());
         // Written with the first answer: a daemon that dies before it starts the container anew.
         self.show();
-        self.follow_logs();
+        self.follow_log();
         let state = retry(|| self.parts.engine.inspect(&id))
             .await
             .map_err(|error| self.refused("looking at the container", &error))?;
@@ -51,8 +52,10 @@ impl Life {
         }
     }
 
-    /// The address to dial: the container's own, or the published port where that is the way.
+    /// The address to dial: the container's own, or the published port where that is the way. What
+    /// the container uses is seen from here on.
     pub(super) fn locate(&self, state: &ContainerState) -> Result<Started, Interrupt> {
+        self.parts.samples.watch(self.preview.id, &self.parts.engine, state);
         let network = self.preview.network.as_deref().unwrap_or_default();
         let own = state.address_in(network);
         let address = match (self.parts.reach.dial(), own, state.published_port) {

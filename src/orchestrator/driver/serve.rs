@@ -7,25 +7,43 @@ use serde_json::json;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
+use super::clock::Tick;
 use super::ready::{answer_of, exit_words, lost_its_container};
 use super::{Driver, Ending, Life, Message, Phase, Refusal, Reply, Way};
-use crate::domain::{EventType, Failure, HealthStatus, LogLevel, LogSource, Stage, Status};
+use crate::domain::{
+    EventType, Failure, HealthChange, HealthStatus, LogLevel, LogSource, PausedBy, Stage, Status,
+};
 use crate::engine::ContainerState;
 use crate::ingress::Upstream;
+use crate::orchestrator::ErrorType;
 use crate::orchestrator::health::{self, Answer};
 use crate::orchestrator::queue::{self, Ask, Verdict};
 
 impl Driver {
     pub(super) async fn serve(&mut self) -> Phase {
         let mut checks = every(Duration::from_secs(u64::from(self.life.preview.health_interval_s.max(1))));
+        let mut looks = self.life.idle_look().map(every);
         let shutdown = self.life.parts.shutdown.clone();
+        for message in std::mem::take(&mut self.held) {
+            if let Some(phase) = self.life.hear(message).await {
+                return phase;
+            }
+        }
+        if let Some(phase) = self.life.look_for_use().await {
+            return phase;
+        }
         loop {
-            let expiry = tokio::time::sleep_until(self.life.expiry);
+            let (at, tick) = self.life.clock.next();
             let phase = tokio::select! {
                 Some(message) = self.inbox.recv() => self.life.hear(message).await,
                 _ = checks.tick() => { self.life.probe(); None }
-                () = expiry => Some(Phase::End(Ending::Expired)),
-                () = shutdown.cancelled() => Some(Phase::Detach),
+                () = next(&mut looks) => self.life.look_for_use().await,
+                () = tokio::time::sleep_until(at) => self.life.told(at, tick).await,
+                () = shutdown.cancelled() => {
+                    // With what it served until now: the next run counts on.
+                    self.life.keep().await;
+                    Some(Phase::Detach)
+                }
             };
             if let Some(phase) = phase {
                 return phase;
@@ -40,13 +58,37 @@ fn every(period: Duration) -> Interval {
     interval
 }
 
+/// The next tick; never, where there is no interval.
+async fn next(interval: &mut Option<Interval>) {
+    match interval {
+        Some(interval) => {
+            interval.tick().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
 impl Life {
+    async fn told(&mut self, at: Instant, tick: Tick) -> Option<Phase> {
+        let Tick::Warning(left) = tick else { return Some(Phase::End(Ending::Expired)) };
+        self.clock.warned(at);
+        self.record(EventType::Expiring, json!({ "secondsLeft": left.as_secs() })).await;
+        None
+    }
+
     async fn hear(&mut self, message: Message) -> Option<Phase> {
         match message {
             Message::Ask(ask, reply) => self.answer(ask, reply).await,
-            Message::Look => self.look().await.map(Phase::End),
-            Message::Probed(answer) => {
-                self.probed(answer).await;
+            Message::Look => match self.look().await {
+                Some(failure) => Some(self.recover(failure).await),
+                None => None,
+            },
+            Message::Probed(answer) => match self.probed(answer).await {
+                Some(failure) => Some(self.recover(failure).await),
+                None => None,
+            },
+            Message::Wake => {
+                self.wake().await;
                 None
             }
             Message::Database(problem) => {
@@ -86,41 +128,38 @@ impl Life {
     }
 
     /// The token of the earlier run ends here.
-    async fn begin_restart(&mut self) {
+    pub(super) async fn begin_restart(&mut self) {
         self.parts
             .ingress
             .set_upstream(self.preview.id, Upstream::Waiting { what: "being restarted".to_owned() });
         self.preview.token_version += 1;
         self.preview.token_hash = self.parts.token_hash(&self.preview);
+        self.guard_log();
         self.preview.health = HealthStatus::Unknown;
+        self.preview.paused_by = None;
         self.set_status(Status::Launching).await;
     }
 
+    /// An idle preview that is asked to pause is no longer woken by visitors.
     async fn pause(&mut self) -> Reply {
-        let id = self.preview.container_id.clone().unwrap_or_default();
-        self.parts.engine.pause(&id).await.map_err(failed)?;
-        self.parts.ingress.set_upstream(self.preview.id, Upstream::Paused);
-        self.set_status(Status::Paused).await;
-        self.record(EventType::Paused, json!({})).await;
+        match self.preview.paused_by {
+            Some(PausedBy::Request) => return Ok(()),
+            Some(PausedBy::Idleness) => {}
+            None => self.freeze().await.map_err(failed)?,
+        }
+        self.paused(PausedBy::Request).await;
         Ok(())
     }
 
     async fn resume(&mut self) -> Reply {
-        let id = self.preview.container_id.clone().unwrap_or_default();
-        self.parts.engine.unpause(&id).await.map_err(failed)?;
-        let state = self.parts.engine.inspect(&id).await.map_err(failed)?;
-        let Some(Ok(started)) = state.map(|state| self.locate(&state)) else {
-            return Err(Refusal::Failed("the container is gone".to_owned()));
-        };
-        self.serve_at(started.address());
-        self.set_status(health::status_of(self.preview.health)).await;
-        self.record(EventType::Resumed, json!({})).await;
+        self.thaw().await.map_err(failed)?;
+        self.resumed("request").await;
         Ok(())
     }
 
     async fn extend(&mut self, seconds: u64) {
         self.preview.extensions_used += 1;
-        self.expiry += Duration::from_secs(seconds);
+        self.clock.extend(Instant::now(), Duration::from_secs(seconds));
         self.preview.expires_at +=
             chrono::TimeDelta::seconds(i64::try_from(seconds).unwrap_or(i64::MAX / 1000));
         self.keep().await;
@@ -129,7 +168,7 @@ impl Life {
     }
 
     /// Is the container still there and running?
-    async fn look(&mut self) -> Option<Ending> {
+    async fn look(&mut self) -> Option<Failure> {
         if !lost_its_container(self.preview.status) {
             return None;
         }
@@ -155,21 +194,20 @@ impl Life {
     async fn see_paused(&mut self, state: &ContainerState) {
         match (state.paused, self.preview.status) {
             (true, status) if status != Status::Paused => {
-                self.parts.ingress.set_upstream(self.preview.id, Upstream::Paused);
-                self.set_status(Status::Paused).await;
+                self.paused(PausedBy::Request).await;
             }
             (false, Status::Paused) => {
                 if let Ok(started) = self.locate(state) {
                     self.serve_at(started.address());
-                    self.set_status(health::status_of(self.preview.health)).await;
+                    self.resumed("engine").await;
                 }
             }
             _ => {}
         }
     }
 
-    fn run_failure(&self, reason: String) -> Ending {
-        Ending::Failed(Failure::new(Stage::Run, reason, self.log_tail()))
+    fn run_failure(&self, reason: String) -> Failure {
+        Failure::new(Stage::Run, reason, self.log_tail())
     }
 
     /// Asks the health endpoint in the background; the answer comes as a message, so that a slow
@@ -189,19 +227,19 @@ impl Life {
         });
     }
 
-    async fn probed(&mut self, answer: Answer) {
+    /// The failure when the app has been silent or unwell for too long.
+    async fn probed(&mut self, answer: Answer) -> Option<Failure> {
         if !self.preview.status.is_serving() {
-            return;
+            return None;
         }
         let well = health::is_well(answer, self.preview.health_path_given);
         let failures = if well { 0 } else { self.preview.consecutive_failures.saturating_add(1) };
         self.preview.consecutive_failures = failures;
         self.preview.last_health_check = Some(Utc::now());
-        let said = match answer {
-            Answer::Http(status) => format!("{} answered {status}", self.preview.health_path),
-            Answer::Silent => format!("{} did not answer", self.preview.health_path),
-        };
-        self.regrade(said).await;
+        self.regrade(self.said(answer)).await;
+        health::is_hopeless(failures).then(|| {
+            self.run_failure(format!("{failures} health checks in a row failed: {}", self.said(answer)))
+        })
     }
 
     /// Health after a look, of which `said` tells the outcome.
@@ -216,6 +254,13 @@ impl Life {
         }
     }
 
+    fn said(&self, answer: Answer) -> String {
+        match answer {
+            Answer::Http(status) => format!("{} answered {status}", self.preview.health_path),
+            Answer::Silent => format!("{} did not answer", self.preview.health_path),
+        }
+    }
+
     async fn health_changed(&self, before: HealthStatus, said: String) {
         let event = match (before, self.preview.health) {
             (HealthStatus::Degraded | HealthStatus::Unhealthy, HealthStatus::Healthy) => EventType::Recovered,
@@ -223,6 +268,11 @@ impl Life {
             (_, HealthStatus::Unhealthy) => EventType::Unhealthy,
             _ => EventType::Healthy,
         };
+        if event == EventType::Unhealthy {
+            self.parts.metrics.error(ErrorType::HealthCheck);
+        }
+        let change = HealthChange::new("http", self.preview.health, &said);
+        self.parts.tell_health(&self.preview, vec![change]);
         if !matches!(event, EventType::Recovered | EventType::Healthy) {
             self.say(LogLevel::Warning, LogSource::System, &said);
         }

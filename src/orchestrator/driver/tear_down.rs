@@ -19,12 +19,11 @@ impl Life {
         self.preview.status = Status::Stopping;
         if let Ending::Failed(failure) = &ending {
             self.preview.failure = Some(failure.clone());
-            self.say(LogLevel::Error, LogSource::System, &format!("failed: {}", failure.reason));
+            self.say(LogLevel::Error, LogSource::Error, &format!("failed: {}", failure.reason));
         }
         self.keep().await;
         let reason = "stopped".to_owned();
         self.parts.ingress.set_upstream(self.preview.id, Upstream::Down { reason });
-        self.take_numbers();
         tokio::select! {
             () = self.parts.networks.known_again() => {}
             () = self.parts.shutdown.cancelled() => return,
@@ -42,6 +41,7 @@ impl Life {
     }
 
     async fn remove_all(&mut self) -> Result<(), DatabaseError> {
+        self.parts.record_last(&self.preview);
         self.remove_containers().await?;
         self.preview.container_id = None;
         // Before the network goes on to another preview: a connection that is just being made
@@ -70,19 +70,11 @@ impl Life {
         Ok(())
     }
 
-    /// The traffic figures outlive the port.
-    fn take_numbers(&mut self) {
-        if let Some(traffic) = self.parts.ingress.traffic(self.preview.id) {
-            self.preview.request_count = traffic.requests;
-            self.preview.error_count = traffic.errors;
-            self.preview.avg_response_time = traffic.avg_ms;
-        }
-    }
-
     async fn finish(&mut self, ending: Ending) {
         let (status, event, data) = match &ending {
             Ending::Stopped => (Status::Stopped, EventType::Stopped, json!({})),
             Ending::Expired => (Status::Stopped, EventType::Expired, json!({})),
+            Ending::Idle => (Status::Stopped, EventType::Expired, json!({ "reason": "idle" })),
             Ending::Failed(failure) => {
                 self.parts.metrics.failed(failure.stage);
                 (
@@ -93,9 +85,12 @@ impl Life {
             }
         };
         self.record(event, data).await;
+        let lasted = Utc::now() - self.preview.created_at;
+        self.parts.metrics.session_ended(event, lasted.to_std().unwrap_or_default());
         self.preview.stopped_at = Some(Utc::now());
         self.preview.status = status;
         self.preview.port = None;
+        self.preview.paused_by = None;
         // Until the row says so the preview counts as live, so its driver does not let go.
         while let Err(error) = self.save().await {
             tracing::error!(%error, preview = %self.preview.id, "the end of a preview is not written yet");
@@ -105,7 +100,7 @@ impl Life {
             }
         }
         self.parts.logs.end(self.preview.id);
-        self.parts.cpu_clocks.forget(self.preview.id);
+        self.parts.samples.forget(self.preview.id);
         self.parts.registry.remove(self.preview.id);
     }
 }

@@ -1,9 +1,7 @@
 //! Calls: of the project's own functions, of frameworks, and of what lists and texts can do.
 
-use std::collections::BTreeMap;
-
 use crate::generation::endpoints::routes::{Framework, Mount, Route, RouterId};
-use crate::generation::endpoints::{node, python};
+use crate::generation::endpoints::{go, node, python};
 
 use super::Interpreter;
 use super::value::{Invocation, ListId, ObjectId, PendingRoute, Value};
@@ -53,13 +51,14 @@ impl Interpreter<'_> {
     /// Whether what a function of another package is given can matter here.
     pub(super) fn wants_arguments(&self, path: &str) -> bool {
         let answers = path.starts_with("Object.") || path == IMPORT || with_default(path).is_some();
-        answers || python::knows(path) || node::knows(path)
+        answers || python::knows(path) || node::knows(path) || go::knows(path)
     }
 
     fn construct(&mut self, path: &str, call: &Invocation) -> Option<Value> {
-        match call.site.file.ends_with(".py") {
-            true => python::construct(self, path, call),
-            false => node::construct(self, path, call),
+        match call.site.file.rsplit('.').next() {
+            Some("py") => python::construct(self, path, call),
+            Some("go") => go::construct(self, path, call),
+            _ => node::construct(self, path, call),
         }
     }
 
@@ -121,11 +120,14 @@ impl Interpreter<'_> {
     fn call_method(&mut self, receiver: &Value, name: &str, call: &Invocation) -> Value {
         match self.look_up(receiver) {
             Value::Router(id) => self.call_router(id, name, call),
-            Value::RouteAt(id, path) => node::express::method_of_route(self, id, &path, name, call),
+            Value::RouteAt(id, path) => match self.routers.get(id).map(|router| router.framework) {
+                Some(Framework::Go | Framework::Gin) => go::method_of_route(self, id, &path, name, call),
+                _ => node::express::method_of_route(self, id, &path, name, call),
+            },
             Value::List(id) => self.call_list(id, name, call),
             Value::Object(id) => self.call_object(id, name, call),
             Value::Text(text) => call_text(&text, name, call),
-            Value::Class(id) if name == "as_view" => Value::View(id),
+            Value::Class(id) if name == "as_view" => Value::View(id, actions(call)),
             function @ (Value::Function(_) | Value::Bound(..)) if name == "bind" => function,
             _ => {
                 self.call_back(call);
@@ -140,11 +142,15 @@ impl Interpreter<'_> {
         };
         match framework {
             Framework::FastApi | Framework::Starlette => python::fastapi::method(self, id, name, call),
+            Framework::Ninja => python::fastapi::method(self, id, name, call),
             Framework::Flask => python::flask::method(self, id, name, call),
+            Framework::Django => python::django::method(self, id, name, call),
             Framework::Express => node::express::method(self, id, name, call),
             Framework::Koa => node::koa::method(self, id, name, call),
             Framework::Fastify => node::fastify::method(self, id, name, call),
             Framework::Hono => node::hono::method(self, id, name, call),
+            Framework::Go | Framework::Gin => go::method(self, id, name, call),
+            Framework::Nest | Framework::Files => Value::Unknown,
         }
     }
 
@@ -217,48 +223,12 @@ impl Interpreter<'_> {
         function.clone()
     }
 
-    /// Name and documentation of the function or class a value is, when that is known without
-    /// reading files for it.
-    pub fn described(&self, value: &Value) -> Option<(String, Option<String>)> {
-        match value {
-            Value::Function(id) | Value::Bound(id, _) => {
-                let function = &self.heap.function(*id).function;
-                Some((function.name.clone(), function.doc.clone()))
-            }
-            Value::Class(id) | Value::View(id) => {
-                let class = &self.heap.class(*id).class;
-                Some((class.name.clone(), class.doc.clone()))
-            }
-            _ => None,
-        }
-    }
-
-    /// What an imported value is, if its file holds one of `words`; else it is left alone.
-    pub fn look_up_if(&mut self, value: &Value, words: &[&str]) -> Value {
-        let Value::Import(path) = value else { return value.clone() };
-        match self.file_of_import(path) {
-            Some(file) if self.sources.holds(&file, words) => self.look_up(value),
-            _ => value.clone(),
-        }
-    }
-
-    /// The functions of a class and of its bases in the project, by name, with their documentation.
-    pub fn methods(&mut self, class: super::ClassId) -> BTreeMap<String, Option<String>> {
-        let mut all = BTreeMap::new();
-        for class in self.lineage(class) {
-            let Value::Class(class) = class else { continue };
-            let scope = self.heap.class(class).scope;
-            for (name, value) in &self.heap.scope_at(scope).names {
-                if let Value::Function(id) = value {
-                    all.entry(name.clone()).or_insert_with(|| self.heap.function(*id).function.doc.clone());
-                }
-            }
-        }
-        all
-    }
-
     /// Mounts a router on another one.
     pub fn add_mount(&mut self, id: RouterId, mount: Mount) {
+        if mount.target.is_none() {
+            let site = self.site.clone();
+            self.warn("what is mounted here could not be followed; its endpoints may be missing", &site);
+        }
         if let Some(router) = self.routers.get_mut(id)
             && router.mounts.len() < super::MAX_ROUTES
         {
@@ -273,6 +243,14 @@ impl Interpreter<'_> {
         {
             router.routes.push(route);
         }
+    }
+}
+
+/// `as_view({'get': 'list'})`
+fn actions(call: &Invocation) -> Option<ObjectId> {
+    match call.get(0, "actions") {
+        Some(Value::Object(id)) => Some(*id),
+        _ => None,
     }
 }
 

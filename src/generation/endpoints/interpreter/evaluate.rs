@@ -41,7 +41,7 @@ impl Interpreter<'_> {
             Expr::Either(options) => self.either(options, scope),
             Expr::Function(function) => Value::Function(self.heap.new_function(Rc::clone(function), scope)),
             Expr::Class(class) => self.define_class(class, scope),
-            Expr::Require(from) => self.import(scope, from, Vec::new()),
+            Expr::Require(from, line) => self.import(scope, from, *line),
             Expr::Assign(pair) => {
                 let value = self.evaluate(&pair.1, scope);
                 self.assign(&pair.0, value.clone(), scope, false);
@@ -59,7 +59,9 @@ impl Interpreter<'_> {
             for module in self.heap.scope_at(id).everything_of.clone() {
                 let value = self.member(&Value::Import(module), name);
                 let value = self.look_up(&value);
-                if value.is_known() {
+                // Of another package one only knows what it has that matters here.
+                let matters = matches!(&value, Value::External(path) if self.wants_arguments(path));
+                if value.is_known() || matters {
                     return value;
                 }
             }
@@ -77,7 +79,11 @@ impl Interpreter<'_> {
         for item in items {
             let value = self.evaluate(item, scope);
             match item {
-                Expr::Spread(_) => values.extend(self.elements(&value)),
+                Expr::Spread(_) => match self.look_up(&value) {
+                    // `[*router.urls]`
+                    router @ Value::Router(_) => values.push(router),
+                    list => values.extend(self.elements(&list)),
+                },
                 _ => values.push(value),
             }
         }
@@ -124,6 +130,8 @@ impl Interpreter<'_> {
                     joined.push_str(&text);
                 }
                 Value::List(id) => lists.extend_from_slice(self.heap.list(id)),
+                // `urlpatterns += router.urls`
+                Value::Router(_) => lists.push(value),
                 _ => {}
             }
         }
@@ -167,7 +175,10 @@ impl Interpreter<'_> {
             }
         }
         let site = Site { file: self.file(scope), line: call.line };
-        self.call(&callee, &Invocation { arguments, site, doc: self.doc.clone() })
+        let outer = std::mem::replace(&mut self.site, site.clone());
+        let value = self.call(&callee, &Invocation { arguments, site, doc: self.doc.clone() });
+        self.site = outer;
+        value
     }
 
     /// What a value is, imports looked up.
@@ -180,6 +191,9 @@ impl Interpreter<'_> {
 
     fn follow(&mut self, path: &ImportPath) -> Value {
         let mut value = self.imported_module(path.importer, &path.from);
+        if matches!(&value, Value::External(name) if name.starts_with('.')) {
+            self.note_missing(path);
+        }
         for name in &path.names {
             value = self.member(&value, name);
             value = self.look_up(&value);
@@ -201,7 +215,7 @@ impl Interpreter<'_> {
             Value::Module(id) => self.module_member(*id, name),
             Value::Object(id) => self.object_member(*id, name),
             Value::Class(id) => self.class_member(*id, name).unwrap_or_else(|| method(object, name)),
-            Value::Router(_) if name == "router" => object.clone(),
+            Value::Router(_) if matches!(name, "router" | "urls" | "registry") => object.clone(),
             _ => method(object, name),
         }
     }
@@ -232,7 +246,7 @@ impl Interpreter<'_> {
     }
 
     /// The class and what it derives from, nearest first: classes, and names of other packages.
-    pub(super) fn lineage(&mut self, id: ClassId) -> Vec<Value> {
+    pub fn lineage(&mut self, id: ClassId) -> Vec<Value> {
         let mut all = vec![Value::Class(id)];
         let mut at = 0;
         while let Some(value) = all.get(at).cloned() {
@@ -312,9 +326,9 @@ impl Interpreter<'_> {
         }
     }
 
-    pub(super) fn import(&mut self, scope: ScopeId, from: &str, names: Vec<String>) -> Value {
+    pub(super) fn import(&mut self, scope: ScopeId, from: &str, line: u32) -> Value {
         let importer = self.module_of(scope);
-        Value::Import(Rc::new(ImportPath { importer, from: from.to_owned(), names }))
+        Value::Import(Rc::new(ImportPath { importer, from: from.to_owned(), names: Vec::new(), line }))
     }
 
     pub(super) fn module_of(&self, scope: ScopeId) -> ModuleId {

@@ -6,6 +6,7 @@ use crate::generation::endpoints::routes::{Framework, Role, Router};
 use crate::generation::endpoints::syntax::{
     Class, Entry, Expr, Function, Import, Imported, Parameter, Statement,
 };
+use crate::generation::endpoints::{go, node};
 
 use super::Interpreter;
 use super::value::{ClassId, FunctionId, ImportPath, Invocation, ObjectId, ScopeId, Value};
@@ -54,7 +55,7 @@ impl Interpreter<'_> {
                 self.export(scope, name, value);
             }
             Statement::ExportAll(from) => {
-                let module = self.import(scope, from, Vec::new());
+                let module = self.import(scope, from, 0);
                 for (name, value) in self.fields(&module) {
                     self.export(scope, &name, value);
                 }
@@ -101,21 +102,18 @@ impl Interpreter<'_> {
     }
 
     fn execute_import(&mut self, import: &Import, scope: ScopeId) {
+        let importer = self.module_of(scope);
+        let path =
+            |names| Rc::new(ImportPath { importer, from: import.from.clone(), names, line: import.line });
         for imported in &import.names {
             match imported {
                 Imported::Module { alias } => {
-                    let value = self.import(scope, &import.from, Vec::new());
-                    self.heap.bind(scope, alias, value);
+                    self.heap.bind(scope, alias, Value::Import(path(Vec::new())));
                 }
                 Imported::Name { name, alias } => {
-                    let value = self.import(scope, &import.from, vec![name.clone()]);
-                    self.heap.bind(scope, alias, value);
+                    self.heap.bind(scope, alias, Value::Import(path(vec![name.clone()])));
                 }
-                Imported::Everything => {
-                    let importer = self.module_of(scope);
-                    let path = ImportPath { importer, from: import.from.clone(), names: Vec::new() };
-                    self.heap.scope_mut(scope).everything_of.push(Rc::new(path));
-                }
+                Imported::Everything => self.heap.scope_mut(scope).everything_of.push(path(Vec::new())),
             }
         }
     }
@@ -190,8 +188,12 @@ impl Interpreter<'_> {
         self.execute(&class.body, inner);
         for decorator in class.decorators.iter().rev() {
             let decorator = self.evaluate(decorator, scope);
-            if let Value::Pending(pending) = decorator {
-                self.complete(&pending, &Value::Class(id));
+            match decorator {
+                Value::Pending(pending) => {
+                    self.complete(&pending, &Value::Class(id));
+                }
+                Value::Router(router) => node::nest::complete(self, router, id),
+                _ => {}
             }
         }
         Value::Class(id)
@@ -259,13 +261,24 @@ impl Interpreter<'_> {
     pub(super) fn instantiate(&mut self, id: ClassId, call: &Invocation) -> Value {
         self.heap.mark_called(id);
         let object = self.heap.new_object(Some(id));
+        let constructor = self.constructor(id);
         for class in self.lineage(id).into_iter().rev() {
             if let Value::Class(class) = class {
                 self.set_fields(class, object);
             }
         }
-        if let Some(constructor) = self.constructor(id) {
-            self.invoke(constructor, Some(object), call);
+        match constructor {
+            Some(constructor) => {
+                self.invoke(constructor, Some(object), call);
+            }
+            // A struct, or a class of data: what is named is a field.
+            None => {
+                for (name, value) in &call.arguments {
+                    if let Some(name) = name {
+                        self.heap.set_field(object, name, value.clone());
+                    }
+                }
+            }
         }
         Value::Object(object)
     }
@@ -306,11 +319,13 @@ impl Interpreter<'_> {
                 Expr::Name(name) => name.as_str(),
                 _ => "",
             };
+            let is_app = match (&parameter.annotation, framework) {
+                (Some(annotation), Framework::Go | Framework::Gin) => go::is_router_type(annotation),
+                _ => APP_NAMES.contains(&name),
+            };
             arguments.push(match &parameter.default {
                 _ if closure.method && name == "self" => continue,
-                _ if APP_NAMES.contains(&name) => {
-                    Value::Router(self.routers.add(Router::new(framework, Role::Guess)))
-                }
+                _ if is_app => Value::Router(self.routers.add(Router::new(framework, Role::Guess))),
                 Some(default) => self.evaluate(default, closure.scope),
                 None => Value::Unknown,
             });
@@ -342,6 +357,13 @@ impl Interpreter<'_> {
     fn usual_framework(&self, scope: ScopeId) -> Framework {
         let file = self.file(scope);
         let speaks_of = |word: &str| self.sources.holds(&file, &[word]);
+        if file.ends_with(".go") {
+            return if go::STRICT.iter().any(|word| speaks_of(word)) {
+                Framework::Gin
+            } else {
+                Framework::Go
+            };
+        }
         match file.ends_with(".py") {
             true if speaks_of("flask") || speaks_of("register_blueprint") => Framework::Flask,
             true => Framework::FastApi,

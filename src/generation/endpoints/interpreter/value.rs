@@ -35,8 +35,9 @@ pub enum Value {
     Pending(Rc<PendingRoute>),
     /// Express's `route('/x')`: a router and the path that its next methods are for.
     RouteAt(RouterId, Rc<str>),
-    /// A class turned to a view function.
-    View(ClassId),
+    /// A class turned to a view function, and which of its functions answers which method, where
+    /// that is said.
+    View(ClassId, Option<ObjectId>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,6 +59,8 @@ pub struct ImportPath {
     pub importer: ModuleId,
     pub from: String,
     pub names: Vec<String>,
+    /// Where it is written; 0 when that is not known.
+    pub line: u32,
 }
 
 #[derive(Debug)]
@@ -236,6 +239,12 @@ impl Heap {
         let around = self.scope_at(scope);
         let (method, outer) = (around.of_class, around.parent.filter(|_| around.of_class));
         self.functions.push(Closure { function, scope: outer.unwrap_or(scope), method, called: false });
+        FunctionId(self.functions.len() - 1)
+    }
+
+    /// A function of a type, written outside of it as Go does.
+    pub fn new_method(&mut self, function: Rc<Function>, scope: ScopeId) -> FunctionId {
+        self.functions.push(Closure { function, scope, method: true, called: false });
         FunctionId(self.functions.len() - 1)
     }
 

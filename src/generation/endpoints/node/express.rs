@@ -2,13 +2,17 @@
 
 use super::super::interpreter::{Interpreter, Invocation, Value};
 use super::super::routes::RouterId;
-use super::{add_route, mount, verbs};
+use super::{add_route, mount, nest, verbs};
 
 /// A method of an app or router.
 pub fn method(interpreter: &mut Interpreter, id: RouterId, name: &str, call: &Invocation) -> Value {
     match name {
         "use" => {
             mount_handlers(interpreter, id, call);
+            Value::Router(id)
+        }
+        "setGlobalPrefix" => {
+            nest::set_prefix(interpreter, call);
             Value::Router(id)
         }
         "route" => match call.at(0).and_then(|path| interpreter.text(path)) {

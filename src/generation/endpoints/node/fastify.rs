@@ -64,7 +64,8 @@ fn add_with_schema(
     let tags = interpreter.field(schema, "tags").map(|tags| interpreter.texts(&tags)).unwrap_or_default();
     let path = path::from_express(path);
     let site = call.site.clone();
-    interpreter.add_route(id, Route { methods: methods.to_vec(), path, summary, description, tags, site });
+    let methods = methods.to_vec();
+    interpreter.add_route(id, Route { methods, path, summary, description, tags, site, ..Route::default() });
 }
 
 /// `register(plugin, { prefix })`: the plugin's routes are those of an app under the prefix.

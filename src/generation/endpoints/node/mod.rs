@@ -3,14 +3,16 @@
 
 pub mod express;
 pub mod fastify;
+pub mod files;
 pub mod hono;
-mod jsdoc;
 pub mod koa;
 mod lower;
+pub mod nest;
 
 pub use lower::lower;
 
 use super::interpreter::{Interpreter, Invocation, Resolved, Value};
+use super::jsdoc;
 use super::path;
 use super::routes::{Framework, Mount, Role, Route, Router, RouterId};
 use super::sources::Sources;
@@ -52,12 +54,12 @@ const ALL: &[&str] = &["GET", "POST", "PUT", "PATCH", "DELETE"];
 
 /// Whether a file may register routes.
 pub fn may_register(text: &str) -> bool {
-    holds_any(text, NAMES) && holds_any(text, CALLS)
+    (holds_any(text, NAMES) && holds_any(text, CALLS)) || holds_any(text, nest::WORDS)
 }
 
 /// Whether a name of another package makes routers.
 pub fn knows(path: &str) -> bool {
-    role_of(path).is_some() || koa::MOUNT == path || fastify::is_wrapper(path)
+    role_of(path).is_some() || koa::MOUNT == path || fastify::is_wrapper(path) || nest::knows(path)
 }
 
 /// What calling a name of another package makes, if that is of one of the frameworks.
@@ -67,6 +69,9 @@ pub fn construct(interpreter: &mut Interpreter, path: &str, call: &Invocation) -
     }
     if fastify::is_wrapper(path) {
         return call.at(0).map(|plugin| interpreter.look_up(plugin));
+    }
+    if nest::knows(path) {
+        return nest::construct(interpreter, path, call);
     }
     let (framework, role) = role_of(path)?;
     let mut router = Router::new(framework, role);
@@ -137,6 +142,7 @@ pub fn add_route(
                 description: described.description,
                 tags: described.tags,
                 site: call.site.clone(),
+                ..Route::default()
             };
             interpreter.add_route(id, route);
         }
@@ -166,6 +172,14 @@ pub fn resolve(sources: &Sources, importer: &str, from: &str) -> Resolved {
     };
     let found = candidates.into_iter().flatten().find_map(|path| file_at(sources, &path));
     found.map_or_else(|| Resolved::External(external_name(from).to_owned()), Resolved::File)
+}
+
+/// The path that a relative import names, its extension aside.
+pub fn meant(importer: &str, from: &str) -> Option<String> {
+    let folder = importer.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let path = within(folder, from)?;
+    let stem = ["js", "mjs", "cjs", "jsx"].iter().find_map(|end| path.strip_suffix(end)?.strip_suffix('.'));
+    Some(stem.map(str::to_owned).unwrap_or(path))
 }
 
 /// `@/routes/x`, `~/routes/x`, `src/routes/x`: from the folders around the file and their `src`.

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::super::interpreter::{Interpreter, Invocation, PendingRoute, Value};
 use super::super::path;
 use super::super::routes::{Framework, Mount, Role, Route, Router, RouterId};
-use super::starlette;
+use super::{signature, starlette};
 
 /// Methods that are also decorators.
 pub const VERBS: &[&str] = &["get", "post", "put", "patch", "delete", "options", "head", "trace"];
@@ -15,10 +15,13 @@ pub const VERBS: &[&str] = &["get", "post", "put", "patch", "delete", "options",
 pub fn construct(interpreter: &mut Interpreter, name: &str, call: &Invocation) -> Option<Value> {
     let role = match name.rsplit('.').next()? {
         "FastAPI" => Role::App,
-        "APIRouter" => Role::Router,
+        "APIRouter" | "InferringRouter" | "Router" => Role::Router,
+        // Mounted by Django's own patterns.
+        "NinjaAPI" | "NinjaExtraAPI" => Role::Part,
         _ => return None,
     };
-    let mut router = Router::new(Framework::FastApi, role);
+    let framework = if name.starts_with("ninja") { Framework::Ninja } else { Framework::FastApi };
+    let mut router = Router::new(framework, role);
     if role == Role::Router {
         router.prefix =
             text(interpreter, call, "prefix").map(|text| path::from_starlette(&text)).unwrap_or_default();
@@ -47,6 +50,17 @@ pub fn method(interpreter: &mut Interpreter, id: RouterId, name: &str, call: &In
             Value::Unknown
         }
         "include_router" => include_router(interpreter, id, call),
+        "add_router" => add_router(interpreter, id, call),
+        "api_operation" => {
+            let methods = call.at(0).map(|methods| interpreter.texts(methods)).unwrap_or_default();
+            let rest = call.with(call.positional().into_iter().skip(1).collect());
+            let mut pending = pending(interpreter, id, "get", &rest);
+            if let Some(pending) = &mut pending {
+                pending.route.methods =
+                    methods.iter().filter_map(|one| starlette::known_method(one)).collect();
+            }
+            pending.map_or(Value::Unknown, |pending| Value::Pending(Rc::new(pending)))
+        }
         "mount" => {
             if let (Some(prefix), Some(app)) = (call.get(0, "path").cloned(), call.get(1, "app").cloned()) {
                 starlette::mount_at(interpreter, id, &prefix, &app);
@@ -71,6 +85,12 @@ pub fn complete(interpreter: &mut Interpreter, pending: &PendingRoute, function:
         // What follows a form feed is kept out of the documentation.
         let doc = doc.map(|doc| doc.split('\u{c}').next().unwrap_or_default().to_owned());
         route.description = route.description.or(doc);
+    }
+    if let Value::Function(function) | Value::Bound(function, _) = function {
+        let signature = signature::of(interpreter, *function, &route.path);
+        route.parameters = signature.parameters;
+        route.body = signature.body;
+        route.response = route.response.or(signature.response);
     }
     interpreter.add_route(pending.router, route);
 }
@@ -99,13 +119,21 @@ fn pending(
     };
     let summarised_by_name = !matches!(name, "route" | "add_route");
     let named = text(interpreter, call, "name").filter(|_| summarised_by_name).map(|name| in_words(&name));
+    let is_ninja = interpreter.routers.get(id).is_some_and(|router| router.framework == Framework::Ninja);
     let route = Route {
         methods,
-        path: path::from_starlette(&path),
+        // Ninja writes types as Django does: `{int:id}`.
+        path: if is_ninja {
+            path::from_flask(&path.replace('{', "<").replace('}', ">"))
+        } else {
+            path::from_starlette(&path)
+        },
         summary: text(interpreter, call, "summary").or(named),
         description: text(interpreter, call, "description"),
         tags: texts(interpreter, call, "tags"),
+        response: text(interpreter, call, "response_model").or_else(|| text(interpreter, call, "response")),
         site: call.site.clone(),
+        ..Route::default()
     };
     Some(PendingRoute { router: id, route, summarised_by_name })
 }
@@ -121,6 +149,20 @@ fn include_router(interpreter: &mut Interpreter, id: RouterId, call: &Invocation
         hidden: is_hidden(call),
     };
     interpreter.add_mount(id, mount);
+    Value::Unknown
+}
+
+/// Django Ninja's `add_router("/items", router)`, where the router may also be a dotted name.
+fn add_router(interpreter: &mut Interpreter, id: RouterId, call: &Invocation) -> Value {
+    let prefix = call.get(0, "prefix").and_then(|prefix| interpreter.text(prefix));
+    let mut router = call.get(1, "router").map_or(Value::Unknown, |router| interpreter.look_up(router));
+    if let Value::Text(name) = &router {
+        router = interpreter.named_object(call, name);
+    }
+    if let Value::Router(target) = router {
+        let tags = texts(interpreter, call, "tags");
+        interpreter.add_mount(id, Mount { target: Some(target), prefix, tags, ..Mount::default() });
+    }
     Value::Unknown
 }
 

@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use super::super::interpreter::{ClassId, Interpreter, Invocation, PendingRoute, Value};
 use super::super::path;
-use super::super::routes::{Framework, Mount, Role, Route, Router, RouterId};
-use super::starlette;
+use super::super::routes::{Framework, Mount, Role, Route, Router, RouterId, Site};
+use super::{flask_restful, starlette};
 
 /// `Flask(__name__)`, `Blueprint("items", __name__, url_prefix="/items")`.
 pub fn construct(interpreter: &mut Interpreter, name: &str, call: &Invocation) -> Option<Value> {
@@ -35,13 +35,17 @@ pub fn method(interpreter: &mut Interpreter, id: RouterId, name: &str, call: &In
         }
         "add_url_rule" => add_url_rule(interpreter, id, call),
         "register_blueprint" => register_blueprint(interpreter, id, call),
-        _ => Value::Unknown,
+        _ => flask_restful::method(interpreter, id, name, call).unwrap_or(Value::Unknown),
     }
 }
 
 /// Hangs the route of a decorator on its router, now that its function is known.
 pub fn complete(interpreter: &mut Interpreter, pending: &PendingRoute, function: &Value) {
     let mut route = pending.route.clone();
+    // `@ns.route("/x")` above a class.
+    if let Value::Class(class) = function {
+        return add_view(interpreter, pending.router, *class, &route, false);
+    }
     route.description = interpreter.described(function).and_then(|(_, doc)| doc);
     interpreter.add_route(pending.router, route);
 }
@@ -55,7 +59,15 @@ fn decorator(interpreter: &mut Interpreter, id: RouterId, methods: Vec<String>, 
 
 fn route(interpreter: &mut Interpreter, methods: Vec<String>, call: &Invocation) -> Option<Route> {
     let rule = call.get(0, "rule").and_then(|rule| interpreter.text(rule))?;
-    Some(Route { methods, path: path::from_flask(&rule), site: call.site.clone(), ..Route::default() })
+    let (path, parameters) = (path::from_flask(&rule), path::converters(&rule));
+    Some(Route { methods, path, parameters, site: call.site.clone(), ..Route::default() })
+}
+
+/// A class that answers under a rule.
+pub fn add_class(interpreter: &mut Interpreter, id: RouterId, class: ClassId, rule: &str, site: &Site) {
+    let (path, parameters) = (path::from_flask(rule), path::converters(rule));
+    let route = Route { path, parameters, site: site.clone(), ..Route::default() };
+    add_view(interpreter, id, class, &route, false);
 }
 
 /// `add_url_rule(rule, endpoint, view_func, methods=…)`.
@@ -64,7 +76,7 @@ fn add_url_rule(interpreter: &mut Interpreter, id: RouterId, call: &Invocation) 
     let Some(mut route) = route(interpreter, methods, call) else { return Value::Unknown };
     let view = call.get(2, "view_func").cloned().unwrap_or(Value::Unknown);
     let view = interpreter.look_up_if(&view, &["def ", "class "]);
-    if let Value::View(class) = view {
+    if let Value::View(class, _) = view {
         add_view(interpreter, id, class, &route, call.named("methods").is_some());
     } else {
         route.description = interpreter.described(&view).and_then(|(_, doc)| doc);

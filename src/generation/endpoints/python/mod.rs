@@ -1,8 +1,12 @@
 //! Python: which files matter, where imports lead, and which framework a name belongs to.
 
+pub mod django;
+mod django_views;
 pub mod fastapi;
 pub mod flask;
+mod flask_restful;
 mod lower;
+mod signature;
 mod starlette;
 
 pub use lower::lower;
@@ -28,6 +32,12 @@ const WORDS: &[&str] = &[
     "register_blueprint",
     "add_url_rule",
     ".mount(",
+    "add_resource",
+    "urlpatterns",
+    "ROOT_URLCONF",
+    "NinjaAPI",
+    "NinjaExtraAPI",
+    "InferringRouter",
 ];
 const DECORATORS: &[&str] =
     &["get", "post", "put", "patch", "delete", "options", "head", "trace", "route", "api_route"];
@@ -48,14 +58,16 @@ fn decorates_a_route(text: &str) -> bool {
 
 /// Whether a name of another package makes routers or routes.
 pub fn knows(path: &str) -> bool {
-    framework_of(path).is_some() || starlette::knows(path)
+    framework_of(path).is_some() || starlette::knows(path) || django::hands_on(path)
 }
 
 /// What calling a name of another package makes, if that is of one of the frameworks.
 pub fn construct(interpreter: &mut Interpreter, path: &str, call: &Invocation) -> Option<Value> {
     match framework_of(path)? {
+        Framework::Flask if flask_restful::knows(path) => flask_restful::construct(interpreter, path, call),
         Framework::Flask => flask::construct(interpreter, path, call),
-        Framework::FastApi => fastapi::construct(interpreter, path, call),
+        Framework::Django => django::construct(interpreter, path, call),
+        Framework::Ninja | Framework::FastApi => fastapi::construct(interpreter, path, call),
         _ => starlette::construct(interpreter, path, call),
     }
 }
@@ -63,7 +75,16 @@ pub fn construct(interpreter: &mut Interpreter, path: &str, call: &Invocation) -
 fn framework_of(path: &str) -> Option<Framework> {
     let (root, last) = (path.split('.').next()?, path.rsplit('.').next()?);
     match (root, last) {
-        (_, "FastAPI" | "APIRouter") => Some(Framework::FastApi),
+        (_, "FastAPI" | "APIRouter" | "InferringRouter") => Some(Framework::FastApi),
+        ("ninja" | "ninja_extra", "NinjaAPI" | "NinjaExtraAPI" | "Router") => Some(Framework::Ninja),
+        ("flask_restful" | "flask_restx" | "flask_restplus" | "flask_smorest", _)
+            if flask_restful::knows(path) =>
+        {
+            Some(Framework::Flask)
+        }
+        ("django" | "rest_framework" | "rest_framework_nested", _) if django::knows(path) => {
+            Some(Framework::Django)
+        }
         ("flask" | "quart", "Flask" | "Blueprint" | "Quart") => Some(Framework::Flask),
         ("fastapi" | "starlette" | "a2wsgi" | "asgiref", _) if starlette::knows(path) => {
             Some(Framework::Starlette)
@@ -86,6 +107,19 @@ pub fn resolve(sources: &Sources, importer: &str, from: &str) -> Resolved {
     }
     let found = import_roots(sources, folder).into_iter().find_map(|root| module_at(sources, root, &tail));
     found.unwrap_or_else(|| Resolved::External(from.to_owned()))
+}
+
+/// The path that a relative import names, without `.py`.
+pub fn meant(importer: &str, from: &str) -> Option<String> {
+    let dots = from.len() - from.trim_start_matches('.').len();
+    let mut folder = importer.rsplit_once('/').map_or("", |(folder, _)| folder);
+    for _ in 1..dots {
+        folder = match folder {
+            "" => return None,
+            folder => folder.rsplit_once('/').map_or("", |(up, _)| up),
+        };
+    }
+    Some(within(folder, &from[dots..].replace('.', "/")))
 }
 
 /// Folders that modules may be imported from, the likeliest first: those around the file that are

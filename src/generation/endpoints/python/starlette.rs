@@ -70,11 +70,13 @@ fn route(interpreter: &mut Interpreter, call: &Invocation, of_fastapi: bool) -> 
     let (name, doc) = described.map_or((None, None), |(name, doc)| (Some(name), doc));
     let route = Route {
         methods,
+        parameters: path::converters(&path),
         path: path::from_starlette(&path),
         summary: name.filter(|_| of_fastapi).map(|name| fastapi::in_words(&name)),
         description: doc,
         tags: Vec::new(),
         site: call.site.clone(),
+        ..Route::default()
     };
     interpreter.add_route(id, route);
     Value::Router(id)

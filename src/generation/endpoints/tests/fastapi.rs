@@ -210,3 +210,56 @@ fn what_parses_is_read_when_something_else_does_not() {
     let files = crate::domain::FileSet::new([(path, file)], 1_000).expect("files");
     assert_eq!(super::super::endpoints(&files).len(), 1);
 }
+
+#[test]
+fn signatures_say_parameters_bodies_and_answers() {
+    let files = [
+        (
+            "app/main.py",
+            r#"
+from typing import Annotated, Literal, Optional
+from fastapi import APIRouter, Body, Depends, FastAPI, File, Form, Header, Query, Request, UploadFile
+from fastapi.security import OAuth2PasswordRequestForm
+from app.deps import SessionDep, Color
+from app.schemas import Item, NewItem
+app = FastAPI()
+router = APIRouter(prefix="/shops/{shop_id}")
+
+@router.get("/items", response_model=list[Item])
+def items(shop_id: int, session: SessionDep, request: Request, skip: int = 0, color: Color = None,
+          q: Annotated[str | None, Query(max_length=50)] = None, sort: Literal["a", "b"] = "a",
+          ids: list[int] = Query(...), x_token: str = Header(), user=Depends(current_user)): ...
+
+@router.post("/items", status_code=201)
+async def add(shop_id: int, item: NewItem, note: Optional[str] = None) -> Item: ...
+
+@app.put("/both")
+def both(a: Item, b: dict, c: int = Body(...)) -> "Item": ...
+
+@app.post("/login")
+def login(form: OAuth2PasswordRequestForm = Depends()) -> None: ...
+
+@app.post("/upload")
+def upload(file: UploadFile = File(...)): ...
+app.include_router(router)
+"#,
+        ),
+        (
+            "app/deps.py",
+            "from enum import Enum\nfrom typing import Annotated\nfrom fastapi import Depends\n\
+             SessionDep = Annotated[Session, Depends(get_db)]\nclass Color(str, Enum):\n    red = 'red'\n",
+        ),
+    ];
+    assert_json_snapshot!(found(&files));
+}
+
+#[test]
+fn classes_with_routes_of_their_own() {
+    let main = "from fastapi import FastAPI\nfrom fastapi_utils.cbv import cbv\nfrom fastapi_utils.inferring_router import InferringRouter\n\
+                app = FastAPI()\nrouter = InferringRouter()\n@cbv(router)\nclass Items:\n    db = Depends(get_db)\n\
+                \x20   @router.get('/items/{id}')\n    def one(self, id: int):\n        'One item.'\n\
+                class Users:\n    def __init__(self):\n        self.router = APIRouter(prefix='/users')\n        self.router.add_api_route('/{id}', self.one, methods=['GET', 'PUT'])\n    def one(self, id: str): ...\n\
+                from fastapi import APIRouter\napp.include_router(router)\napp.include_router(Users().router)\n";
+    assert_eq!(lines(&[("main.py", main)]), ["GET /items/{id}", "GET /users/{id}", "PUT /users/{id}"]);
+    assert_eq!(found(&[("main.py", main)])[0].description.as_deref(), Some("One item."));
+}

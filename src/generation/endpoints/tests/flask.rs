@@ -86,3 +86,36 @@ fn routes_in_a_module_that_imports_the_app() {
     ];
     assert_eq!(lines(&files), ["GET /v"]);
 }
+
+#[test]
+fn resources_and_namespaces() {
+    let files = [
+        (
+            "app.py",
+            "from flask import Flask\nfrom flask_restful import Api, Resource\nfrom flask_restx import Api as X\nfrom items import ns\n\
+             app = Flask(__name__)\napi = Api(app, prefix='/v1')\nclass Todo(Resource):\n    def get(self, id):\n        'One todo.'\n    def delete(self, id): ...\n\
+             api.add_resource(Todo, '/todos/<int:id>', '/t/<id>')\nx = X()\nx.add_namespace(ns, path='/shop')\nx.init_app(app)\n",
+        ),
+        (
+            "items.py",
+            "from flask_restx import Namespace, Resource\nns = Namespace('items', description='All of them')\n@ns.route('/<string:id>')\nclass Item(Resource):\n    def put(self, id): ...\n",
+        ),
+        (
+            "smorest.py",
+            "from flask import Flask\nfrom flask.views import MethodView\nfrom flask_smorest import Blueprint\nblp = Blueprint('pets', 'pets', url_prefix='/pets')\n\
+             @blp.route('/')\nclass Pets(MethodView):\n    def get(self): ...\n    def post(self): ...\nother = Flask('x')\nother.register_blueprint(blp)\n",
+        ),
+    ];
+    assert_eq!(
+        lines(&files),
+        [
+            "GET /pets/",
+            "POST /pets/",
+            "PUT /shop/{id}",
+            "DELETE /v1/t/{id}",
+            "GET /v1/t/{id}",
+            "DELETE /v1/todos/{id}",
+            "GET /v1/todos/{id}"
+        ]
+    );
+}

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::project;
 use crate::domain::{FilePath, FileSet, SourceFile};
-use crate::generation::endpoints::{Endpoint, endpoints, from_openapi, refine};
+use crate::generation::endpoints::{Endpoint, Origin, endpoints, from_openapi, refine};
 
 /// Far more than any of these take, also unoptimised and on a machine with other work.
 const LONG: Duration = Duration::from_secs(20);
@@ -49,6 +49,57 @@ new S(app).app.route('/r').get((x) => x).post(function () {});
 module.exports = (app) => { app.use(require('./main')(app)); };
 export default r;
 for (const k of Object.keys(all)) { if (k) app.use('/' + k, all[k]); else app.use(app); }
+"#;
+
+const GO: &str = r#"
+package main
+
+import (
+	chi "github.com/go-chi/chi/v5"
+	. "net/http"
+)
+
+const p, q = "/p", `/q`
+
+type S struct{ r *chi.Mux }
+
+// Doc é
+func (s *S) routes(prefix string, hs ...HandlerFunc) {
+	s.r.Route(p+prefix, func(r chi.Router) { r.Get("/{id:[0-9]+}", hs[0]) })
+	for _, x := range []T{{Path: "/a"}, {"/b", 1}} {
+		s.r.Method("PUT", x.Path, nil)
+	}
+}
+func main() {
+	s := &S{r: chi.NewRouter()}
+	if err := s.routes(q); err != nil { return }
+	switch { case true: HandleFunc("GET /x/{rest...}", nil); default: }
+	s.r.Mount("/m", other(map[string]int{"a": 1}))
+}
+"#;
+
+const DJANGO: &str = r#"
+ROOT_URLCONF = "main"
+from django.urls import path, re_path, include
+from rest_framework import routers, viewsets
+from rest_framework.decorators import action
+r = routers.DefaultRouter()
+class V(viewsets.ModelViewSet):
+    serializer_class = X
+    @action(detail=True, methods=["post"], url_path=r"a/(?P<é>\d+)")
+    def f(self, request: HttpRequest, pk: "int | None" = None) -> Annotated[int, 3]: ...
+r.register(r"v(x)", V)
+urlpatterns = [path("a/<int:id>/", V.as_view({"get": "list"})), re_path(r"^b/(?P<c>[a-z]{2}(\d))$", f)]
+urlpatterns += [path("", include((r.urls, "x"))), path("self/", include("main"))]
+"#;
+
+const NEST: &str = r#"
+import { Controller, Get, Body, Param } from '@nestjs/common';
+app.setGlobalPrefix('api');
+/** Doc é */
+@Controller({ path: 'c', version: '1' })
+export class C { @Get([':id', 'é']) one(@Param('id') id?: string, @Body() b: D): Promise<E[]> {} }
+export const { GET, POST } = handlers;
 "#;
 
 fn read(files: Vec<(&str, Vec<u8>)>) -> Vec<Endpoint> {
@@ -107,6 +158,20 @@ proptest! {
     }
 
     #[test]
+    fn mutated_sources_of_the_others(go in mutated(GO), django in mutated(DJANGO), nest in mutated(NEST)) {
+        let files = || vec![
+            ("go.mod", b"module x".to_vec()),
+            ("main.go", go.clone()),
+            ("main.py", django.clone()),
+            ("package.json", b"{\"dependencies\": {\"next\":\"1\"}}".to_vec()),
+            ("app/[a]/route.ts", nest.clone()),
+        ];
+        let found = quick(files());
+        prop_assert!(found.iter().all(|endpoint| endpoint.path.starts_with('/') && endpoint.line > 0));
+        prop_assert_eq!(found, read(files()), "the same files, the same answer");
+    }
+
+    #[test]
     fn truncated_sources(at in 0..PYTHON.len(), cut in 0..NODE.len()) {
         quick(vec![("main.py", PYTHON.as_bytes()[..at].to_vec()), ("main.js", NODE.as_bytes()[..cut].to_vec())]);
     }
@@ -115,7 +180,9 @@ proptest! {
     fn any_document(paths in "[/{}a:<*]{0,12}", method in "get|post|x", summary in ".{0,9}") {
         let document = serde_json::json!({"paths": {paths: {method: {"summary": summary, "tags": [1, "t"]}}}});
         let live = from_openapi(&document);
-        prop_assert_eq!(refine(live.clone(), live.clone()), live);
+        let refined = refine(live.clone(), live.clone());
+        let both = live.into_iter().map(|endpoint| Endpoint { source: Origin::Both, ..endpoint });
+        prop_assert_eq!(refined, both.collect::<Vec<_>>());
     }
 }
 
@@ -123,6 +190,9 @@ proptest! {
 fn the_unchanged_sources_are_read() {
     assert!(read(vec![("main.py", PYTHON.into())]).len() >= 3);
     assert!(read(vec![("main.ts", NODE.into())]).len() >= 3);
+    assert!(read(vec![("main.go", GO.into())]).len() >= 3);
+    assert!(read(vec![("main.py", DJANGO.into())]).len() >= 8);
+    assert_eq!(read(vec![("main.ts", NEST.into())]).len(), 2);
 }
 
 #[test]
@@ -136,6 +206,10 @@ fn nesting_without_end() {
     {
         let node = format!("const app = require('express')();\nx = {}", open.repeat(20_000));
         quick(vec![("main.js", node.clone().into()), ("main.ts", node.into())]);
+    }
+    for open in ["(", "[", "{", "f(", "a.b(", "!", "[]int{", "T{a: ", "func() {", "if a {"] {
+        let go = format!("package main\nfunc main() {{\nx := {}", open.repeat(20_000));
+        quick(vec![("main.go", go.into())]);
     }
     let chain = format!("const app = require('express')();\napp{};", ".get('/a', h)".repeat(5_000));
     quick(vec![("main.js", chain.into())]);

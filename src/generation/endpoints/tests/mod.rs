@@ -1,12 +1,16 @@
 //! Whole projects in, endpoints out.
 
+mod django;
 mod express;
 mod fastapi;
 mod flask;
+mod go;
 mod hostile;
+mod nest;
 mod node_kin;
 mod speed;
 mod starlette;
+mod warnings;
 
 use crate::domain::{FilePath, FileSet, SourceFile};
 

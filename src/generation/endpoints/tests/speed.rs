@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::project;
 use crate::domain::FileSet;
-use crate::generation::endpoints::endpoints;
+use crate::generation::outline::outline;
 
 /// 40 routers of 5 routes, a schema, a model, a service and a test for each, as generators write
 /// them, and an app that includes them all.
@@ -69,12 +69,13 @@ fn two_hundred_files_are_read_at_once() {
     let (found, best) = (0..3)
         .map(|_| {
             let start = Instant::now();
-            (endpoints(&files), start.elapsed())
+            (outline(&files), start.elapsed())
         })
         .min_by_key(|(_, took)| *took)
         .expect("three runs");
-    println!("endpoints of {} files, {} bytes: {best:?}", files.len(), files.total_bytes());
-    assert_eq!(found.len(), 200);
-    assert_eq!(found[0].path, "/api/r0/{item_id}/delete");
+    println!("outline of {} files, {} bytes: {best:?}", files.len(), files.total_bytes());
+    assert_eq!(found.endpoints.len(), 200);
+    assert_eq!(found.endpoints[0].path, "/api/r0/{item_id}/delete");
+    assert_eq!(found.models.len(), 160);
     assert!(best < Duration::from_millis(1_500), "took {best:?}");
 }

@@ -115,7 +115,7 @@ fn call(node: Node, callee: &str, source: &str, depth: usize) -> Expr {
     if matches!(text(callee, source), "require" | "import")
         && let [Expr::Text(from)] = &arguments[..]
     {
-        return Expr::Require(from.clone());
+        return Expr::Require(from.clone(), line(callee));
     }
     let named = callee.child_by_field_name("property").unwrap_or(callee);
     Expr::Call(Box::new(Call {

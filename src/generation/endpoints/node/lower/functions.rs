@@ -4,7 +4,10 @@ use std::rc::Rc;
 
 use tree_sitter::Node;
 
-use super::super::super::syntax::{Class, Expr, Function, Parameter, Statement, children, text};
+use super::super::super::syntax::{
+    Class, Expr, Function, Parameter, Statement, children, line, text, type_text,
+};
+use super::super::super::verbs;
 use super::super::may_register;
 use super::expressions::{expression, pattern};
 use super::{block, documented};
@@ -20,11 +23,14 @@ pub fn function(node: Node, doc: Option<String>, source: &str, depth: usize) -> 
     });
     Function {
         name: field_text(node, "name", source),
+        line: line(node),
+        returns: type_text(node.child_by_field_name("return_type"), source),
         parameters: parameters(node, source, depth),
         body: [properties(node, source, depth), body.unwrap_or_default()].into_iter().flatten().collect(),
         decorators: Vec::new(),
         doc,
         registers: may_register(text(node, source)),
+        verbs: verbs::compared(text(node, source)),
     }
 }
 
@@ -45,11 +51,33 @@ fn parameter(node: Node, source: &str, depth: usize) -> Parameter {
         "assignment_pattern" => (inner.child_by_field_name("left"), inner.child_by_field_name("right")),
         _ => (Some(inner), node.child_by_field_name("value").filter(|_| typed)),
     };
+    // `name?: type` may be left out.
+    let optional = (node.kind() == "optional_parameter").then_some(Expr::Unknown);
     Parameter {
         target: target.map_or(Expr::Unknown, |target| pattern(target, source, depth)),
-        default: default.map(|value| expression(value, source, depth)),
+        default: default.map(|value| expression(value, source, depth)).or(optional),
         rest: inner.kind() == "rest_pattern",
+        annotation: type_text(node.child_by_field_name("type"), source),
+        decorators: decorators(node, source, depth),
     }
+}
+
+/// The decorators among the children of a node.
+fn decorators(node: Node, source: &str, depth: usize) -> Vec<Expr> {
+    children(node).into_iter().filter_map(|child| decorator(child, source, depth)).collect()
+}
+
+fn decorator(node: Node, source: &str, depth: usize) -> Option<Expr> {
+    let value = node.named_child(0).filter(|_| node.kind() == "decorator")?;
+    Some(expression(value, source, depth))
+}
+
+/// A class's own decorators, those before its `export` included.
+fn class_decorators(node: Node, source: &str, depth: usize) -> Vec<Expr> {
+    let around = node.parent().filter(|parent| parent.kind() == "export_statement");
+    let mut all = around.map(|parent| decorators(parent, source, depth)).unwrap_or_default();
+    all.extend(decorators(node, source, depth));
+    all
 }
 
 /// `constructor(private app: Application)` sets the instance's field of that name.
@@ -77,19 +105,29 @@ pub fn class(node: Node, doc: Option<String>, source: &str, depth: usize) -> Cla
         bases: bases(node, source, depth),
         body: Vec::new(),
         fields: Vec::new(),
-        decorators: Vec::new(),
+        decorators: class_decorators(node, source, depth),
         doc,
         registers: may_register(text(node, source)),
     };
     let body = node.child_by_field_name("body").map(|body| documented(body, source)).unwrap_or_default();
+    // Decorators stand before their member, and its comment before them.
+    let mut above: (Vec<Expr>, Option<String>) = Default::default();
     for (member, doc) in body {
         match member.kind() {
+            "decorator" => {
+                above.0.extend(decorator(member, source, depth));
+                above.1 = above.1.or(doc);
+                continue;
+            }
             "method_definition" => {
-                class.body.push(Statement::Function(Rc::new(function(member, doc, source, depth))));
+                let mut method = function(member, doc.or(above.1.take()), source, depth);
+                method.decorators = std::mem::take(&mut above.0);
+                class.body.push(Statement::Function(Rc::new(method)));
             }
             "field_definition" | "public_field_definition" => add_field(&mut class, member, source, depth),
             _ => {}
         }
+        above = Default::default();
     }
     class
 }

@@ -10,9 +10,11 @@ use std::sync::LazyLock;
 
 use tree_sitter::{Language as Grammar, Node, Parser};
 
+use super::super::jsdoc;
 use super::super::sources::Language;
-use super::super::syntax::{self, Expr, MAX_DEPTH, Statement, children, is_trivia, text};
-use super::jsdoc;
+use super::super::syntax::{
+    self, Expr, Lowered, MAX_DEPTH, Statement, children, first_error, is_trivia, text,
+};
 use expressions::{expression, pattern};
 use functions::{class, function};
 
@@ -21,15 +23,15 @@ static TYPESCRIPT: LazyLock<Grammar> = LazyLock::new(|| tree_sitter_typescript::
 static TSX: LazyLock<Grammar> = LazyLock::new(|| tree_sitter_typescript::LANGUAGE_TSX.into());
 
 /// The statements of a file; what does not parse is left out.
-pub fn lower(parser: &mut Parser, language: Language, source: &str) -> Vec<Statement> {
+pub fn lower(parser: &mut Parser, language: Language, source: &str) -> Lowered {
     let grammar = match language {
         Language::TypeScript => &TYPESCRIPT,
         Language::Tsx => &TSX,
         _ => &JAVASCRIPT,
     };
     match syntax::parse(parser, grammar, source) {
-        Some(tree) => block(tree.root_node(), source, 0),
-        None => Vec::new(),
+        Some(tree) => Lowered { statements: block(tree.root_node(), source, 0), broken: first_error(&tree) },
+        None => Lowered::default(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use tree_sitter::Node;
 
-use super::super::super::syntax::{Expr, Import, Imported, Statement, children, text};
+use super::super::super::syntax::{Entry, Expr, Import, Imported, Statement, children, line, text};
 use super::expressions::{expression, string};
 use super::{documented_value, statement};
 
@@ -37,7 +37,7 @@ pub fn import(node: Node, source: &str) -> Option<Statement> {
             _ => {}
         }
     }
-    Some(Statement::Import(Import { from: string(from, source), names }))
+    Some(Statement::Import(Import { line: line(node), from: string(from, source), names }))
 }
 
 /// Exports are imports or declarations, and then names of the module.
@@ -78,7 +78,7 @@ pub fn export(node: Node, doc: Option<String>, source: &str, depth: usize, out: 
 
 /// `export * from`, `export * as a from`, `export { a as b } from`.
 fn export_from(node: Node, from: &str, source: &str) -> Vec<Statement> {
-    let required = || Expr::Require(from.to_owned());
+    let required = || Expr::Require(from.to_owned(), line(node));
     let mut out = Vec::new();
     for part in children(node) {
         match part.kind() {
@@ -105,7 +105,16 @@ fn declared(statement: &Statement) -> Vec<String> {
         Statement::Function(function) => vec![function.name.clone()],
         Statement::Class(class) => vec![class.name.clone()],
         Statement::Assign { target: Expr::Name(name), .. } => vec![name.clone()],
+        Statement::Assign { target: Expr::Map(entries), .. } => entries.iter().filter_map(bound).collect(),
         _ => Vec::new(),
+    }
+}
+
+/// The name that one entry of a pattern binds.
+fn bound(entry: &Entry) -> Option<String> {
+    match entry {
+        Entry::Pair(_, Expr::Name(name)) => Some(name.clone()),
+        _ => None,
     }
 }
 

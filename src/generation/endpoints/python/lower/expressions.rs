@@ -5,7 +5,7 @@ use std::rc::Rc;
 use tree_sitter::Node;
 
 use super::super::super::syntax::{
-    Argument, Call, Entry, Expr, Function, MAX_DEPTH, Statement, children, line, text, unescape,
+    Argument, Call, Entry, Expr, Function, MAX_DEPTH, Statement, children, line, text, type_text, unescape,
 };
 
 pub fn expression(node: Node, source: &str, depth: usize) -> Expr {
@@ -24,6 +24,11 @@ pub fn expression(node: Node, source: &str, depth: usize) -> Expr {
             Some(name) => Expr::member(field("object"), text(name, source)),
             None => Expr::Unknown,
         },
+        // What a name for it says of a parameter: `Annotated[Session, Depends(open)]`.
+        "subscript" if text(node, source).starts_with("Annotated") => {
+            Expr::Text(text(node, source).to_owned())
+        }
+        "ellipsis" => Expr::Text("...".to_owned()),
         "subscript" => Expr::Index(Box::new(field("value")), Box::new(field("subscript"))),
         "call" => call(node, source, depth),
         "list" | "tuple" | "set" | "pattern_list" | "expression_list" | "tuple_pattern" | "list_pattern" => {
@@ -117,23 +122,36 @@ fn call(node: Node, source: &str, depth: usize) -> Expr {
 
 fn argument(node: Node, source: &str, depth: usize) -> Option<Argument> {
     Some(match node.kind() {
-        "keyword_argument" => Argument {
-            name: Some(text(node.child_by_field_name("name")?, source).to_owned()),
-            value: expression(node.child_by_field_name("value")?, source, depth),
-        },
+        "keyword_argument" => keyword(node, source, depth)?,
         "dictionary_splat" => Argument { name: Some("**".to_owned()), value: first(node, source, depth) },
         _ => Argument { name: None, value: expression(node, source, depth) },
     })
+}
+
+fn keyword(node: Node, source: &str, depth: usize) -> Option<Argument> {
+    let name = text(node.child_by_field_name("name")?, source).to_owned();
+    let value = node.child_by_field_name("value")?;
+    // The type of an answer is of interest as it is written: `list[Item]`.
+    let value = match name.as_str() {
+        "response_model" | "response" if !matches!(value.kind(), "none" | "string") => {
+            type_text(Some(value), source).map_or(Expr::Unknown, Expr::Text)
+        }
+        _ => expression(value, source, depth),
+    };
+    Some(Argument { name: Some(name), value })
 }
 
 fn lambda(node: Node, source: &str, depth: usize) -> Function {
     let body = node.child_by_field_name("body").map(|body| expression(body, source, depth));
     Function {
         name: "<lambda>".to_owned(),
+        line: line(node),
+        returns: None,
         parameters: Vec::new(),
         body: body.map(Statement::Return).into_iter().collect(),
         decorators: Vec::new(),
         doc: None,
         registers: false,
+        verbs: Vec::new(),
     }
 }

@@ -2,7 +2,7 @@
 
 use tree_sitter::Node;
 
-use super::super::super::syntax::{Import, Imported, Statement, children, text};
+use super::super::super::syntax::{Import, Imported, Statement, children, line, text};
 
 /// `import a.b` binds `a`; `import a.b as c` binds `a.b`.
 pub fn import(node: Node, source: &str, out: &mut Vec<Statement>) {
@@ -18,7 +18,7 @@ pub fn import(node: Node, source: &str, out: &mut Vec<Statement>) {
             }
         };
         let names = vec![Imported::Module { alias: alias.to_owned() }];
-        out.push(Statement::Import(Import { from: from.to_owned(), names }));
+        out.push(Statement::Import(Import { line: line(node), from: from.to_owned(), names }));
     }
 }
 
@@ -42,7 +42,7 @@ pub fn import_from(node: Node, source: &str) -> Option<Statement> {
         }
     }
     let from = text(module, source).split_whitespace().collect();
-    Some(Statement::Import(Import { from, names }))
+    Some(Statement::Import(Import { line: line(node), from, names }))
 }
 
 fn aliased<'s>(node: Node, source: &'s str) -> Option<(&'s str, &'s str)> {

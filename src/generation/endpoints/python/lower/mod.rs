@@ -8,16 +8,20 @@ use std::sync::LazyLock;
 
 use tree_sitter::{Language, Node, Parser};
 
-use super::super::syntax::{self, Class, Expr, Function, MAX_DEPTH, Parameter, Statement, children, text};
+use super::super::syntax::{
+    self, Class, Expr, Function, Lowered, MAX_DEPTH, Parameter, Statement, children, first_error, line, text,
+    type_text,
+};
+use super::super::verbs;
 use expressions::{expression, string};
 
 static PYTHON: LazyLock<Language> = LazyLock::new(|| tree_sitter_python::LANGUAGE.into());
 
 /// The statements of a file; what does not parse is left out.
-pub fn lower(parser: &mut Parser, source: &str) -> Vec<Statement> {
+pub fn lower(parser: &mut Parser, source: &str) -> Lowered {
     match syntax::parse(parser, &PYTHON, source) {
-        Some(tree) => block(tree.root_node(), source, 0),
-        None => Vec::new(),
+        Some(tree) => Lowered { statements: block(tree.root_node(), source, 0), broken: first_error(&tree) },
+        None => Lowered::default(),
     }
 }
 
@@ -151,6 +155,8 @@ fn function(node: Node, source: &str, depth: usize, decorators: Vec<Expr>) -> Fu
     let body = node.child_by_field_name("body");
     Function {
         name: field_text(node, "name", source),
+        line: line(node),
+        returns: type_text(node.child_by_field_name("return_type"), source),
         parameters: node
             .child_by_field_name("parameters")
             .map(|list| {
@@ -159,6 +165,7 @@ fn function(node: Node, source: &str, depth: usize, decorators: Vec<Expr>) -> Fu
             .unwrap_or_default(),
         doc: body.and_then(|body| docstring(body, source)),
         registers: super::may_register(text(node, source)),
+        verbs: verbs::compared(text(node, source)),
         body: body.map(|body| block(body, source, depth)).unwrap_or_default(),
         decorators,
     }
@@ -173,7 +180,8 @@ fn parameter(node: Node, source: &str, depth: usize) -> Option<Parameter> {
     let rest = node.kind() == "list_splat_pattern" || name.kind() == "list_splat_pattern";
     let default = node.child_by_field_name("value").map(|value| expression(value, source, depth));
     let name = text(name, source).trim_start_matches('*').to_owned();
-    Some(Parameter { target: Expr::Name(name), default, rest })
+    let annotation = type_text(node.child_by_field_name("type"), source);
+    Some(Parameter { target: Expr::Name(name), default, rest, annotation, decorators: Vec::new() })
 }
 
 fn class(node: Node, source: &str, depth: usize, decorators: Vec<Expr>) -> Class {

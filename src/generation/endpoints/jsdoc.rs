@@ -50,7 +50,7 @@ fn read_tags(doc: &str) -> Described {
         in_prose = false;
         let (tag, rest) = tagged.split_once(char::is_whitespace).unwrap_or((tagged, ""));
         let rest = rest.trim();
-        match tag.trim_end_matches(':') {
+        match tag.trim_end_matches(':').to_ascii_lowercase().as_str() {
             "summary" => described.summary = Some(rest.to_owned()),
             "desc" | "description" => described.description = Some(rest.to_owned()),
             "tag" | "tags" => described.tags.extend(rest.split(',').map(tag_name)),

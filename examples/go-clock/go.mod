@@ -1,0 +1,3 @@
+module go-clock
+
+go 1.19

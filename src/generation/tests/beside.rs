@@ -1,0 +1,98 @@
+//! Pages and a server in one tree.
+
+use super::{FASTAPI, brief, metadata, planned, tree};
+use crate::domain::{FileSet, Metadata};
+use crate::generation::{BuildInputs, context};
+
+const VITE: &str = r#"{"scripts":{"build":"vite build"},"devDependencies":{"vite":"^5"}}"#;
+
+fn full_stack() -> FileSet {
+    tree(&[
+        (
+            "backend/main.py",
+            "from fastapi import FastAPI\napp = FastAPI()\n@app.get('/api/tides')\ndef tides(): return []\n@app.get('/health')\ndef health(): return 1\n",
+        ),
+        ("backend/requirements.txt", "fastapi\nuvicorn\n"),
+        ("frontend/package.json", VITE),
+        ("frontend/index.html", "<script type=module src=/main.js></script>"),
+        (
+            "frontend/main.js",
+            "const base = import.meta.env.VITE_API_URL || 'http://localhost:8000';\nfetch(`${base}/api/tides`)\n",
+        ),
+    ])
+}
+
+#[test]
+fn python_beside_vite() {
+    let plan = planned(&Metadata::default(), &full_stack());
+    let json = serde_json::to_string_pretty(&plan).expect("JSON");
+    let text = format!("{}\n----\n{json}\n", super::dockerfile(&plan, super::Dialect::BuildKit));
+    insta::assert_snapshot!("python_beside_vite", text);
+}
+
+#[test]
+fn the_context_holds_both_and_what_stands_between() {
+    let files = full_stack();
+    let plan = planned(&Metadata::default(), &files);
+    let mut archive = Vec::new();
+    context(&plan, &files, &BuildInputs::default(), &mut archive).expect("written");
+    let mut tar = tar::Archive::new(archive.as_slice());
+    let mut found = std::collections::BTreeMap::new();
+    for entry in tar.entries().expect("a tar") {
+        let mut entry = entry.expect("an entry");
+        let name = entry.path().expect("a name").to_string_lossy().into_owned();
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut entry, &mut text).expect("text");
+        found.insert(name, text);
+    }
+    assert!(
+        found.contains_key("pages-deps/package.json") && found.contains_key("deps/backend/requirements.txt"),
+        "{:?}",
+        found.keys()
+    );
+    assert!(found["both.sh"].starts_with("#!/bin/bash"));
+    insta::assert_snapshot!("nginx_of_both", found["nginx.conf"]);
+}
+
+#[test]
+fn pages_of_every_kind_are_put_in_front_of_servers_of_every_kind() {
+    let express = r#"{"scripts":{"start":"node index.js"},"dependencies":{"express":"4"}}"#;
+    let node = [
+        ("server/package.json", express),
+        ("server/index.js", "listen(5000)"),
+        ("client/package.json", r#"{"dependencies":{"react-scripts":"5"}}"#),
+    ];
+    let (framework, start, port) = brief(&Metadata::default(), &node);
+    assert_eq!((framework.as_str(), port), ("express+create-react-app", 8080));
+    assert_eq!(start, "bash /etc/previewd/both.sh node index.js");
+    let go = [
+        ("go.mod", "module a\n"),
+        ("main.go", "package main\nfunc main() { http.ListenAndServe(\":8080\", nil) }\n"),
+        ("web/package.json", VITE),
+    ];
+    assert_eq!(brief(&Metadata::default(), &go).0, "go+vite");
+    assert_eq!(brief(&Metadata::default(), &go).2, 8081, "not the server's own");
+    let plain = [("main.py", FASTAPI), ("frontend/index.html", "<p>hi")];
+    assert_eq!(brief(&Metadata::default(), &plain).0, "fastapi+static");
+    let served = [
+        (
+            "main.py",
+            "from fastapi import FastAPI\napp = FastAPI()\napp.mount('/', StaticFiles(directory='frontend'))\n",
+        ),
+        plain[1],
+    ];
+    assert_eq!(brief(&Metadata::default(), &served).0, "fastapi", "it serves them itself");
+}
+
+#[test]
+fn pages_with_a_server_of_their_own_are_what_a_visitor_sees() {
+    let files = [("api/main.py", FASTAPI), ("web/package.json", r#"{"dependencies":{"next":"15"}}"#)];
+    assert_eq!(brief(&Metadata::default(), &files).0, "next");
+    let plan = planned(&Metadata::default(), &tree(&files));
+    assert!(
+        plan.warnings.iter().any(|warning| warning.message.contains("fastapi is not started")),
+        "{:?}",
+        plan.warnings
+    );
+    assert_eq!(brief(&metadata(|m| m.framework = Some("fastapi".into())), &files).0, "fastapi");
+}

@@ -1,0 +1,65 @@
+//! Code that is broken still gets a plan, with warnings that say where.
+
+use super::{FASTAPI, planned, tree};
+use crate::domain::Metadata;
+use crate::generation::Plan;
+
+fn warned(plan: &Plan, file: &str, line: Option<usize>, words: &str) {
+    let found = plan.warnings.iter().any(|warning| {
+        warning.file.as_deref() == Some(file) && warning.line == line && warning.message.contains(words)
+    });
+    assert!(found, "{file}:{line:?} {words} in {:#?}", plan.warnings);
+}
+
+#[test]
+fn syntax_errors_are_named() {
+    let broken =
+        "from fastapi import FastAPI\napp = FastAPI()\n\n@app.get('/')\ndef broken(:\n    return {\n";
+    let plan = planned(&Metadata::default(), &tree(&[("main.py", broken)]));
+    assert_eq!(plan.framework, "fastapi");
+    let warning = plan.warnings.iter().find(|warning| warning.message.contains("syntax")).expect("a warning");
+    assert_eq!(warning.file.as_deref(), Some("main.py"));
+    assert!((4..=6).contains(&warning.line.unwrap_or(0)), "{warning:?}");
+    let js = "const app = require('express')();\napp.get('/', (req, res => {\napp.listen(3000);\n";
+    let plan = planned(&Metadata::default(), &tree(&[("server.js", js)]));
+    assert_eq!(plan.framework, "express");
+    assert!(
+        plan.warnings
+            .iter()
+            .any(|warning| warning.file.as_deref() == Some("server.js") && warning.line.is_some()),
+        "{:?}",
+        plan.warnings
+    );
+    let json = planned(
+        &Metadata::default(),
+        &tree(&[("server.js", "require('express')().listen(1)"), ("package.json", "{\n \"a\": 1,,\n}")]),
+    );
+    warned(&json, "package.json", Some(2), "JSON");
+}
+
+#[test]
+fn files_that_are_imported_and_missing_are_named() {
+    let main = "from fastapi import FastAPI\nfrom .routers import users\nfrom app.models import User\napp = FastAPI()\n";
+    let plan = planned(&Metadata::default(), &tree(&[("app/__init__.py", ""), ("app/main.py", main)]));
+    warned(&plan, "app/main.py", Some(2), "routers");
+    warned(&plan, "app/main.py", Some(3), "app.models");
+    let js = "const x = require('./routes/users');\nrequire('express')().listen(3000);\n";
+    let plan = planned(&Metadata::default(), &tree(&[("server.js", js)]));
+    warned(&plan, "server.js", Some(1), "./routes/users");
+    let fine = "const x = require('./routes');\nconst y = require('./data.json'); import('./z.js');\nrequire('express')().listen(3000);\n";
+    let plan = planned(
+        &Metadata::default(),
+        &tree(&[("server.js", fine), ("routes/index.js", ""), ("data.json", "{}"), ("z.ts", "")]),
+    );
+    assert!(plan.warnings.is_empty(), "{:?}", plan.warnings);
+}
+
+#[test]
+fn requirements_no_index_can_satisfy_are_mended_and_named() {
+    let plan = planned(
+        &Metadata::default(),
+        &tree(&[("main.py", FASTAPI), ("requirements.txt", "fastapi\nuvicorn\nsqlite3\nsklearn\n")]),
+    );
+    warned(&plan, "requirements.txt", Some(3), "sqlite3");
+    warned(&plan, "requirements.txt", Some(4), "scikit-learn");
+}

@@ -1,0 +1,244 @@
+//! Each framework on Node: how it is built, served and started.
+
+use super::{brief, metadata, planned, shown, tree};
+use crate::domain::Metadata;
+use crate::generation::Recipe;
+
+fn package(text: &'static str) -> (&'static str, &'static str) {
+    ("package.json", text)
+}
+
+snapshot!(
+    next,
+    Metadata::default(),
+    [
+        package(
+            "{\n  \"scripts\": {\"dev\": \"next dev\", \"build\": \"next build\", \"start\": \"next start\"},\n  \"dependencies\": {\n    \"next\": \"15.1.0\", \"react\": \"19.0.0\", \"react-dom\": \"19.0.0\"\n  }\n}"
+        ),
+        (
+            "app/page.tsx",
+            "export default function Page() { return <p>{process.env.NEXT_PUBLIC_TITLE}</p> }\n"
+        ),
+        ("app/api/health/route.ts", "export const GET = () => Response.json({ ok: true })\n"),
+        (".env", "NEXT_PUBLIC_TITLE=Tide\nSECRET_KEY=hidden\n"),
+    ]
+);
+snapshot!(
+    next_exported,
+    Metadata::default(),
+    [
+        package(r#"{"scripts":{"build":"next build"},"dependencies":{"next":"15.1.0"}}"#),
+        ("next.config.mjs", "export default { output: 'export' }\n"),
+    ]
+);
+snapshot!(
+    vite_react,
+    Metadata::default(),
+    [
+        package(
+            r#"{"scripts":{"dev":"vite","build":"tsc -b && vite build"},"dependencies":{"react":"^18"},"devDependencies":{"vite":"^5","typescript":"^5"}}"#
+        ),
+        ("index.html", "<div id=root></div><script type=module src=/src/main.tsx></script>"),
+        ("src/main.tsx", "console.log(import.meta.env.VITE_TITLE)\n"),
+        ("vite.config.ts", "export default { build: { outDir: 'public/built' } }\n"),
+    ]
+);
+snapshot!(
+    nestjs,
+    Metadata::default(),
+    [
+        package(
+            r#"{"scripts":{"build":"nest build","start":"nest start","start:prod":"node dist/main"},"dependencies":{"@nestjs/core":"^10","@nestjs/platform-express":"^10"},"devDependencies":{"@nestjs/cli":"^10"}}"#
+        ),
+        (
+            "src/main.ts",
+            "import { NestFactory } from '@nestjs/core';\nasync function go() {\n  const app = await NestFactory.create(Module);\n  await app.listen(process.env.PORT ?? 3000);\n}\ngo();\n"
+        ),
+    ]
+);
+snapshot!(
+    prisma_in_a_server,
+    Metadata::default(),
+    [
+        package(
+            r#"{"scripts":{"start":"node index.js","seed":"node seed.js"},"dependencies":{"express":"4","@prisma/client":"5","ioredis":"5"},"devDependencies":{"prisma":"5"}}"#
+        ),
+        ("index.js", "require('express')().listen(process.env.PORT)\n"),
+        (
+            "prisma/schema.prisma",
+            "generator client {\n  provider = \"prisma-client-js\"\n}\ndatasource db {\n  provider = \"postgresql\"\n  url = env(\"DATABASE_URL\")\n}\n"
+        ),
+        ("prisma/migrations/1/migration.sql", "CREATE TABLE a (b int);"),
+    ]
+);
+snapshot!(
+    turbo_with_pnpm,
+    Metadata::default(),
+    [
+        package(r#"{"packageManager":"pnpm@9.1.0","devDependencies":{"turbo":"2"}}"#),
+        ("turbo.json", "{}"),
+        ("pnpm-workspace.yaml", "packages:\n  - apps/*\n"),
+        ("pnpm-lock.yaml", "lockfileVersion: '9.0'\nturbo: 2\n"),
+        (
+            "apps/web/package.json",
+            r#"{"name":"web","scripts":{"build":"next build"},"dependencies":{"next":"15"}}"#
+        ),
+        ("apps/docs/package.json", r#"{"name":"docs","dependencies":{"next":"15"}}"#),
+        ("packages/ui/package.json", r#"{"name":"ui"}"#),
+    ]
+);
+
+/// Framework, command and port of a package.json with one more file.
+fn of(text: &'static str, file: (&str, &str)) -> (String, String, u16) {
+    brief(&Metadata::default(), &[package(text), file])
+}
+
+fn expected(framework: &str, start: &str, port: u16) -> (String, String, u16) {
+    (framework.to_owned(), start.to_owned(), port)
+}
+
+const NGINX: &str = "nginx -e stderr -c /etc/previewd/nginx.conf";
+
+#[test]
+fn servers_that_frameworks_make_are_started_on_every_address() {
+    let none = ("x", "");
+    for (text, file, framework, start) in [
+        (r#"{"dependencies":{"nuxt":"3"}}"#, none, "nuxt", "node .output/server/index.mjs"),
+        (
+            r#"{"dependencies":{"@react-router/node":"7","@react-router/serve":"7"},"devDependencies":{"@react-router/dev":"7","vite":"6"}}"#,
+            none,
+            "react-router",
+            "react-router-serve ./build/server/index.js",
+        ),
+        (
+            r#"{"dependencies":{"@remix-run/react":"2","@remix-run/serve":"2"}}"#,
+            ("vite.config.ts", ""),
+            "remix",
+            "remix-serve ./build/server/index.js",
+        ),
+        (
+            r#"{"devDependencies":{"@sveltejs/kit":"2","@sveltejs/adapter-node":"5","vite":"6"}}"#,
+            none,
+            "sveltekit",
+            "node build",
+        ),
+        (
+            r#"{"dependencies":{"astro":"5","@astrojs/node":"9"}}"#,
+            ("astro.config.mjs", "export default defineConfig({ output: 'server', adapter: node() })"),
+            "astro",
+            "node ./dist/server/entry.mjs",
+        ),
+        (
+            r#"{"dependencies":{"@angular/core":"19"}}"#,
+            (
+                "angular.json",
+                r#"{"projects":{"shop":{"architect":{"build":{"options":{"outputPath":"dist/shop","ssr":{"entry":"s.ts"}}}}}}}"#,
+            ),
+            "angular",
+            "node dist/shop/server/server.mjs",
+        ),
+    ] {
+        let (name, argv, _) = of(text, file);
+        assert_eq!((name.as_str(), argv.as_str()), (framework, start), "{text}");
+    }
+    let kit =
+        of(r#"{"devDependencies":{"@sveltejs/kit":"2","@sveltejs/adapter-auto":"5","vite":"6"}}"#, none);
+    assert!(kit.1.contains("import { preview } from 'vite'"), "{kit:?}");
+}
+
+#[test]
+fn pages_that_builders_make_are_served_by_nginx() {
+    let none = ("x", "");
+    for (text, file, framework, folder, single) in [
+        (r#"{"dependencies":{"react-scripts":"5"}}"#, none, "create-react-app", "build", true),
+        (r#"{"devDependencies":{"vite":"5"}}"#, none, "vite", "dist", true),
+        (r#"{"dependencies":{"astro":"5"}}"#, none, "astro", "dist", false),
+        (r#"{"dependencies":{"gatsby":"5"}}"#, none, "gatsby", "public", false),
+        (r#"{"devDependencies":{"@vue/cli-service":"5"}}"#, none, "vue-cli", "dist", true),
+        (
+            r#"{"dependencies":{"@angular/core":"19"}}"#,
+            (
+                "angular.json",
+                r#"{"projects":{"shop":{"architect":{"build":{"options":{"outputPath":"dist/shop"}}}}}}"#,
+            ),
+            "angular",
+            "dist/shop/browser",
+            true,
+        ),
+        (
+            r#"{"devDependencies":{"@react-router/dev":"7","vite":"6"}}"#,
+            ("react-router.config.ts", "export default { ssr: false }"),
+            "react-router",
+            "build/client",
+            true,
+        ),
+        (
+            r#"{"devDependencies":{"@sveltejs/kit":"2","@sveltejs/adapter-static":"3"}}"#,
+            none,
+            "sveltekit",
+            "build",
+            true,
+        ),
+        (
+            r#"{"scripts":{"build":"nuxt generate"},"dependencies":{"nuxt":"3"}}"#,
+            none,
+            "nuxt",
+            ".output/public",
+            false,
+        ),
+    ] {
+        assert_eq!(of(text, file), expected(framework, NGINX, 8080), "{text}");
+        let plan = planned(&Metadata::default(), &tree(&[package(text), file]));
+        let Recipe::Site(site) = plan.recipe else { panic!("{text}: {:?}", plan.recipe) };
+        assert_eq!((site.pages.folders[0].as_str(), site.pages.single_page), (folder, single), "{text}");
+        assert!(site.node.builds(), "{text}");
+    }
+}
+
+#[test]
+fn servers_of_the_apps_own_are_started_as_they_are() {
+    let fastify = r#"{"main":"dist/server.js","scripts":{"build":"tsc"},"dependencies":{"fastify":"4"}}"#;
+    let source = ("src/server.ts", "app.listen({ port: 3040, host: '0.0.0.0' })");
+    assert_eq!(of(fastify, source), expected("fastify", "node dist/server.js", 3040));
+    let koa = r#"{"scripts":{"start":"node app.js"},"dependencies":{"koa":"2"}}"#;
+    assert_eq!(of(koa, ("app.js", "new Koa().listen(3999)")), expected("koa", "node app.js", 3999));
+    let hono = r#"{"dependencies":{"hono":"4","@hono/node-server":"1"}}"#;
+    let serve = ("src/index.ts", "serve({ fetch: app.fetch, port: 8787 })");
+    assert_eq!(of(hono, serve), expected("hono", "tsx src/index.ts", 8787));
+    let custom = r#"{"scripts":{"build":"next build","start":"node server.js"},"dependencies":{"next":"15","express":"4"}}"#;
+    assert_eq!(of(custom, ("server.js", "app.listen(4100)")), expected("next", "node server.js", 4100));
+    let both = r#"{"scripts":{"dev":"tsx server/index.ts","build":"vite build && esbuild server/index.ts --outdir=dist","start":"NODE_ENV=production node dist/index.js"},"dependencies":{"express":"4"},"devDependencies":{"vite":"5","tsx":"4"}}"#;
+    let plan = of(both, ("server/index.ts", "app.listen(5000)"));
+    assert_eq!((plan.0.as_str(), plan.2), ("express", 5000), "{plan:?}");
+    let bun = r#"{"scripts":{"start":"bun run index.ts"},"dependencies":{"elysia":"1"}}"#;
+    let plan = planned(&Metadata::default(), &tree(&[package(bun), ("index.ts", "app.listen(3000)")]));
+    let Recipe::Node(node) = plan.recipe else { panic!("{:?}", plan.recipe) };
+    assert_eq!(node.packages, ["bun"]);
+}
+
+#[test]
+fn the_metadata_may_name_the_framework_and_must_be_right() {
+    let files = [
+        package(r#"{"dependencies":{"astro":"5","express":"4"},"scripts":{"start":"node s.js"}}"#),
+        ("s.js", "listen(1)"),
+    ];
+    let named = |name: &str| brief(&metadata(|m| m.framework = Some(name.into())), &files).0;
+    assert_eq!(named("express"), "express");
+    assert_eq!(named("astro"), "astro");
+    let error = super::refused(&metadata(|m| m.framework = Some("next.js".into())), &tree(&files));
+    assert_eq!(error.field(), "metadata.framework");
+}
+
+#[test]
+fn what_builders_put_into_pages_is_there_when_they_build_and_nothing_else_is() {
+    let with = metadata(|m| {
+        m.environment.insert("VITE_API".into(), "https://x".into());
+        m.environment.insert("TOKEN".into(), "secret-one".into());
+    });
+    let text = shown(
+        &with,
+        &[package(r#"{"devDependencies":{"vite":"5"}}"#), (".env", "VITE_B=1\nKEY=secret-two\n")],
+    );
+    assert!(text.contains("VITE_API=\"https://x\"") && text.contains("VITE_B=\"1\""), "{text}");
+    assert!(!text.contains("secret-"), "{text}");
+}

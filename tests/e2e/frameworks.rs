@@ -1,0 +1,93 @@
+//! Apps of each family, built and used: Django, a compiled Node server, Go, and pages with a
+//! server behind one port.
+
+use futures_util::{SinkExt, StreamExt};
+use hyper::Method;
+use serde_json::json;
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::app::{TestApp, launch_example};
+use crate::scene::{text, visitor};
+
+/// What stands between two marks.
+fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
+    let (_, rest) = text.split_once(start).unwrap_or_else(|| panic!("no {start} in {text}"));
+    rest.split(end).next().unwrap_or_default()
+}
+
+/// Its settings allow no host, and production Django serves no static files: here it does both,
+/// and accepts its own forms.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn django_polls() {
+    let app = TestApp::start().await;
+    let launched = launch_example(&app.user("ann"), "django-polls", "polls").await;
+    let polls = visitor(&launched);
+    let home = polls.get("/").await;
+    assert_eq!(home.status, 200, "{home:?}");
+    let page = home.text();
+    assert!(page.contains("ebb: 0"), "{page}");
+    let style = polls.get(between(&page, "href=\"", "\"")).await;
+    assert!(style.status == 200 && style.text().contains("#0b5c7a"), "{style:?}");
+    let cookie = home.headers["set-cookie"].to_str().expect("text");
+    let form =
+        format!("csrfmiddlewaretoken={}", between(&page, "name=\"csrfmiddlewaretoken\" value=\"", "\""));
+    let voter = polls.clone().header("cookie", cookie.split(';').next().expect("a cookie"));
+    let voter = voter.header("origin", text(&launched, "baseUrl"));
+    let voter = voter.header("content-type", "application/x-www-form-urlencoded");
+    let voted = voter.send(Method::POST, "/vote/ebb/", form).await;
+    assert_eq!(voted.status, 302, "{voted:?}");
+    assert!(polls.get("/").await.text().contains("ebb: 1"));
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fastify_in_typescript() {
+    let app = TestApp::start().await;
+    let launched = launch_example(&app.user("ann"), "fastify-quotes", "quotes").await;
+    let quotes = visitor(&launched);
+    assert_eq!(quotes.get("/").await.json(), json!({ "app": "fastify-quotes", "quotes": 1 }));
+    let client = quotes.clone().header("content-type", "application/json");
+    let added = client.post("/quotes", &json!({ "text": "Ebb and flow." })).await;
+    assert_eq!((added.status, added.json()["id"].as_u64()), (201, Some(2)), "{added:?}");
+    assert_eq!(quotes.get("/quotes/2").await.json()["text"], "Ebb and flow.");
+    assert_eq!(quotes.get("/quotes/3").await.status, 404);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn go_clock() {
+    let app = TestApp::start().await;
+    let launched = launch_example(&app.user("ann"), "go-clock", "clock").await;
+    let clock = visitor(&launched);
+    assert!(clock.get("/now").await.json()["now"].as_str().is_some_and(|now| now.ends_with('Z')));
+    assert_eq!(clock.post("/sum", &json!([1, 2, 39])).await.json(), json!({ "sum": 42 }));
+    assert_eq!(clock.post("/sum", &json!("no")).await.status, 400);
+    app.finish().await;
+}
+
+/// Pages and API have one address; the developer's own is not in what was built.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_and_api_behind_one_port() {
+    let app = TestApp::start().await;
+    let launched = launch_example(&app.user("ann"), "full-stack-notes", "stack").await;
+    let notes = visitor(&launched);
+    let home = notes.get("/").await.text();
+    assert!(home.contains("<h1>Notes</h1>"), "{home}");
+    let script = notes.get(between(&home, "src=\"", "\"")).await;
+    assert_eq!(script.status, 200, "{script:?}");
+    assert!(script.text().contains("/api/notes") && !script.text().contains("localhost"), "{script:?}");
+    let client = notes.clone().header("content-type", "application/json");
+    assert_eq!(client.post("/api/notes", &json!({ "text": "spring tide" })).await.status, 201);
+    assert_eq!(notes.get("/api/notes").await.json()[0]["text"], "spring tide");
+    assert!(notes.get("/docs").await.text().contains("swagger"));
+    // A browser that asks for a page the script knows gets it; a program gets the API's answer.
+    let browser = notes.clone().header("accept", "text/html,*/*");
+    assert!(browser.get("/notes/1").await.text().contains("<h1>Notes</h1>"));
+    assert_eq!(notes.get("/notes/1").await.json(), json!({ "detail": "Not Found" }));
+    let address = text(&launched, "baseUrl").replacen("http", "ws", 1);
+    let (mut socket, _) = connect_async(format!("{address}/ws")).await.expect("a WebSocket");
+    socket.send(Message::text("ahoy")).await.expect("sent");
+    assert_eq!(socket.next().await.expect("open").expect("a message"), Message::text("ahoy"));
+    app.finish().await;
+}
