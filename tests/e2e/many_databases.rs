@@ -138,6 +138,8 @@ fn preview(generation: &str) -> Preview {
         container_port: 8000,
         limits: ResourceLimits::new(512, 0.5, 1024),
         startup_timeout_s: 30,
+        idle_timeout_s: None,
+        paused_by: None,
         environment: BTreeMap::new(),
         database: DatabaseType::Postgresql,
         health: HealthStatus::Unknown,
