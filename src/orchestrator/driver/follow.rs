@@ -1,7 +1,6 @@
 //! The log of a preview, as its driver keeps it: opened, guarded, and read from the container by
 //! one reader.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -30,8 +29,8 @@ impl Life {
     /// Hides what the preview's environment holds, and its token, in every line from now on.
     pub(super) fn guard_log(&self) {
         let dotenv = self.recipe.as_ref().map(|recipe| recipe.plan.dotenv.clone());
-        let environment: BTreeMap<String, String> =
-            dotenv.into_iter().flatten().chain(self.preview.environment.clone()).collect();
+        let environment = dotenv.into_iter().flatten().chain(self.preview.environment.clone());
+        let environment = environment.chain(self.database_environment()).collect();
         let token = self.parts.token(&self.preview);
         let database = self.parts.databases.known(self.preview.id).and_then(|known| known.access);
         let password = database.as_ref().map(|access| access.password());
