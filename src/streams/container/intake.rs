@@ -2,9 +2,11 @@
 //! batches, at a pace that viewers can keep.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 
+use super::QUIET;
 use super::assemble::{Assembler, RawLine};
 use super::group::Group;
 use crate::domain::{LogEntry, LogLevel, LogSource, PreviewId};
@@ -37,6 +39,8 @@ struct Side {
 struct Held {
     group: Group,
     at: DateTime<Utc>,
+    /// When its newest line came.
+    since: Instant,
     /// How far the stream is read once it is given out.
     place: Place,
 }
@@ -55,6 +59,7 @@ impl Intake {
 
     /// A piece of output.
     pub(super) async fn output(&mut self, output: &Output, at: DateTime<Utc>) {
+        self.give_out_stale();
         let mut lines = Vec::new();
         self.side(output.stream).assembler.push(&output.bytes, |line| lines.push(line));
         for RawLine { text, continues } in lines {
@@ -91,6 +96,15 @@ impl Intake {
         self.flush(LogStream::Stdout);
         self.flush(LogStream::Stderr);
         self.commit().await;
+    }
+
+    /// Gives out what is held back and had its time: the other stream may never be quiet.
+    fn give_out_stale(&mut self) {
+        for stream in [LogStream::Stdout, LogStream::Stderr] {
+            if self.side(stream).held.as_ref().is_some_and(|held| held.since.elapsed() >= QUIET) {
+                self.flush(stream);
+            }
+        }
     }
 
     /// There is no more: the last line may lack its newline.
@@ -134,6 +148,7 @@ impl Intake {
         if let Some(held) = &mut self.side(stream).held {
             if !continues && held.group.takes(&text) {
                 held.group.push(text.into_owned());
+                held.since = Instant::now();
                 held.place.advance(raw, at, false);
                 return;
             }
@@ -142,7 +157,7 @@ impl Intake {
         if !continues && let Some(group) = Group::begin(&text) {
             let mut place = *self.place(stream);
             place.advance(raw, at, false);
-            self.side(stream).held = Some(Held { group, at, place });
+            self.side(stream).held = Some(Held { group, at, since: Instant::now(), place });
             return;
         }
         let reading = level::read(&text, stream == LogStream::Stderr);
@@ -159,7 +174,7 @@ impl Intake {
     }
 
     fn flush(&mut self, stream: LogStream) {
-        let Some(Held { group, at, place }) = self.side(stream).held.take() else { return };
+        let Some(Held { group, at, place, .. }) = self.side(stream).held.take() else { return };
         *self.place(stream) = place;
         let first = group.lines.first().map_or("", String::as_str);
         let mut reading = level::read(first, stream == LogStream::Stderr);
