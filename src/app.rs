@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
+use axum::serve::ListenerExt;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -130,6 +131,12 @@ impl App {
             deciding.begin_shutdown();
         };
         let service = self.router.into_make_service_with_connect_info::<SocketAddr>();
+        // Lines of log are small and come one by one: none waits for the acknowledgement of another.
+        let listener = listener.tap_io(|socket| {
+            if let Err(error) = socket.set_nodelay(true) {
+                tracing::debug!(%error, "small writes may be held back");
+            }
+        });
         let serve = axum::serve(listener, service).with_graceful_shutdown(signal);
         let ending = self.shutdown.clone();
         let deadline = async {
