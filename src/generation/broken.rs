@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::plan::{Notes, Place};
-use super::project::{Project, folder_of, join, name_of};
+use super::project::{Project, folder_of, join, name_of, seen_from};
 use super::python::{Import, PyFile};
 
 const MOST_WARNINGS: usize = 20;
@@ -107,26 +107,11 @@ fn is_missing(project: &Project<'_>, path: &str, module: &str) -> bool {
     if !relative || made || module.contains(['?', '*', '$', '!']) {
         return false;
     }
-    let Some(at) = resolve(folder_of(path), module) else { return false };
+    let Some(at) = seen_from(folder_of(path), module) else { return false };
     let stem = [".js", ".mjs", ".cjs", ".jsx"].iter().find_map(|end| at.strip_suffix(end)).unwrap_or(&at);
     let answers = |base: &str| ENDS.iter().any(|end| project.contains(&format!("{base}{end}")));
     !(answers(&at)
         || answers(stem)
         || answers(&join(&at, "index"))
         || project.contains(&join(&at, "package.json")))
-}
-
-/// `module` seen from `folder`; `None` when that leaves the tree.
-fn resolve(folder: &str, module: &str) -> Option<String> {
-    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
-    for part in module.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop()?;
-            }
-            part => parts.push(part),
-        }
-    }
-    Some(parts.join("/"))
 }

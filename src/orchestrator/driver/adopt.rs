@@ -27,16 +27,13 @@ impl Life {
         if state.paused {
             self.address = Some(started.address());
             self.show_paused();
+            self.preview.status = Status::Paused;
         } else {
             self.serve_at(started.address());
-        }
-        match (state.paused, self.preview.status) {
-            (true, _) => self.preview.status = Status::Paused,
-            (false, Status::Paused) => self.preview.status = Status::Running,
-            (false, _) => {}
-        }
-        if !state.paused {
             self.preview.paused_by = None;
+            if self.preview.status == Status::Paused {
+                self.preview.status = Status::Running;
+            }
         }
         self.keep().await;
         self.record(EventType::Adopted, json!({ "port": self.preview.port })).await;

@@ -11,7 +11,7 @@ use super::serve::failed;
 use super::{Interrupt, Life, Reply};
 use crate::databases::{self, DatabaseError, Provided, Task, TaskEnd};
 use crate::domain::{
-    DatabaseRecord, DatabaseType, EventType, Failure, LogLevel, LogSource, MigrationStatus, Stage, Status,
+    DatabaseRecord, DatabaseType, EventType, Failure, LogLevel, LogSource, MigrationStatus, Stage,
 };
 use crate::engine::{ContainerSpec, EngineError, EngineLogLine, Kind, LogStream};
 use crate::orchestrator::setup::{self, Action, Step};
@@ -185,8 +185,7 @@ impl Life {
     /// The database is to be made anew; the app ends first and comes back on it.
     pub(super) async fn begin_reset(&mut self) -> Reply {
         self.parts.databases.spoil(self.preview.id).await.map_err(failed)?;
-        self.preview.health = crate::domain::HealthStatus::Unknown;
-        self.set_status(Status::Launching).await;
+        self.launching_again().await;
         Ok(())
     }
 

@@ -26,16 +26,14 @@ impl Life {
         }
     }
 
-    /// Hides what the preview's environment holds, and its token, in every line from now on.
+    /// Hides what the preview's environment holds, its database's password among it, and its token
+    /// in every line from now on.
     pub(super) fn guard_log(&self) {
         let dotenv = self.recipe.as_ref().map(|recipe| recipe.plan.dotenv.clone());
         let environment = dotenv.into_iter().flatten().chain(self.preview.environment.clone());
         let environment = environment.chain(self.database_environment()).collect();
         let token = self.parts.token(&self.preview);
-        let database = self.parts.databases.known(self.preview.id).and_then(|known| known.access);
-        let password = database.as_ref().map(|access| access.password());
-        let secrets = [Some(token.as_str()), password].into_iter().flatten();
-        self.parts.logs.guard(self.preview.id, Masker::new(&environment, secrets));
+        self.parts.logs.guard(self.preview.id, Masker::new(&environment, [token.as_str()]));
     }
 
     /// Attaches to the container that is about to be started: nothing it prints is missed.

@@ -135,6 +135,11 @@ impl Life {
         self.preview.token_version += 1;
         self.preview.token_hash = self.parts.token_hash(&self.preview);
         self.guard_log();
+        self.launching_again().await;
+    }
+
+    /// Its container, asleep or not, makes way for another one.
+    pub(super) async fn launching_again(&mut self) {
         self.preview.health = HealthStatus::Unknown;
         self.preview.paused_by = None;
         self.set_status(Status::Launching).await;

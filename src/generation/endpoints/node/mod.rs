@@ -17,6 +17,7 @@ use super::path;
 use super::routes::{Framework, Mount, Role, Route, Router, RouterId};
 use super::sources::Sources;
 use super::syntax::holds_any;
+use crate::generation::project::seen_from;
 
 /// Names of routers, of which a file that registers routes holds one…
 const NAMES: &[&str] = &[
@@ -167,7 +168,7 @@ pub fn mount(interpreter: &mut Interpreter, id: RouterId, prefix: Option<String>
 pub fn resolve(sources: &Sources, importer: &str, from: &str) -> Resolved {
     let folder = importer.rsplit_once('/').map_or("", |(folder, _)| folder);
     let candidates = match from.starts_with('.') {
-        true => vec![within(folder, from)],
+        true => vec![seen_from(folder, from)],
         false => alias_candidates(folder, from),
     };
     let found = candidates.into_iter().flatten().find_map(|path| file_at(sources, &path));
@@ -177,7 +178,7 @@ pub fn resolve(sources: &Sources, importer: &str, from: &str) -> Resolved {
 /// The path that a relative import names, its extension aside.
 pub fn meant(importer: &str, from: &str) -> Option<String> {
     let folder = importer.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let path = within(folder, from)?;
+    let path = seen_from(folder, from)?;
     let stem = ["js", "mjs", "cjs", "jsx"].iter().find_map(|end| path.strip_suffix(end)?.strip_suffix('.'));
     Some(stem.map(str::to_owned).unwrap_or(path))
 }
@@ -191,8 +192,8 @@ fn alias_candidates(folder: &str, from: &str) -> Vec<Option<String>> {
     let mut candidates = Vec::new();
     let mut around = Some(folder);
     while let Some(at) = around {
-        candidates.push(within(at, &format!("src/{tail}")));
-        candidates.push(within(at, tail));
+        candidates.push(seen_from(at, &format!("src/{tail}")));
+        candidates.push(seen_from(at, tail));
         around = (!at.is_empty()).then(|| at.rsplit_once('/').map_or("", |(up, _)| up));
     }
     candidates
@@ -207,21 +208,6 @@ fn file_at(sources: &Sources, path: &str) -> Option<String> {
     };
     let index = if path.is_empty() { "index".to_owned() } else { format!("{path}/index") };
     exact.or_else(|| with(path.to_owned())).or_else(|| with(stem?.to_owned())).or_else(|| with(index))
-}
-
-/// A path relative to a folder; `None` when it leaves the project.
-fn within(folder: &str, relative: &str) -> Option<String> {
-    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
-    for part in relative.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop()?;
-            }
-            part => parts.push(part),
-        }
-    }
-    Some(parts.join("/"))
 }
 
 fn external_name(from: &str) -> &str {
