@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::DatabaseError;
 use crate::domain::{DatabaseMode, DatabaseType, Invalid};
 
 #[derive(Clone)]
@@ -100,6 +101,11 @@ impl Config {
                     .to_owned(),
             )),
         }
+    }
+
+    /// Of the operator's own server.
+    pub(super) fn external_url(&self) -> Result<&str, DatabaseError> {
+        self.postgresql_url.as_deref().ok_or_else(|| DatabaseError::External("it is not set".to_owned()))
     }
 
     /// `15.4` is `15`.

@@ -5,10 +5,10 @@
 //! migrated once is kept as a template and copied the next time.
 //!
 //! ```text
-//!   intend ──► provide ──► (migrations, seeds) ──► keep ──► in use ──► drop
-//!   the row    server,     run by the driver       template,  ▲ │
-//!              role,       in a one-off            ready      └─┘ look, query, watch
-//!              database    container
+//!   intend ──► promise ──► provide ──► (migrations, seeds) ──► keep ──► in use ──► drop
+//!   the row    address,    server,     run by the driver       template,  ▲ │
+//!              password    role,       in a one-off            ready      └─┘ look, query, watch
+//!                          database    container
 //! ```
 //!
 //! Servers are containers of ours ([`crate::engine::Kind::Server`]), started on first need and
@@ -182,8 +182,20 @@ impl Databases {
         self.inner.known.get(preview)
     }
 
-    /// Gives a preview its database: a copy of the template of this key where there is one. May
-    /// be called again after any interruption.
+    /// Settles what containers of the preview find of its database: the address with its
+    /// password, or the volume of its file. Known and written from here on, so that a container can be
+    /// made while the database is. What is in use is left as it is; anything else begins anew.
+    pub async fn promise(&self, preview: PreviewId) -> Result<(), DatabaseError> {
+        let known = self.inner.known.get(preview).ok_or(DatabaseError::Unknown)?;
+        match known.record.kind {
+            _ if known.record.ready && known.access.is_some() => Ok(()),
+            DatabaseType::Sqlite => self.inner.promise_file(preview, &known).await,
+            _ => self.inner.promise_on_server(preview, &known).await,
+        }
+    }
+
+    /// Gives a preview the database it was promised: a copy of the template of this key where
+    /// there is one.
     pub async fn provide(
         &self,
         preview: PreviewId,
@@ -192,7 +204,8 @@ impl Databases {
     ) -> Result<Provided, DatabaseError> {
         let known = self.inner.known.get(preview).ok_or(DatabaseError::Unknown)?;
         match known.record.kind {
-            DatabaseType::Sqlite => self.inner.provide_file(preview, &known).await,
+            DatabaseType::Sqlite if known.record.ready => Ok(Provided::Kept),
+            DatabaseType::Sqlite => Ok(Provided::Empty),
             _ => self.inner.provide_on_server(preview, &known, network, template).await,
         }
     }

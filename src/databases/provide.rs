@@ -1,24 +1,28 @@
 //! Making what a preview was promised, and taking it away.
 
 use super::registry::Known;
-use super::server::ServerId;
-use super::{Access, DatabaseError, Inner, Provided, seal, sqlite};
+use super::server::{self, ServerId};
+use super::{Access, DatabaseError, Inner, Provided, sqlite};
 use crate::domain::{DatabaseMode, DatabaseRecord, MigrationStatus, PreviewId};
 
 impl Inner {
-    pub(super) async fn provide_file(
+    /// A new volume. What an earlier try left in one is gone.
+    pub(super) async fn promise_file(&self, preview: PreviewId, known: &Known) -> Result<(), DatabaseError> {
+        self.engine.remove_volume(&known.record.name).await?;
+        sqlite::make_volume(&self.engine, preview, &known.record.name).await?;
+        self.save(preview, known.record.clone(), Some(Access::file(sqlite::path()))).await
+    }
+
+    /// A new password. A password that nobody knows would be a database for nobody, so it is
+    /// written before the role is made.
+    pub(super) async fn promise_on_server(
         &self,
         preview: PreviewId,
         known: &Known,
-    ) -> Result<Provided, DatabaseError> {
-        let access = Access::file(sqlite::path());
-        if known.record.ready {
-            return Ok(Provided::Kept);
-        }
-        self.engine.remove_volume(&known.record.name).await?;
-        sqlite::make_volume(&self.engine, preview, &known.record.name).await?;
-        self.save(preview, known.record.clone(), Some(access)).await?;
-        Ok(Provided::Empty)
+    ) -> Result<(), DatabaseError> {
+        let record = DatabaseRecord { ready: false, ..known.record.clone() };
+        let access = server::access(&record, &self.config)?;
+        self.save(preview, record, Some(access)).await
     }
 
     pub(super) async fn provide_on_server(
@@ -28,16 +32,18 @@ impl Inner {
         network: &str,
         template: Option<&str>,
     ) -> Result<Provided, DatabaseError> {
-        let record = &known.record;
-        let server = self.server_of(preview, record).await?;
-        if record.ready && known.access.is_some() && server.admin.exists(&record.name).await? {
+        let mut record = known.record.clone();
+        let access = known.access.as_ref().ok_or(DatabaseError::NotReady)?;
+        let server = self.server_of(preview, &record).await?;
+        if record.ready && server.admin.exists(&record.name).await? {
             server.join(&self.engine, network).await?;
             return Ok(Provided::Kept);
         }
-        let mut record = DatabaseRecord { ready: false, ..record.clone() };
-        let access = server.access(&record.name, seal::random_password());
-        // Written before it is made: a password that nobody knows would be a database for nobody.
-        self.save(preview, record.clone(), Some(access.clone())).await?;
+        if record.ready {
+            // It went with a server that was lost.
+            record.ready = false;
+            self.save(preview, record.clone(), None).await?;
+        }
         let template = template.map(|key| self.template_name(key));
         let make = server.admin.create(&record.name, access.password(), template.as_deref(), &self.config);
         // Neither waits for the other: the network is the preview's, the database the server's.

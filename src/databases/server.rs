@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::postgres::{Admin, Login};
+use super::postgres::{self, Admin, Login};
 use super::registry::Known;
-use super::{Access, DatabaseError, HOST};
+use super::{Access, Config, DatabaseError, HOST, seal};
 use crate::domain::{DatabaseMode, DatabaseRecord, DatabaseType, InstanceId, PreviewId};
 use crate::engine::Engine;
 use crate::store::StoredDatabase;
@@ -23,9 +23,6 @@ pub(super) struct Server {
     /// None of an external one.
     pub container: Option<String>,
     pub admin: Admin,
-    /// As previews dial it.
-    pub host: String,
-    pub port: u16,
 }
 
 /// Names under which previews find it, besides the one in their addresses: what compose files
@@ -75,6 +72,22 @@ impl fmt::Display for ServerId {
     }
 }
 
+/// What a preview needs to know of its database on a server, with a password made for it.
+pub(super) fn access(record: &DatabaseRecord, config: &Config) -> Result<Access, DatabaseError> {
+    let (host, port) = match record.mode {
+        DatabaseMode::External => postgres::address_of(config.external_url()?)?,
+        _ => (HOST.to_owned(), postgres::PORT),
+    };
+    Ok(Access::Server {
+        scheme: "postgresql".to_owned(),
+        host,
+        port,
+        user: record.name.clone(),
+        password: seal::random_password(),
+        database: record.name.clone(),
+    })
+}
+
 impl Server {
     /// Brings it into a preview's network, where it answers to its names.
     pub async fn join(&self, engine: &Engine, network: &str) -> Result<(), DatabaseError> {
@@ -90,18 +103,6 @@ impl Server {
         let Some(state) = engine.inspect(container).await? else { return Ok(Vec::new()) };
         let home = state.home_network;
         Ok(state.networks.into_iter().filter(|network| home.as_ref() != Some(network)).collect())
-    }
-
-    /// What a preview needs to know of its database here.
-    pub fn access(&self, name: &str, password: String) -> Access {
-        Access::Server {
-            scheme: "postgresql".to_owned(),
-            host: self.host.clone(),
-            port: self.port,
-            user: name.to_owned(),
-            password,
-            database: name.to_owned(),
-        }
     }
 
     /// How this daemon logs in as the preview's own role.

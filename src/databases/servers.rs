@@ -17,7 +17,7 @@ use futures_util::future::BoxFuture;
 use super::postgres::{Admin, PORT};
 use super::seal::Seal;
 use super::server::{Server, ServerId};
-use super::{Config, DatabaseError, HOST};
+use super::{Config, DatabaseError};
 use crate::domain::{DatabaseMode, InstanceId, ResourceLimits};
 use crate::engine::{
     ContainerSpec, ContainerState, Engine, EngineError, Kind, Ownership, VolumeMount, VolumeSpec,
@@ -201,10 +201,7 @@ impl Servers {
     }
 
     async fn external(&self) -> Result<Server, DatabaseError> {
-        let url = self.config.postgresql_url.as_deref();
-        let url = url.ok_or_else(|| DatabaseError::External("it is not set".to_owned()))?;
-        let (admin, host, port) = Admin::external(url, &self.config).await?;
-        Ok(Server { container: None, admin, host, port })
+        Ok(Server { container: None, admin: Admin::external(self.config.external_url()?).await? })
     }
 
     async fn bring_up(&self, id: &ServerId) -> Result<Server, DatabaseError> {
@@ -334,10 +331,7 @@ impl Servers {
         loop {
             let reason = match self.address(&state) {
                 Some(address) => match Admin::connect(address, &password, &self.config).await {
-                    Ok(admin) => {
-                        let (host, port) = (HOST.to_owned(), PORT);
-                        return Ok(Server { container: Some(name.to_owned()), admin, host, port });
-                    }
+                    Ok(admin) => return Ok(Server { container: Some(name.to_owned()), admin }),
                     Err(error) => error.to_string(),
                 },
                 None => "it has no address".to_owned(),

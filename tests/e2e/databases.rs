@@ -320,7 +320,7 @@ async fn migrations_that_fail_or_hang_fail_the_launch_with_their_last_lines() {
     assert_eq!((failed.status, problem["stage"].as_str()), (502, Some("database")), "{failed:?}");
     assert_eq!(problem["reason"], "migrations failed with exit code 1: python migrate.py");
     let tail = problem["logTail"].to_string();
-    assert!(tail.contains("column mark is missing") && tail.contains(":***@database"), "{tail}");
+    assert!(tail.contains("column mark is missing") && tail.contains(":[masked]@database"), "{tail}");
 
     put(
         &ann,

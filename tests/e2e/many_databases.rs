@@ -60,6 +60,7 @@ async fn fifty_databases_live_on_one_server() {
         let record =
             databases.choose(preview.id, None, &metadata, None, 100).expect("offered").expect("a database");
         databases.intend(preview.id, record).await.expect("written");
+        databases.promise(preview.id).await.expect("promised");
         previews.push(preview.id);
     }
     let first =

@@ -66,15 +66,12 @@ impl Admin {
         Ok(admin)
     }
 
-    /// The operator's server, with the host and port of its address.
-    pub async fn external(url: &str, _config: &Config) -> Result<(Self, String, u16), DatabaseError> {
-        let base =
-            PgConnectOptions::from_str(url).map_err(|error| DatabaseError::External(error.to_string()))?;
-        let (host, port) = (base.get_host().to_owned(), base.get_port());
-        let base = base.application_name("previewd").disable_statement_logging();
+    /// The operator's server.
+    pub async fn external(url: &str) -> Result<Self, DatabaseError> {
+        let base = parsed(url)?.application_name("previewd").disable_statement_logging();
         let admin = Self::open(base, true).await?;
         admin.prepare_templates().await?;
-        Ok((admin, host, port))
+        Ok(admin)
     }
 
     async fn open(base: PgConnectOptions, is_external: bool) -> Result<Self, DatabaseError> {
@@ -241,4 +238,14 @@ impl Admin {
             .map(|(name, bytes, comment)| (name, (u64::try_from(bytes).unwrap_or(0), comment)))
             .collect())
     }
+}
+
+/// Host and port of the operator's server.
+pub fn address_of(url: &str) -> Result<(String, u16), DatabaseError> {
+    let options = parsed(url)?;
+    Ok((options.get_host().to_owned(), options.get_port()))
+}
+
+fn parsed(url: &str) -> Result<PgConnectOptions, DatabaseError> {
+    PgConnectOptions::from_str(url).map_err(|error| DatabaseError::External(error.to_string()))
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 
-pub(super) use admin::Admin;
+pub(super) use admin::{Admin, address_of};
 pub(super) use look::look;
 pub(super) use query::query;
 

@@ -39,9 +39,7 @@ impl Life {
         self.preview.image = Some(image.tag.clone());
         self.network(interrupt).await?;
         go_on(interrupt)?;
-        self.database(interrupt, &image.tag).await?;
-        go_on(interrupt)?;
-        self.container(&image.tag).await?;
+        self.make(interrupt, &image.tag).await?;
         go_on(interrupt)?;
         let created = Instant::now();
         let started = self.start().await?;
@@ -165,19 +163,35 @@ impl Life {
         self.intend().await
     }
 
-    /// The container, made but not started. What an earlier try left is removed first.
-    async fn container(&mut self, image: &str) -> Result<(), Interrupt> {
+    /// The container, not started yet, and the database it will find. Neither waits for the
+    /// other: how they meet is settled before both.
+    async fn make(&mut self, interrupt: &CancellationToken, image: &str) -> Result<(), Interrupt> {
         if !std::mem::take(&mut self.is_fresh) {
+            // Whatever an earlier try, or the time before a restart or a reset, has left.
             self.remove_containers().await.map_err(|error| self.refused("clearing the way", &error))?;
         }
+        let database = self.promise_database().await?;
+        if database.is_some() {
+            self.waiting("being given its database");
+        }
+        let (container, provided) =
+            tokio::join!(self.container(image), self.provide_database(interrupt, database.as_ref()));
+        self.preview.container_id = Some(container?);
+        self.intend().await?;
+        match database {
+            Some(database) => self.fill_database(interrupt, image, database, provided?).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn container(&self, image: &str) -> Result<String, Interrupt> {
         let spec = self.container_spec(image);
         let id = retry(|| self.parts.engine.create_container(&spec))
             .await
             .map_err(|error| self.refused("creating the container", &error))?;
         let prepared = self.parts.databases.prepare_container(self.preview.id, &id).await;
         prepared.map_err(|error| self.refused("preparing the container", &error))?;
-        self.preview.container_id = Some(id);
-        self.intend().await
+        Ok(id)
     }
 
     /// What the app, and every job that is done for it, finds in its environment.

@@ -1,5 +1,5 @@
-//! A preview's database: given before its container, filled by migrations and seeds that run in
-//! containers of their own, watched while it serves.
+//! A preview's database: promised before its container, made while that is made, filled by
+//! migrations and seeds that run in containers of their own, watched while it serves.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -17,37 +17,61 @@ use crate::engine::{ContainerSpec, EngineError, EngineLogLine, Kind, LogStream};
 use crate::orchestrator::setup::{self, Action, Step};
 use crate::streams::level_of;
 
+/// What is to be done for a preview's database before the app starts.
+pub(super) struct Database {
+    begun: Instant,
+    kind: DatabaseType,
+    steps: Vec<Step>,
+    /// Of the template that the steps lead to; nothing is worth keeping where nothing is done.
+    key: Option<String>,
+}
+
 impl Life {
-    /// The database, ready for the app to start on. Of a preview without one, done at once.
-    pub(super) async fn database(
-        &mut self,
-        interrupt: &CancellationToken,
-        image: &str,
-    ) -> Result<(), Interrupt> {
+    /// Settles how containers find the database, and what has to be done for it; `None` for a
+    /// preview without one. Nothing may use what was there before any more.
+    pub(super) async fn promise_database(&mut self) -> Result<Option<Database>, Interrupt> {
         let Some(known) = self.parts.databases.known(self.preview.id) else {
             return match self.preview.database {
-                DatabaseType::None => Ok(()),
+                DatabaseType::None => Ok(None),
                 _ => Err(self.fail(Stage::Database, "what database it was to have was not written down")),
             };
         };
         let begun = Instant::now();
-        self.waiting("being given its database");
-        if !known.record.ready && !self.is_fresh {
-            // Whatever still uses what an earlier try, or the time before a reset, has left.
-            self.remove_containers().await.map_err(|error| self.refused("clearing the way", &error))?;
-        }
         let (steps, key) = match known.record.ready || !known.record.migrate {
             true => (Vec::new(), None),
             false => self.steps(&known.record).await?,
         };
-        let network = self.preview.network.clone().unwrap_or_default();
-        let provide = self.parts.databases.provide(self.preview.id, &network, key.as_deref());
-        let provided = match interrupt.run_until_cancelled(provide).await {
-            None => return Err(Interrupt::Asked),
-            Some(provided) => provided.map_err(|error| self.no_database(&error))?,
-        };
+        let promised = self.parts.databases.promise(self.preview.id).await;
+        promised.map_err(|error| self.no_database(&error))?;
         // The password is made by now, and no line may show it.
         self.guard_log();
+        Ok(Some(Database { begun, kind: known.record.kind, steps, key }))
+    }
+
+    /// The database as it was promised. Of a preview without one, done at once.
+    pub(super) async fn provide_database(
+        &self,
+        interrupt: &CancellationToken,
+        database: Option<&Database>,
+    ) -> Result<Provided, Interrupt> {
+        let Some(database) = database else { return Ok(Provided::Kept) };
+        let network = self.preview.network.clone().unwrap_or_default();
+        let provide = self.parts.databases.provide(self.preview.id, &network, database.key.as_deref());
+        match interrupt.run_until_cancelled(provide).await {
+            None => Err(Interrupt::Asked),
+            Some(provided) => provided.map_err(|error| self.no_database(&error)),
+        }
+    }
+
+    /// Makes what was provided ready for the app to start on.
+    pub(super) async fn fill_database(
+        &mut self,
+        interrupt: &CancellationToken,
+        image: &str,
+        database: Database,
+        provided: Provided,
+    ) -> Result<(), Interrupt> {
+        let Database { begun, kind, steps, key } = database;
         if provided == Provided::Kept {
             return Ok(());
         }
@@ -59,9 +83,8 @@ impl Life {
         self.database_problem = None;
         let copied = provided == Provided::Copied;
         let elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let data = json!({
-            "database": known.record.kind, "copied": copied, "steps": steps.len(), "elapsedMs": elapsed_ms,
-        });
+        let data =
+            json!({ "database": kind, "copied": copied, "steps": steps.len(), "elapsedMs": elapsed_ms });
         self.record(EventType::Migrated, data).await;
         Ok(())
     }
@@ -78,8 +101,7 @@ impl Life {
         access.environment(prefix, read, &setup::variables(plan))
     }
 
-    /// What is to be done with the empty database, and the key of what comes of it; nothing is
-    /// worth keeping where nothing is done.
+    /// What is to be done with the empty database, and the key of what comes of it.
     async fn steps(&self, record: &DatabaseRecord) -> Result<(Vec<Step>, Option<String>), Interrupt> {
         let Some(recipe) = &self.recipe else { return Ok((Vec::new(), None)) };
         let generation = self.generation().await?;
@@ -125,13 +147,11 @@ impl Life {
     }
 
     async fn step(&self, image: &str, step: &Step, within: Duration) -> Result<(), Interrupt> {
-        let secret = self.parts.databases.known(self.preview.id).and_then(|known| known.access);
-        let secret = secret.map(|access| access.password().to_owned()).unwrap_or_default();
         self.say(LogLevel::Info, LogSource::Database, &format!("{}: {step}", step.what));
         let spec = self.task_spec(image, step).map_err(|error| self.no_database(&error))?;
         let mut tail = VecDeque::new();
         let report = |line: &EngineLogLine| {
-            let message = masked(&line.message, &secret);
+            let message = self.parts.logs.masked(self.preview.id, &line.message);
             let level = level_of(&message, line.stream == LogStream::Stderr);
             self.parts.logs.append(self.preview.id, line.timestamp, level, LogSource::Database, &message);
             if tail.len() == Failure::TAIL_LINES {
@@ -199,10 +219,6 @@ impl Life {
         self.database_problem = problem;
         self.regrade(said).await;
     }
-}
-
-fn masked(message: &str, secret: &str) -> String {
-    if secret.is_empty() { message.to_owned() } else { message.replace(secret, "***") }
 }
 
 fn why_it_failed(step: &Step, end: &TaskEnd, limit: Duration) -> Option<String> {
