@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# infra/base-images.sh [--refresh] [python|node|static|go|postgres]…
+# infra/base-images.sh [--refresh] [python|node|static|go|postgres|mariadb|redis]…
 # Makes previewd's base images where they are missing: previewd/python:3.11, previewd/node:20, previewd/static:1,
-# previewd/go:1, and previewd/postgres:15, the server that previews' databases live on.
+# previewd/go:1; and the servers that previews' databases live on, previewd/postgres:15, previewd/mariadb:10.11 and
+# previewd/redis:7.
 # The version in a tag is the version inside; previewd/KIND:default is whichever was made here.
 #
 # Derived from the official image where the engine can pull it, else from packages of this distribution.
@@ -30,6 +31,8 @@ official_image() {
         static) echo nginx:stable ;;
         go) echo golang:1 ;;
         postgres) echo postgres:15 ;;
+        mariadb) echo mariadb:10.11 ;;
+        redis) echo redis:7 ;;
     esac
 }
 
@@ -42,6 +45,8 @@ packages() {
         static) echo nginx-light ;;
         go) echo golang-go gcc libc6-dev ;;
         postgres) if package_known postgresql-15; then echo postgresql-15; else echo postgresql; fi ;;
+        mariadb) echo mariadb-server-core mariadb-client-core ;;
+        redis) echo redis-server ;;
     esac
 }
 
@@ -53,6 +58,8 @@ version_inside() {
         static) docker run --rm --network none "$2" nginx -v 2>&1 | sed -nE 's,.*nginx/([0-9]+)\..*,\1,p' ;;
         go) docker run --rm --network none "$2" go version | sed -nE 's,.*go([0-9]+)\..*,\1,p' ;;
         postgres) docker run --rm --network none "$2" postgres --version | sed -nE 's/.* ([0-9]+)[.b ].*/\1/p' ;;
+        mariadb) docker run --rm --network none "$2" mariadbd --version | sed -nE 's/.* Ver ([0-9]+\.[0-9]+)\..*/\1/p' ;;
+        redis) docker run --rm --network none "$2" redis-server --version | sed -nE 's/.* v=([0-9]+)\..*/\1/p' ;;
     esac
 }
 
@@ -61,7 +68,7 @@ prepare_context() {
         python) fetch_uv "$2" "$3/uv" ;;
         node) mkdir "$3/runtime"; [ "$4" = official ] || ! host_node_fits || copy_host_node "$3/runtime" ;;
         static | go) ;;
-        postgres) cp "$recipes/serve-postgres" "$3" ;;
+        postgres | mariadb | redis) cp "$recipes/serve-$1" "$3" ;;
     esac
 }
 
@@ -183,7 +190,7 @@ save_to_cache() {
 recipe_of() {
     {
         grep -hv '^ *#' "$recipes/$1.Dockerfile" "$recipes/prepare.sh" "$recipes/serve-static" "$here/base/rootfs.sh"
-        [ "$1" != postgres ] || grep -v '^ *#' "$recipes/serve-postgres"
+        case $1 in postgres | mariadb | redis) grep -v '^ *#' "$recipes/serve-$1" ;; esac
         cat "$bundle" 2>/dev/null
     } | sha256sum | cut -c1-16
 }
@@ -209,7 +216,7 @@ if [ "${1:-}" = --refresh ]; then
     shift
 fi
 join_engine_group "$0" ${refresh:+--refresh} "$@"
-[ $# -gt 0 ] || set -- python node static go postgres
+[ $# -gt 0 ] || set -- python node static go postgres mariadb redis
 export DOCKER_BUILDKIT=0 # the recipes need nothing of it, and newer clients lack it without a plugin
 [ -n "$(engine_answers)" ] || die "no Docker engine answers; infra/engine.sh starts one"
 mkdir -p "$cache"
@@ -217,7 +224,7 @@ exec 9>"$cache/lock"
 flock 9
 for kind in "$@"; do
     case $kind in
-        python | node | static | go | postgres) ensure "$kind" ;;
-        *) die "unknown base image: $kind (python, node, static, go, postgres)" ;;
+        python | node | static | go | postgres | mariadb | redis) ensure "$kind" ;;
+        *) die "unknown base image: $kind (python, node, static, go, postgres, mariadb, redis)" ;;
     esac
 done
