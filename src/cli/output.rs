@@ -147,7 +147,7 @@ impl Tone {
             Ok(Status::Healthy | Status::Running) => Self::Good,
             Ok(Status::Launching | Status::Degraded | Status::Stopping) => Self::Busy,
             Ok(Status::Unhealthy | Status::Failed) => Self::Bad,
-            Ok(Status::Paused | Status::Stopped) => Self::Faint,
+            Ok(Status::Paused | Status::Parked | Status::Stopped) => Self::Faint,
             Err(_) => Self::Plain,
         }
     }

@@ -6,6 +6,7 @@
 mod databases;
 mod parse;
 mod reader;
+mod reserves;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -252,6 +253,8 @@ fn read_orchestrator(r: &mut Reader, domain: Option<String>) -> Option<orchestra
         _ => None,
     });
     let every = r.take("PREVIEW_RECONCILE_INTERVAL", "3", "1 to 300 seconds", duration_s(1..=300));
+    let parked = reserves::parked(r);
+    let memory = reserves::memory(r);
     let networks = read_networks(r);
     let images = read_images(r);
     let databases = databases::read(r, images.as_ref());
@@ -269,6 +272,8 @@ fn read_orchestrator(r: &mut Reader, domain: Option<String>) -> Option<orchestra
         runtime: runtime?,
         domain,
         dial: dial?,
+        parked: parked?,
+        memory: memory?,
         networks: networks?,
         images: images?,
         databases: databases?,

@@ -31,6 +31,8 @@ pub enum EventType {
     Migrated,
     /// Its database went back to the migrated and seeded state.
     Reset,
+    /// Made ready ahead of its launch, and frozen until somebody launches it.
+    Parked,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -64,6 +66,7 @@ impl EventType {
             Self::Adopted => "adopted",
             Self::Migrated => "migrated",
             Self::Reset => "reset",
+            Self::Parked => "parked",
         }
     }
 }

@@ -19,6 +19,8 @@ pub struct Metadata {
     pub name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
+    /// Have a preview of it built, started and frozen for its owner as soon as it is stored, so that
+    /// the launch finds it ready.
     pub prewarm: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,

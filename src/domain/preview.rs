@@ -9,7 +9,8 @@ use super::{DatabaseType, Failure, GenerationId, PreviewId, ResourceLimits, User
 
 /// ```text
 /// launching ──► running ──► healthy ◄──► degraded ◄──► unhealthy
-///     │            └───────────┴──── pause ⇅ resume ──── paused
+///     │  │         └───────────┴──── pause ⇅ resume ──── paused
+///     │  └── made ahead ──► parked ── claimed ──► healthy
 ///     ▼  (stop is legal everywhere)
 ///  stopping ──► stopped            any live state ──► failed
 /// ```
@@ -25,6 +26,8 @@ pub enum Status {
     Degraded,
     Unhealthy,
     Paused,
+    /// Made ready ahead of its launch and frozen; its owner does not see it yet.
+    Parked,
     Stopping,
     Stopped,
     Failed,
@@ -59,6 +62,9 @@ pub enum PausedBy {
     Request,
     /// Nobody used it for a while: the next visitor wakes it.
     Idleness,
+    /// The host ran short of memory and nobody used it: its container is gone, and the next visitor
+    /// has it started again.
+    Memory,
 }
 
 /// The row of `preview_instances`: what should be, and what was last seen.
@@ -87,6 +93,9 @@ pub struct Preview {
     /// Seconds without a visitor after which the session ends before its time; sessions of the
     /// first API have one.
     pub idle_timeout_s: Option<u32>,
+    /// Made ahead of its launch and not claimed yet: how long it waits. Nobody sees such a preview,
+    /// and it is none of its owner's live ones.
+    pub parked_until: Option<DateTime<Utc>>,
     pub container_id: Option<String>,
     pub image: Option<String>,
     pub network: Option<String>,
@@ -125,7 +134,7 @@ impl Status {
 
     pub const fn v1(self) -> V1Status {
         match self {
-            Self::Launching => V1Status::Starting,
+            Self::Launching | Self::Parked => V1Status::Starting,
             Self::Running | Self::Healthy | Self::Degraded | Self::Unhealthy | Self::Paused => {
                 V1Status::Running
             }
@@ -144,6 +153,7 @@ impl Status {
             Self::Degraded => "degraded",
             Self::Unhealthy => "unhealthy",
             Self::Paused => "paused",
+            Self::Parked => "parked",
             Self::Stopping => "stopping",
             Self::Stopped => "stopped",
             Self::Failed => "failed",

@@ -37,7 +37,7 @@ use crate::domain::InstanceId;
 
 pub use attach::Output;
 pub use build::{BuildContext, BuildError, BuildRequest, Builder};
-pub use cgroup::{CgroupLimits, Meter};
+pub use cgroup::{CgroupLimits, Freezer, Meter};
 pub use container_spec::{ContainerSpec, VolumeMount};
 pub use container_state::{ContainerState, ContainerStatus, OwnedContainer};
 pub use disk::Storage;

@@ -27,14 +27,16 @@ impl Readiness {
 impl Orchestrator {
     /// Live previews of one generation, whoever's.
     pub fn live_of(&self, generation: &GenerationId) -> Vec<Preview> {
-        let mut live = self.parts.registry.previews();
+        let mut live = self.live_previews();
         live.retain(|preview| preview.generation_id == *generation);
         live
     }
 
-    /// All live previews of this daemon.
+    /// All live previews of this daemon but those that wait for their launch.
     pub fn live_previews(&self) -> Vec<Preview> {
-        self.parts.registry.previews()
+        let mut live = self.parts.registry.previews();
+        live.retain(|preview| preview.parked_until.is_none());
+        live
     }
 
     /// What a preview's container uses, read for this call; none while no container runs.

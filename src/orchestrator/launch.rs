@@ -56,6 +56,8 @@ pub enum LaunchError {
     UserFull { live: u32 },
     #[error("this host runs {live} previews and takes no more now")]
     HostFull { live: u32 },
+    #[error("this host lacks {missing_mb} MiB of memory for one more preview")]
+    Memory { missing_mb: u64 },
     #[error(transparent)]
     Port(IngressError),
     #[error("the Docker engine does not answer: {reason}")]
@@ -86,14 +88,13 @@ impl Orchestrator {
         {
             return Ok(found);
         }
-        let reached = parts.reach.find_out(&parts.engine).await;
-        reached.map_err(|error| LaunchError::Engine { reason: error.to_string() })?;
-        let recipe = match parts.images.known(&generation.content_hash).await? {
-            Some(recipe) => recipe,
-            None => parts.images.recipe(generation).await?,
-        };
+        let recipe = parts.recipe_for(generation).await?;
         let mut preview = parts.new_preview(generation, &recipe, &launch);
         let database = parts.database_for(&mut preview, generation, &recipe, &launch)?;
+        // One that waits for this launch has its memory already.
+        if self.parked(&generation.id, &launch.user).is_none() {
+            parts.memory_for(&preview.limits).await?;
+        }
         // In a task of its own: a caller that hangs up must not leave a row without a driver.
         let admission = Arc::clone(parts);
         let admitted = parts.tasks.spawn(async move { admission.admit(preview, recipe, database).await });
@@ -112,6 +113,12 @@ impl Parts {
         let parts = &self;
         // From the row to its driver one launch at a time: who finds a live row finds its driver.
         let _turn = parts.launch_turn.lock().await;
+        if let Some(claimed) = parts.claim(&preview, &recipe, database.as_ref()).await {
+            return claimed;
+        }
+        if let Some(missing_mb) = parts.missing_for(&preview.limits) {
+            return Err(LaunchError::Memory { missing_mb });
+        }
         let limits = &parts.config;
         match parts.store.insert_preview(&preview, Some(limits.max_per_user), Some(limits.max_live)).await? {
             Insert::Inserted => {}
@@ -125,6 +132,7 @@ impl Parts {
         parts.record_launch(&preview).await;
         let token = parts.token(&preview);
         parts.drive(preview.clone(), Begin::Launch, Some(recipe));
+        parts.overtake(&preview);
         Ok(Launched { preview, token, is_new: true })
     }
 }
@@ -163,7 +171,17 @@ impl Parts {
         Some(Launched { token: self.token(&preview), preview, is_new: false })
     }
 
-    fn new_preview(&self, generation: &Generation, recipe: &Recipe, launch: &Launch) -> Preview {
+    /// What is built for a generation, on an engine that is there.
+    pub(super) async fn recipe_for(&self, generation: &Generation) -> Result<Arc<Recipe>, LaunchError> {
+        let reached = self.reach.find_out(&self.engine).await;
+        reached.map_err(|error| LaunchError::Engine { reason: error.to_string() })?;
+        match self.images.known(&generation.content_hash).await? {
+            Some(recipe) => Ok(recipe),
+            None => Ok(self.images.recipe(generation).await?),
+        }
+    }
+
+    pub(super) fn new_preview(&self, generation: &Generation, recipe: &Recipe, launch: &Launch) -> Preview {
         // As the store keeps times: a row that is read back says the same moment.
         let (id, now) = (PreviewId::new(), Utc::now().trunc_subsecs(3));
         let metadata = &generation.metadata;
@@ -190,6 +208,7 @@ impl Parts {
             stopped_at: None,
             expires_at: now + launch.session,
             idle_timeout_s: launch.idle.map(|idle| u32::try_from(idle.as_secs()).unwrap_or(u32::MAX)),
+            parked_until: None,
             container_id: None,
             image: Some(recipe.tag.clone()),
             network: None,
@@ -260,7 +279,7 @@ impl Parts {
     }
 
     /// What the preview shall have for a database, of what is asked for, told and found.
-    fn database_for(
+    pub(super) fn database_for(
         &self,
         preview: &mut Preview,
         generation: &Generation,

@@ -14,9 +14,11 @@ mod health;
 mod images;
 mod inspect;
 mod launch;
+mod memory;
 mod metrics;
 mod networks;
 mod outlines;
+mod parked;
 mod process;
 mod queue;
 mod reach;
@@ -28,6 +30,7 @@ mod served;
 mod server_log;
 mod setup;
 mod start;
+mod starts;
 mod subnets;
 mod token;
 mod visitors;
@@ -50,9 +53,11 @@ pub use images::{
 };
 pub use inspect::Readiness;
 pub use launch::{Launch, LaunchError, Launched};
+pub use memory::{Config as MemoryConfig, Reading as MemoryReading};
 pub use metrics::{ErrorType, Metrics, OpenStream};
 pub use networks::Config as NetworksConfig;
 pub use outlines::{DocumentRead, Listed};
+pub use parked::Config as ParkedConfig;
 pub use process::{Process, read as own_process};
 pub use queue::{Ask, Denial};
 pub use reach::Dial;
@@ -73,6 +78,7 @@ use networks::Networks;
 use outlines::Outlines;
 use reach::Reach;
 use registry::Registry;
+use starts::Starts;
 
 /// How previews are run.
 #[derive(Debug, Clone)]
@@ -107,6 +113,8 @@ pub struct Config {
     pub domain: Option<String>,
     /// `PREVIEW_DIAL`: `container` or `published`; default `auto`, found out by a probe.
     pub dial: Option<Dial>,
+    pub parked: ParkedConfig,
+    pub memory: MemoryConfig,
     pub networks: NetworksConfig,
     pub images: ImagesConfig,
     pub databases: DatabasesConfig,
@@ -135,6 +143,7 @@ struct Parts {
     images: Images,
     builds: Jobs,
     networks: Networks,
+    starts: Starts,
     databases: Databases,
     registry: Registry,
     /// Held by the launch that is between its row and its driver.
@@ -191,6 +200,7 @@ impl Orchestrator {
             images,
             builds: Jobs::default(),
             networks,
+            starts: Starts::new(),
             databases,
             registry: Registry::default(),
             launch_turn: tokio::sync::Mutex::default(),

@@ -14,6 +14,10 @@ pub enum Ask {
     Resume,
     /// More time before the session ends, in seconds.
     Extend(u64),
+    /// A launch takes a preview that was made ahead of it.
+    Claim,
+    /// The host is short of memory: the container goes, and comes back with the next visitor.
+    Shed,
     /// The database goes back to its migrated and seeded state, and the app starts anew on it.
     Reset,
 }
@@ -35,6 +39,12 @@ pub enum Denial {
     Stopping,
     #[error("the preview has ended; launch it again")]
     Ended,
+    #[error("the preview is made ahead of its launch; launch it")]
+    Parked,
+    #[error("the preview is not waiting for its launch")]
+    NotParked,
+    #[error("the preview is in use, or has nothing to give back")]
+    InUse,
     #[error("the session was extended as often as it may be")]
     NoExtensionsLeft,
 }
@@ -48,10 +58,13 @@ pub fn decide(status: Status, ask: Ask, extensions_left: u32) -> Verdict {
         (Ask::Stop, _) => Accept,
         (_, Stopping) => Deny(Denial::Stopping),
         (_, Stopped | Failed) => Deny(Denial::Ended),
+        (Ask::Claim, Parked) => Accept,
+        (Ask::Claim, _) => Deny(Denial::NotParked),
+        (_, Parked) => Deny(Denial::Parked),
         (Ask::Extend(_), _) if extensions_left == 0 => Deny(Denial::NoExtensionsLeft),
         (Ask::Extend(_), _) => Accept,
         (_, Launching) => Deny(Denial::StillLaunching),
-        (Ask::Restart | Ask::Reset, _) => Accept,
+        (Ask::Restart | Ask::Reset | Ask::Shed, _) => Accept,
         (Ask::Resume, Running | Healthy | Degraded | Unhealthy) => Redundant,
         (Ask::Pause | Ask::Resume, _) => Accept,
     }
@@ -61,18 +74,28 @@ pub fn decide(status: Status, ask: Ask, extensions_left: u32) -> Verdict {
 mod tests {
     use super::*;
 
-    const ALL: [Status; 9] = [
+    const ALL: [Status; 10] = [
         Status::Launching,
         Status::Running,
         Status::Healthy,
         Status::Degraded,
         Status::Unhealthy,
         Status::Paused,
+        Status::Parked,
         Status::Stopping,
         Status::Stopped,
         Status::Failed,
     ];
-    const ASKS: [Ask; 6] = [Ask::Stop, Ask::Restart, Ask::Pause, Ask::Resume, Ask::Extend(60), Ask::Reset];
+    const ASKS: [Ask; 8] = [
+        Ask::Stop,
+        Ask::Restart,
+        Ask::Pause,
+        Ask::Resume,
+        Ask::Extend(60),
+        Ask::Reset,
+        Ask::Claim,
+        Ask::Shed,
+    ];
 
     #[test]
     fn stop_is_legal_in_every_state() {
@@ -87,6 +110,17 @@ mod tests {
             for ask in ASKS {
                 assert_ne!(decide(status, ask, 9), Verdict::Accept, "{ask:?} in {status:?}");
             }
+        }
+    }
+
+    #[test]
+    fn only_what_is_parked_is_claimed_and_it_hears_of_nothing_else_but_stop() {
+        for status in ALL {
+            let is_parked = status == Status::Parked;
+            assert_eq!(decide(status, Ask::Claim, 9) == Verdict::Accept, is_parked, "{status:?}");
+        }
+        for ask in ASKS.into_iter().filter(|ask| !matches!(ask, Ask::Stop | Ask::Claim)) {
+            assert_eq!(decide(Status::Parked, ask, 9), Verdict::Deny(Denial::Parked), "{ask:?}");
         }
     }
 

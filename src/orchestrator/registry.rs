@@ -41,6 +41,11 @@ impl Registry {
         self.entries().values().map(|entry| entry.view.borrow().clone()).collect()
     }
 
+    /// The entry whose newest row is like this.
+    pub fn find(&self, is_it: impl Fn(&Preview) -> bool) -> Option<Entry> {
+        self.entries().values().find(|entry| is_it(&entry.view.borrow())).cloned()
+    }
+
     fn entries(&self) -> MutexGuard<'_, HashMap<PreviewId, Entry>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }

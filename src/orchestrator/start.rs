@@ -29,6 +29,8 @@ impl Orchestrator {
         self.start_sampling();
         let parts = Arc::clone(&self.parts);
         self.parts.tasks.spawn(async move { parts.watch_databases().await });
+        let parts = Arc::clone(&self.parts);
+        self.parts.tasks.spawn(async move { parts.watch_memory().await });
         Ok(())
     }
 }
@@ -40,7 +42,7 @@ impl Parts {
             Status::Launching => Begin::Relaunch,
             _ => Begin::Adopt,
         };
-        if begin != Begin::Stop {
+        if begin != Begin::Stop && preview.parked_until.is_none() {
             match self.ingress.open(preview.id, preview.port).await {
                 Ok(port) => {
                     preview.port = Some(port);

@@ -16,7 +16,7 @@ macro_rules! preview_columns {
          startup_timeout_s, environment_vars, db_type, health_status, health_path, \
          health_path_given, health_check_interval, last_health_check, consecutive_failures, \
          session_extensions_used, session_extensions_allowed, request_count, error_count, \
-         avg_response_time, paused_by, idle_timeout_s"
+         avg_response_time, paused_by, idle_timeout_s, parked_until"
     };
 }
 
@@ -24,11 +24,11 @@ macro_rules! preview_columns {
 macro_rules! preview_values {
     () => {
         "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, \
-         $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36"
+         $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37"
     };
 }
 
-/// Binds `$1` to `$36`.
+/// Binds `$1` to `$37`.
 macro_rules! bind_preview {
     ($query:expr, $row:expr) => {
         $query
@@ -68,6 +68,7 @@ macro_rules! bind_preview {
             .bind($row.avg_response_time)
             .bind(&$row.paused_by)
             .bind($row.idle_timeout_s)
+            .bind($row.parked_until)
     };
 }
 
@@ -111,6 +112,7 @@ pub(super) struct PreviewRow {
     pub avg_response_time: f64,
     pub paused_by: Option<String>,
     pub idle_timeout_s: Option<i64>,
+    pub parked_until: Option<i64>,
 }
 
 impl PreviewRow {
@@ -153,6 +155,7 @@ impl PreviewRow {
             avg_response_time: preview.avg_response_time,
             paused_by: preview.paused_by.map(|by| to_word("paused_by", &by)).transpose()?,
             idle_timeout_s: preview.idle_timeout_s.map(i64::from),
+            parked_until: preview.parked_until.map(|at| at.timestamp_millis()),
         })
     }
 
@@ -198,6 +201,7 @@ impl PreviewRow {
                 .idle_timeout_s
                 .map(|seconds| name.number("idle_timeout_s", seconds))
                 .transpose()?,
+            parked_until: name.time_or_none("parked_until", self.parked_until)?,
         })
     }
 }

@@ -36,10 +36,17 @@ pub struct PreviewFilter {
 /// Serialises insertions on all daemons: count, compare, insert.
 const INSERT_LOCK: &str = "previewd preview quota";
 
-/// [`Status::is_live`] in SQL; the unique index has the same words.
+/// [`Status::is_live`] in SQL; the unique indexes have the same words.
 macro_rules! live {
     () => {
         "status NOT IN ('stopped', 'failed')"
+    };
+}
+
+/// Not made ahead of a launch that is still to come: what its owner sees.
+macro_rules! seen {
+    () => {
+        "parked_until IS NULL"
     };
 }
 
@@ -60,30 +67,41 @@ const UPDATE: &str = concat!(
     ") WHERE id = $1"
 );
 
+/// A generation and user have one parked preview at most.
+const INSERT_PARKED: &str = concat!(
+    "INSERT INTO preview_instances (",
+    preview_columns!(),
+    ") VALUES (",
+    preview_values!(),
+    ") ON CONFLICT DO NOTHING"
+);
+
 const BY_ID: &str = select!("id = $1");
 
 const ALL_LIVE: &str = select!(concat!(live!(), " ORDER BY created_at, id"));
 
-const LIVE_OF: &str = select!(concat!("generation_id = $1 AND user_id = $2 AND ", live!()));
+const LIVE_OF: &str = select!(concat!("generation_id = $1 AND user_id = $2 AND ", live!(), " AND ", seen!()));
 
-const LATEST_OF: &str = select!(
-    "generation_id = $1 AND (CAST($2 AS TEXT) IS NULL OR user_id = $2)
-     ORDER BY created_at DESC, id DESC LIMIT 1"
-);
+const LATEST_OF: &str = select!(concat!(
+    "generation_id = $1 AND (CAST($2 AS TEXT) IS NULL OR user_id = $2) AND ",
+    seen!(),
+    " ORDER BY created_at DESC, id DESC LIMIT 1"
+));
 
-const LIST: &str = select!(
-    "(CAST($1 AS TEXT) IS NULL OR user_id = $1)
+const LIST: &str = select!(concat!(
+    seen!(),
+    " AND (CAST($1 AS TEXT) IS NULL OR user_id = $1)
      AND (CAST($2 AS TEXT) IS NULL OR status = $2)
      AND (CAST($3 AS TEXT) IS NULL OR project_id = $3)
      AND (CAST($4 AS BIGINT) IS NULL OR created_at < $4 OR (created_at = $4 AND id < $5))
      ORDER BY created_at DESC, id DESC
      LIMIT $6"
-);
+));
 
-const COUNT_LIVE: &str = concat!("SELECT count(*) FROM preview_instances WHERE ", live!());
+const COUNT_LIVE: &str = concat!("SELECT count(*) FROM preview_instances WHERE ", live!(), " AND ", seen!());
 
 const COUNT_LIVE_OF_USER: &str =
-    concat!("SELECT count(*) FROM preview_instances WHERE user_id = $1 AND ", live!());
+    concat!("SELECT count(*) FROM preview_instances WHERE user_id = $1 AND ", live!(), " AND ", seen!());
 
 /// Events, logs and samples go with the row.
 const PRUNE: &str = "DELETE FROM preview_instances
@@ -94,6 +112,41 @@ impl Store {
     /// Insertions at once are decided one after the other.
     pub async fn insert_preview(
         &self,
+        preview: &Preview,
+        max_live_of_user: Option<u32>,
+        max_live: Option<u32>,
+    ) -> Result<Insert, StoreError> {
+        self.admit(INSERT, preview, max_live_of_user, max_live).await
+    }
+
+    /// Inserts a preview that is made ahead of its launch; false when its generation and user have
+    /// one already.
+    pub async fn insert_parked(&self, preview: &Preview) -> Result<bool, StoreError> {
+        let row = PreviewRow::of(preview).map_err(StoreError::InsertPreview)?;
+        let insert = async {
+            let inserted = on_write!(self.db, |pool| bind_preview!(sqlx::query(INSERT_PARKED), row)
+                .execute(pool)
+                .await?
+                .rows_affected());
+            Ok(inserted == 1)
+        };
+        self.run(StoreError::InsertPreview, insert).await
+    }
+
+    /// A parked preview becomes one of its owner's, under the rules of [`Store::insert_preview`].
+    /// Only the task that owns it calls this.
+    pub async fn claim_preview(
+        &self,
+        preview: &Preview,
+        max_live_of_user: Option<u32>,
+        max_live: Option<u32>,
+    ) -> Result<Insert, StoreError> {
+        self.admit(UPDATE, preview, max_live_of_user, max_live).await
+    }
+
+    async fn admit(
+        &self,
+        write: &'static str,
         preview: &Preview,
         max_live_of_user: Option<u32>,
         max_live: Option<u32>,
@@ -118,7 +171,7 @@ impl Store {
                 } else if let Some(live) = reached(of_host, max_live) {
                     Insert::HostFull { live }
                 } else {
-                    bind_preview!(sqlx::query(INSERT), row).execute(&mut *tx).await?;
+                    bind_preview!(sqlx::query(write), row).execute(&mut *tx).await?;
                     Insert::Inserted
                 }
             });
@@ -163,7 +216,7 @@ impl Store {
         self.one(LATEST_OF, &[Some(generation.as_str()), user.map(UserId::as_str)]).await
     }
 
-    /// Every live preview, oldest first.
+    /// Every live preview, oldest first, those that are parked among them.
     pub async fn live_previews(&self) -> Result<Vec<Preview>, StoreError> {
         let find = async {
             let rows: Vec<PreviewRow> = on_read!(self.db, |pool| sqlx::query(ALL_LIVE)
@@ -243,7 +296,9 @@ mod tests {
     #[test]
     fn live_means_the_same_in_sql_as_in_the_domain() {
         use Status::*;
-        for status in [Launching, Running, Healthy, Degraded, Unhealthy, Paused, Stopping, Stopped, Failed] {
+        for status in
+            [Launching, Running, Healthy, Degraded, Unhealthy, Paused, Parked, Stopping, Stopped, Failed]
+        {
             let ended_in_sql = live!().contains(&format!("'{}'", status.as_str()));
             assert_eq!(status.is_live(), !ended_in_sql, "{status:?}");
         }

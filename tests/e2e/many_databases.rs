@@ -154,5 +154,6 @@ fn preview(generation: &str) -> Preview {
         avg_response_time: 0.0,
         paused_by: None,
         idle_timeout_s: None,
+        parked_until: None,
     }
 }

@@ -105,6 +105,7 @@ stories! {
     logs::lines_go_by_age_and_by_count,
     previews::every_field_survives,
     previews::a_second_live_preview_is_not_inserted,
+    previews::what_is_parked_is_nobodys_until_it_is_claimed,
     previews::a_quota_holds_under_concurrent_inserts,
     previews::one_of_many_inserts_for_the_same_generation_and_user_wins,
     previews::the_index_refuses_a_second_live_row_whatever_the_code_does,
@@ -190,5 +191,6 @@ pub fn preview(generation: &str, owner: &str) -> Preview {
         avg_response_time: 0.0,
         paused_by: None,
         idle_timeout_s: None,
+        parked_until: None,
     }
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use previewd::domain::{
-    DatabaseType, Failure, HealthStatus, PausedBy, Preview, ResourceLimits, Stage, Status, UserTier,
+    DatabaseType, Failure, HealthStatus, PausedBy, Preview, PreviewId, ResourceLimits, Stage, Status,
+    UserTier,
 };
 use previewd::store::{Fault, Insert, Page, PreviewFilter, Store, StoreError};
 
@@ -64,6 +65,7 @@ pub async fn every_field_survives(setting: Setting) {
         avg_response_time: 12.345_678_9,
         paused_by: Some(PausedBy::Idleness),
         idle_timeout_s: Some(u32::MAX),
+        parked_until: Some(now() + Duration::from_millis(6006)),
     };
     store.update_preview(&full).await.expect("updates");
     assert_eq!(store.preview(bare.id).await.expect("reads"), Some(full));
@@ -89,6 +91,36 @@ pub async fn a_second_live_preview_is_not_inserted(setting: Setting) {
     end(&store, &mut first).await;
     insert(&store, &preview("g", "ann")).await;
     insert(&store, &preview("g", "bob")).await;
+}
+
+pub async fn what_is_parked_is_nobodys_until_it_is_claimed(setting: Setting) {
+    let store = setting.store;
+    let (ann, g) = (user("ann"), generation_id("g"));
+    let mut parked = preview("g", "ann");
+    parked.status = Status::Parked;
+    parked.parked_until = Some(now() + Duration::from_secs(60));
+    assert!(store.insert_parked(&parked).await.expect("decides"));
+    assert!(
+        !store.insert_parked(&Preview { id: PreviewId::new(), ..parked.clone() }).await.expect("decides")
+    );
+    assert_eq!(store.live_preview(&g, &ann).await.expect("reads"), None);
+    assert_eq!(store.latest_preview(&g, None).await.expect("reads"), None);
+    let page = Page { cursor: None, limit: 10 };
+    assert!(store.previews(&PreviewFilter::default(), page.clone()).await.expect("lists").items.is_empty());
+    assert_eq!(store.live_previews().await.expect("lists"), std::slice::from_ref(&parked));
+    // It takes nobody's place, and finds its own place taken.
+    let mut first = preview("g", "ann");
+    insert(&store, &first).await;
+    let claimed = Preview { parked_until: None, status: Status::Paused, ..parked.clone() };
+    let refused = store.claim_preview(&claimed, Some(9), Some(9)).await.expect("decides");
+    assert_eq!(refused, Insert::Live(Box::new(first.clone())));
+    end(&store, &mut first).await;
+    insert(&store, &preview("h", "ann")).await;
+    let refused = store.claim_preview(&claimed, Some(1), None).await.expect("decides");
+    assert_eq!(refused, Insert::UserFull { live: 1 });
+    assert_eq!(store.preview(parked.id).await.expect("reads"), Some(parked.clone()), "it waits on");
+    assert_eq!(store.claim_preview(&claimed, Some(2), None).await.expect("decides"), Insert::Inserted);
+    assert_eq!(store.live_preview(&g, &ann).await.expect("reads"), Some(claimed));
 }
 
 pub async fn a_quota_holds_under_concurrent_inserts(setting: Setting) {

@@ -29,6 +29,8 @@ pub struct GenerationView {
     bytes: u64,
     created_at: chrono::DateTime<chrono::Utc>,
     metadata: Metadata,
+    /// `preparing` or `ready`: a preview that is made ahead of its owner's launch, as `prewarm` asks.
+    prewarmed: Option<&'static str>,
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -69,6 +71,7 @@ pub async fn put(
     let id = owned::generation_id(&gid)?;
     let upload = upload::read(request, state.config.max_generation_bytes).await?;
     let generation = Generation::new(id, caller.user.clone(), upload.metadata, upload.files);
+    let prewarm = generation.metadata.prewarm;
     // A generation that cannot be planned can still be stored and looked at.
     let status = match state.store.put_generation(&generation).await? {
         Put::Created => StatusCode::CREATED,
@@ -78,6 +81,9 @@ pub async fn put(
         }
         Put::Foreign => return Err(ApiError::NotOwner),
     };
+    if prewarm {
+        state.orchestrator.prewarm(generation, caller.tier);
+    }
     let head = owned::head(&state, &caller, &gid).await?;
     Ok((status, Json(GenerationView::from(head))).into_response())
 }
@@ -104,7 +110,13 @@ pub async fn get(
     caller: Caller,
     Path(gid): Path<String>,
 ) -> Result<Json<GenerationView>, ApiError> {
-    Ok(Json(owned::head(&state, &caller, &gid).await?.into()))
+    let head = owned::head(&state, &caller, &gid).await?;
+    let parked = state.orchestrator.parked(&head.id, &head.owner);
+    let prewarmed = parked.map(|preview| match preview.status {
+        Status::Parked => "ready",
+        _ => "preparing",
+    });
+    Ok(Json(GenerationView { prewarmed, ..head.into() }))
 }
 
 /// Delete a generation. 409 while a preview of it is live, unless forced.
@@ -127,6 +139,7 @@ pub async fn delete(
     }
     state.orchestrator.forget_build(&head.id);
     state.store.delete_generation(&head.id).await?;
+    state.orchestrator.forget_parked(&head.id).await;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -161,6 +174,7 @@ impl From<GenerationHead> for GenerationView {
             bytes: head.total_bytes,
             created_at: head.created_at,
             metadata: head.metadata,
+            prewarmed: None,
         }
     }
 }

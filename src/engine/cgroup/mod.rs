@@ -11,6 +11,7 @@
 //! all of them.
 
 mod files;
+mod freezer;
 mod meter;
 mod v1;
 mod v2;
@@ -19,6 +20,7 @@ use std::path::PathBuf;
 
 use super::ContainerProcess;
 
+pub use freezer::Freezer;
 pub use meter::Meter;
 
 /// Limits as the kernel enforces them; `None` is unlimited, or not accounted for.

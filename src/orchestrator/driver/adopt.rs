@@ -13,6 +13,10 @@ use crate::engine::ContainerState;
 impl Life {
     /// Finds the container, however long the engine takes to come, and serves it again.
     pub(super) async fn adopt(&mut self, interrupt: &CancellationToken) -> Result<(), Interrupt> {
+        if self.is_on_disk() {
+            self.adopt_on_disk().await;
+            return Ok(());
+        }
         let state = match interrupt.run_until_cancelled(self.find_container()).await {
             None => return Err(Interrupt::Asked),
             Some(Some(state)) => state,
@@ -24,7 +28,7 @@ impl Life {
             return Err(self.fail(Stage::Run, exit_words(&state)));
         }
         let started = self.locate(&state)?;
-        if state.paused {
+        if self.is_frozen(&state) {
             self.address = Some(started.address());
             self.show_paused();
             self.preview.status = Status::Paused;

@@ -22,6 +22,7 @@ use crate::ingress::Upstream;
 use crate::orchestrator::Dial;
 use crate::orchestrator::images::{BuiltImage, ImageError, Recipe};
 use crate::orchestrator::retry::{patiently, retry};
+use crate::orchestrator::starts::Turn;
 
 impl Life {
     pub(super) async fn bring_up(
@@ -41,12 +42,16 @@ impl Life {
         go_on(interrupt)?;
         self.make(interrupt, &image.tag).await?;
         go_on(interrupt)?;
+        let turn = self.turn(interrupt).await?;
         let created = Instant::now();
         let started = self.start().await?;
+        drop(turn);
         self.record(event, self.place()).await;
         self.await_answer(interrupt, &started).await?;
         self.parts.metrics.started(created.elapsed());
-        self.parts.metrics.launched(begun.elapsed());
+        if self.preview.parked_until.is_none() {
+            self.parts.metrics.launched(begun.elapsed());
+        }
         self.preview.status = Status::Healthy;
         self.preview.health = HealthStatus::Healthy;
         self.preview.consecutive_failures = 0;
@@ -60,7 +65,11 @@ impl Life {
     }
 
     pub(super) fn waiting(&self, what: &str) {
-        self.parts.ingress.set_upstream(self.preview.id, Upstream::Waiting { what: what.to_owned() });
+        let upstream = match self.visitors_wait {
+            true => Upstream::Returning,
+            false => Upstream::Waiting { what: what.to_owned() },
+        };
+        self.parts.ingress.set_upstream(self.preview.id, upstream);
     }
 
     /// A launch that goes on after a restart of the daemon waits for the engine: both may be
@@ -145,6 +154,12 @@ impl Life {
             _ => self.log_tail(),
         };
         Interrupt::Trouble(Failure::new(stage, reason, tail))
+    }
+
+    /// Its turn to be started, among everyone's.
+    async fn turn(&self, interrupt: &CancellationToken) -> Result<Turn, Interrupt> {
+        let turn = self.parts.starts.turn(&self.preview.user_id, self.preview.parked_until.is_some());
+        interrupt.run_until_cancelled(turn).await.ok_or(Interrupt::Asked)
     }
 
     async fn network(&mut self, interrupt: &CancellationToken) -> Result<(), Interrupt> {

@@ -14,7 +14,6 @@ use tokio::time::Instant;
 
 use super::{Ending, Life, Phase};
 use crate::domain::{EventType, PausedBy, Status};
-use crate::engine::EngineError;
 use crate::ingress::Upstream;
 use crate::orchestrator::health;
 
@@ -33,8 +32,7 @@ impl Life {
     /// has a visitor whose call was not heard, as while the preview was being adopted.
     pub(super) async fn look_for_use(&mut self) -> Option<Phase> {
         let Some(unused) = self.unused_for() else {
-            self.wake().await;
-            return None;
+            return self.wake().await;
         };
         if self.idle_timeout().is_some_and(|limit| unused >= limit) {
             return Some(Phase::End(Ending::Idle));
@@ -74,27 +72,17 @@ impl Life {
     }
 
     /// A visitor is waiting. What it waits for may have happened already.
-    pub(super) async fn wake(&mut self) {
-        if self.preview.paused_by != Some(PausedBy::Idleness) {
-            return;
+    pub(super) async fn wake(&mut self) -> Option<Phase> {
+        match self.preview.paused_by {
+            None | Some(PausedBy::Request) => return None,
+            Some(PausedBy::Memory) => return self.come_back().await,
+            Some(PausedBy::Idleness) => {}
         }
         match self.thaw().await {
             Ok(()) => self.resumed("request").await,
             Err(error) => tracing::warn!(%error, preview = %self.preview.id, "a preview does not wake"),
         }
-    }
-
-    pub(super) async fn freeze(&self) -> Result<(), EngineError> {
-        self.parts.engine.pause(self.preview.container_id.as_deref().unwrap_or_default()).await
-    }
-
-    /// The container keeps its address while it is frozen.
-    pub(super) async fn thaw(&mut self) -> Result<(), EngineError> {
-        self.parts.engine.unpause(self.preview.container_id.as_deref().unwrap_or_default()).await?;
-        if let Some(address) = self.address {
-            self.serve_at(address);
-        }
-        Ok(())
+        None
     }
 
     pub(super) async fn paused(&mut self, by: PausedBy) {
@@ -107,7 +95,7 @@ impl Life {
     /// What visitors find while it is paused.
     pub(super) fn show_paused(&self) {
         let upstream = match self.preview.paused_by {
-            Some(PausedBy::Idleness) => Upstream::Asleep,
+            Some(PausedBy::Idleness | PausedBy::Memory) => Upstream::Asleep,
             Some(PausedBy::Request) | None => Upstream::Paused,
         };
         self.parts.ingress.set_upstream(self.preview.id, upstream);

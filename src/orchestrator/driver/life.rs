@@ -14,6 +14,7 @@ use super::clock::Clock;
 use super::recover::Restarts;
 use super::{Interrupt, Message, Way};
 use crate::domain::{Event, EventType, Failure, LogLevel, LogSource, NoticeContent, Preview, Stage, Status};
+use crate::engine::Freezer;
 use crate::ingress::Upstream;
 use crate::orchestrator::Parts;
 use crate::orchestrator::images::Recipe;
@@ -44,6 +45,12 @@ pub(in crate::orchestrator) struct Life {
     pub database_problem: Option<String>,
     /// Where the app is dialled, once it answered.
     pub address: Option<SocketAddr>,
+    /// The switch of its present container, where this host lets us see it.
+    pub freezer: Option<Freezer>,
+    /// When to tell the engine that the container runs, which was woken without it.
+    pub tell_engine_at: Option<Instant>,
+    /// Visitors wait while it is brought up, instead of being told that it is.
+    pub(super) visitors_wait: bool,
     pub(super) clock: Clock,
     /// The latest use that the way in knows nothing of: being brought up, adopted or resumed.
     pub used: Instant,
@@ -72,6 +79,9 @@ impl Life {
             recipe: None,
             database_problem: None,
             address: None,
+            freezer: None,
+            tell_engine_at: None,
+            visitors_wait: false,
             clock: Clock::new(Instant::now(), left),
             used: Instant::now(),
             restarts: Restarts::default(),
@@ -177,6 +187,7 @@ impl Life {
     /// Visitors reach the app from now on.
     pub(super) fn serve_at(&mut self, address: SocketAddr) {
         self.address = Some(address);
+        self.visitors_wait = false;
         self.parts.ingress.set_upstream(self.preview.id, Upstream::At { address });
     }
 

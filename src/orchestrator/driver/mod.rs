@@ -9,7 +9,7 @@
 //!            │         the app has ended         │
 //!            ▼                                   │
 //!  launch ─► BringUp ── answers ──► Serve ───────┘ ◄──► asleep
-//!               │                    ▲  │
+//!               │  └ ahead ─► Park ──┤  │
 //!               │   adopt (restart   │  │ stop, expiry, ends for good
 //!               │   of the daemon) ──┘  ▼
 //!               └── stop, failure ──► End: nothing of the preview is left
@@ -23,11 +23,14 @@ mod bring_up;
 mod clock;
 mod database;
 mod follow;
+mod frost;
 mod idle;
 mod life;
+mod park;
 mod ready;
 mod recover;
 mod serve;
+mod shed;
 mod tear_down;
 
 use std::time::Duration;
@@ -36,6 +39,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 pub(super) use life::Life;
+pub(super) use park::{CLAIM_TAKES, Claim, Claimed};
 pub(super) use ready::{Listening, where_it_listens};
 
 use super::health::Answer;
@@ -52,6 +56,8 @@ pub(super) enum Message {
     Look,
     /// What the health endpoint said.
     Probed(Answer),
+    /// A launch wants the preview that was made ahead of it.
+    Claim(Box<Claim>, oneshot::Sender<Claimed>),
     /// A visitor waits for a preview that sleeps.
     Wake,
     /// What is wrong with its database, when something is.
@@ -99,6 +105,8 @@ pub(super) enum Ending {
 enum Phase {
     Lead(Way),
     Serve,
+    /// Ready ahead of its launch.
+    Park,
     End(Ending),
     /// The daemon goes, the preview stays.
     Detach,
@@ -147,6 +155,7 @@ impl Driver {
             phase = match phase {
                 Phase::Lead(way) => self.lead(way).await,
                 Phase::Serve => self.serve().await,
+                Phase::Park => self.park().await,
                 Phase::End(ending) => return self.end(ending).await,
                 Phase::Detach => return,
             };
@@ -181,6 +190,7 @@ impl Driver {
         let is_stopping = view.borrow().status == Status::Stopping;
         match outcome {
             _ if is_stopping => Phase::End(Ending::Stopped),
+            Ok(()) if self.life.preview.parked_until.is_some() => Phase::Park,
             Ok(()) => Phase::Serve,
             Err(Interrupt::Asked) => Phase::Detach,
             Err(Interrupt::Trouble(failure)) if is_recovery => self.life.recover(failure).await,

@@ -54,8 +54,12 @@ impl Life {
 
     /// The address to dial: the container's own, or the published port where that is the way. What
     /// the container uses is seen from here on.
-    pub(super) fn locate(&self, state: &ContainerState) -> Result<Started, Interrupt> {
+    pub(super) fn locate(&mut self, state: &ContainerState) -> Result<Started, Interrupt> {
         self.parts.samples.watch(self.preview.id, &self.parts.engine, state);
+        self.freezer = state.process.as_ref().and_then(ContainerProcess::freezer);
+        // Woken by a daemon that had no time left to tell the engine.
+        let is_behind = state.paused && !self.is_frozen(state);
+        self.tell_engine_at = is_behind.then(Instant::now);
         let network = self.preview.network.as_deref().unwrap_or_default();
         let own = state.address_in(network);
         let address = match (self.parts.reach.dial(), own, state.published_port) {

@@ -17,7 +17,7 @@ use crate::engine::ContainerState;
 use crate::ingress::Upstream;
 use crate::orchestrator::ErrorType;
 use crate::orchestrator::health::{self, Answer};
-use crate::orchestrator::queue::{self, Ask, Verdict};
+use crate::orchestrator::queue::{self, Ask, Denial, Verdict};
 
 impl Driver {
     pub(super) async fn serve(&mut self) -> Phase {
@@ -38,8 +38,10 @@ impl Driver {
                 Some(message) = self.inbox.recv() => self.life.hear(message).await,
                 _ = checks.tick() => { self.life.probe(); None }
                 () = next(&mut looks) => self.life.look_for_use().await,
+                () = due(self.life.tell_engine_at) => { self.life.tell_engine().await; None }
                 () = tokio::time::sleep_until(at) => self.life.told(at, tick).await,
                 () = shutdown.cancelled() => {
+                    self.life.tell_engine_now().await;
                     // With what it served until now: the next run counts on.
                     self.life.keep().await;
                     Some(Phase::Detach)
@@ -68,6 +70,14 @@ async fn next(interval: &mut Option<Interval>) {
     }
 }
 
+/// That moment; never, where there is none.
+async fn due(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
 impl Life {
     async fn told(&mut self, at: Instant, tick: Tick) -> Option<Phase> {
         let Tick::Warning(left) = tick else { return Some(Phase::End(Ending::Expired)) };
@@ -87,10 +97,9 @@ impl Life {
                 Some(failure) => Some(self.recover(failure).await),
                 None => None,
             },
-            Message::Wake => {
-                self.wake().await;
-                None
-            }
+            // Its sender hears that there is nothing to claim.
+            Message::Claim(..) => None,
+            Message::Wake => self.wake().await,
             Message::Database(problem) => {
                 self.database_seen(problem).await;
                 None
@@ -103,7 +112,11 @@ impl Life {
         let left = self.preview.extensions_allowed.saturating_sub(self.preview.extensions_used);
         let (outcome, phase) = match queue::decide(self.preview.status, ask, left) {
             Verdict::Deny(denial) => (Err(Refusal::Denied(denial)), None),
-            Verdict::Redundant => (Ok(()), None),
+            Verdict::Redundant => {
+                // Whoever resumes it may want the engine to do something with it next.
+                self.tell_engine_now().await;
+                (Ok(()), None)
+            }
             Verdict::Accept => match ask {
                 Ask::Stop => (Ok(()), Some(Phase::End(Ending::Stopped))),
                 Ask::Restart => {
@@ -114,8 +127,17 @@ impl Life {
                     Ok(()) => (Ok(()), Some(Phase::Lead(Way::BringUp(EventType::Reset)))),
                     refused => (refused, None),
                 },
+                // Taken by a message of its own, and only from what is parked.
+                Ask::Claim => (Err(Refusal::Denied(Denial::NotParked)), None),
                 Ask::Pause => (self.pause().await, None),
+                Ask::Resume if self.is_on_disk() => match self.come_back().await {
+                    Some(phase) => (Ok(()), Some(phase)),
+                    None => {
+                        (Err(Refusal::Failed("the host lacks the memory to start it again".to_owned())), None)
+                    }
+                },
                 Ask::Resume => (self.resume().await, None),
+                Ask::Shed => (self.shed().await, None),
                 Ask::Extend(seconds) => {
                     self.extend(seconds).await;
                     (Ok(()), None)
@@ -149,7 +171,7 @@ impl Life {
     async fn pause(&mut self) -> Reply {
         match self.preview.paused_by {
             Some(PausedBy::Request) => return Ok(()),
-            Some(PausedBy::Idleness) => {}
+            Some(PausedBy::Idleness | PausedBy::Memory) => {}
             None => self.freeze().await.map_err(failed)?,
         }
         self.paused(PausedBy::Request).await;
@@ -157,7 +179,7 @@ impl Life {
     }
 
     async fn resume(&mut self) -> Reply {
-        self.thaw().await.map_err(failed)?;
+        self.unpause().await.map_err(failed)?;
         self.resumed("request").await;
         Ok(())
     }
@@ -174,7 +196,7 @@ impl Life {
 
     /// Is the container still there and running?
     async fn look(&mut self) -> Option<Failure> {
-        if !lost_its_container(self.preview.status) {
+        if !lost_its_container(self.preview.status) || self.is_on_disk() {
             return None;
         }
         let id = self.preview.container_id.clone().unwrap_or_default();
@@ -197,7 +219,7 @@ impl Life {
 
     /// Somebody may have paused or resumed the container behind our back.
     async fn see_paused(&mut self, state: &ContainerState) {
-        match (state.paused, self.preview.status) {
+        match (self.is_frozen(state), self.preview.status) {
             (true, status) if status != Status::Paused => {
                 self.paused(PausedBy::Request).await;
             }

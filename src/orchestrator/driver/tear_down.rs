@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{Ending, Life};
 use crate::databases::DatabaseError;
-use crate::domain::{EventType, LogLevel, LogSource, Status};
+use crate::domain::{EventType, Failure, LogLevel, LogSource, Status};
 use crate::engine::{EngineError, Kind, OwnedContainer};
 use crate::ingress::Upstream;
 
@@ -70,13 +70,23 @@ impl Life {
         Ok(())
     }
 
+    /// One that nobody launched is no failed launch; nobody is told of it but the operator.
+    fn note_failure(&self, failure: &Failure) {
+        if self.preview.parked_until.is_none() {
+            self.parts.metrics.failed(failure.stage);
+            return;
+        }
+        let (generation, stage) = (&self.preview.generation_id, failure.stage);
+        tracing::info!(%generation, %stage, reason = failure.reason, "a preview ahead of its launch has failed");
+    }
+
     async fn finish(&mut self, ending: Ending) {
         let (status, event, data) = match &ending {
             Ending::Stopped => (Status::Stopped, EventType::Stopped, json!({})),
             Ending::Expired => (Status::Stopped, EventType::Expired, json!({})),
             Ending::Idle => (Status::Stopped, EventType::Expired, json!({ "reason": "idle" })),
             Ending::Failed(failure) => {
-                self.parts.metrics.failed(failure.stage);
+                self.note_failure(failure);
                 (
                     Status::Failed,
                     EventType::Failed,
@@ -85,8 +95,10 @@ impl Life {
             }
         };
         self.record(event, data).await;
-        let lasted = Utc::now() - self.preview.created_at;
-        self.parts.metrics.session_ended(event, lasted.to_std().unwrap_or_default());
+        if self.preview.parked_until.is_none() {
+            let lasted = Utc::now() - self.preview.created_at;
+            self.parts.metrics.session_ended(event, lasted.to_std().unwrap_or_default());
+        }
         self.preview.stopped_at = Some(Utc::now());
         self.preview.status = status;
         self.preview.port = None;

@@ -58,6 +58,7 @@ impl Collector for Gauges {
         let Some(parts) = self.0.0.upgrade() else { return Ok(()) };
         let live = parts.registry.previews();
         instances(&mut encoder, &live)?;
+        waiting(&mut encoder, &parts, &live)?;
         let rows = rows(&parts, &live);
         previews::encode(&mut encoder, &rows)?;
         traffic::encode(&mut encoder, &parts, &rows)?;
@@ -79,13 +80,22 @@ fn rows(parts: &Parts, live: &[Preview]) -> Vec<Row> {
 
 fn instances(encoder: &mut DescriptorEncoder<'_>, live: &[Preview]) -> Encoded {
     let mut counts = BTreeMap::<(&str, &str), i64>::new();
-    for preview in live {
+    for preview in live.iter().filter(|preview| preview.parked_until.is_none()) {
         *counts.entry((preview.status.as_str(), preview.user_tier.as_str())).or_default() += 1;
     }
     let series = counts
         .into_iter()
         .map(|((status, tier), count)| ([("status", status), ("tier", tier)], ConstGauge::new(count)));
     family(encoder, "preview_instances_total", "Live previews by status and tier", MetricType::Gauge, series)
+}
+
+/// What is made ahead of its launch, and what waits for its turn to start.
+fn waiting(encoder: &mut DescriptorEncoder<'_>, parts: &Parts, live: &[Preview]) -> Encoded {
+    let is_parked = |preview: &&Preview| preview.parked_until.is_some();
+    let parked = ConstGauge::new(live.iter().filter(is_parked).count() as u64);
+    single(encoder, "preview_parked", "Previews made ahead of a launch that is still to come", &parked)?;
+    let starts = ConstGauge::new(parts.starts.waiting() as u64);
+    single(encoder, "preview_starts_waiting", "Containers that wait for their turn to start", &starts)
 }
 
 /// A family and its series.
