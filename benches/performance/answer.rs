@@ -13,6 +13,15 @@ const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Asks for `/` until the answer is 200, and checks that its body names the generation.
 pub async fn first_ok(address: SocketAddr, generation: &str) -> anyhow::Result<Instant> {
+    first_ok_every(EVERY, address, generation).await
+}
+
+/// The same, asking less often: fifty who ask every two milliseconds are a load of their own.
+pub async fn first_ok_every(
+    every: Duration,
+    address: SocketAddr,
+    generation: &str,
+) -> anyhow::Result<Instant> {
     let client = Client::new(address);
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -30,7 +39,7 @@ pub async fn first_ok(address: SocketAddr, generation: &str) -> anyhow::Result<I
         if Instant::now() > deadline {
             bail!("no 200 from {address} within {} s", PATIENCE.as_secs());
         }
-        tokio::time::sleep(EVERY).await;
+        tokio::time::sleep(every).await;
     }
 }
 

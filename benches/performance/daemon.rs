@@ -114,6 +114,33 @@ impl Daemon {
         Ok(url.trim_start_matches("http://").parse()?)
     }
 
+    /// Returns when a preview of the generation waits for its launch.
+    pub async fn is_prewarmed(&self, generation: &str) -> anyhow::Result<()> {
+        let path = format!("/api/v2/generations/{generation}");
+        until("a preview is ready ahead of its launch", async || {
+            let answer = accepted(self.client.get(&path).await, "reading a generation")?;
+            Ok((answer["prewarmed"] == "ready").then_some(()))
+        })
+        .await
+    }
+
+    pub async fn status(&self, generation: &str) -> anyhow::Result<Value> {
+        let path = format!("/api/v2/generations/{generation}/preview/status");
+        accepted(self.client.get(&path).await, "asking for the status")
+    }
+
+    /// How many previews a page of at most `limit` has.
+    pub async fn list(&self, limit: usize) -> anyhow::Result<usize> {
+        let path = format!("/api/v2/previews?limit={limit}");
+        let answer = accepted(self.client.get(&path).await, "listing previews")?;
+        Ok(answer["previews"].as_array().context("no previews")?.len())
+    }
+
+    /// Returns when the preview has this status.
+    pub async fn is_now(&self, generation: &str, word: &str) -> anyhow::Result<()> {
+        until(word, async || Ok((self.status(generation).await?["status"] == word).then_some(()))).await
+    }
+
     /// Stops the preview and returns when nothing of it is left.
     pub async fn stop(&self, generation: &str) -> anyhow::Result<()> {
         let path = format!("/api/v2/generations/{generation}/preview");

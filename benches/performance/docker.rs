@@ -27,7 +27,11 @@ impl Baseline {
     /// `docker run -d`, published on a free port of this host; returns once the command was given,
     /// not when it has ended.
     pub fn run(&self, image: &str, container_port: u16) -> anyhow::Result<Running> {
-        let port = free_port()?;
+        self.run_at(free_port()?, image, container_port)
+    }
+
+    /// The same on a port that the caller found free.
+    pub fn run_at(&self, port: u16, image: &str, container_port: u16) -> anyhow::Result<Running> {
         let mut command = Command::new("docker");
         command.args([
             "run",
@@ -176,6 +180,14 @@ fn limits() -> Vec<String> {
 pub fn free_port() -> anyhow::Result<u16> {
     let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
     (14_001..15_000).find(is_free).context("no free port from 14001 to 14999")
+}
+
+/// So many different ones.
+pub fn free_ports(count: usize) -> anyhow::Result<Vec<u16>> {
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    let ports: Vec<u16> = (14_001..15_000).filter(is_free).take(count).collect();
+    anyhow::ensure!(ports.len() == count, "only {} free ports from 14001 to 14999", ports.len());
+    Ok(ports)
 }
 
 /// The address of a container in its one network.

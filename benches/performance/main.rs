@@ -17,6 +17,7 @@
 
 mod answer;
 mod apps;
+mod burst;
 mod daemon;
 mod docker;
 mod endpoints;
@@ -26,12 +27,15 @@ mod http;
 mod launch_cached;
 mod launch_cold;
 mod launch_postgres;
+mod launch_prewarmed;
 mod logs;
 mod nginx;
 mod proxy;
 mod rebuild;
+mod scale;
 mod scrape;
 mod table;
+mod wake;
 mod wrk;
 
 use std::process::ExitCode;
@@ -39,11 +43,15 @@ use std::process::ExitCode;
 use table::Line;
 
 /// The rows, in the order they are measured.
-const ROWS: [&str; 10] = [
+const ROWS: [&str; 14] = [
     "launch-cached",
+    "launch-prewarmed",
     "launch-cold",
     "launch-postgres",
     "rebuild",
+    "wake",
+    "burst",
+    "scale",
     "proxy",
     "scrape",
     "endpoints",
@@ -92,9 +100,13 @@ async fn measure(rows: &[&str]) -> ExitCode {
 async fn one(row: &str) -> anyhow::Result<Vec<Line>> {
     match row {
         "launch-cached" => launch_cached::measure().await,
+        "launch-prewarmed" => launch_prewarmed::measure().await,
         "launch-cold" => launch_cold::measure().await,
         "launch-postgres" => launch_postgres::measure().await,
         "rebuild" => rebuild::measure().await,
+        "wake" => wake::measure().await,
+        "burst" => burst::measure().await,
+        "scale" => scale::measure().await,
         "proxy" => proxy::measure().await,
         "scrape" => scrape::measure().await,
         "endpoints" => endpoints::measure(),

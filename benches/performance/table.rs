@@ -23,6 +23,8 @@ pub enum Goal {
     AtLeast(f64),
     /// At most this long; there is no baseline.
     Within { took: Duration, limit: Duration },
+    /// At most so much of something that is no time.
+    Below { is: f64, limit: f64, unit: &'static str },
 }
 
 pub fn head() -> String {
@@ -43,6 +45,7 @@ impl Goal {
             (Self::AtMost(limit), Some(ratio)) => ratio <= limit,
             (Self::AtLeast(limit), Some(ratio)) => ratio >= limit,
             (Self::Within { took, limit }, _) => took <= limit,
+            (Self::Below { is, limit, .. }, _) => is <= limit,
             (_, None) => false,
         }
     }
@@ -54,6 +57,7 @@ impl fmt::Display for Goal {
             Self::AtMost(limit) => write!(f, "≤ {limit}×"),
             Self::AtLeast(limit) => write!(f, "≥ {limit}×"),
             Self::Within { limit, .. } => write!(f, "≤ {}", duration(*limit)),
+            Self::Below { limit, unit, .. } => write!(f, "≤ {limit} {unit}"),
         }
     }
 }
