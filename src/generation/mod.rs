@@ -43,9 +43,11 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-/// Begins the id of every build cache of our recipes, which all apps share; an own Dockerfile may
-/// not name a cache with it.
+/// Begins the id of every build cache of our recipes; an own Dockerfile may not name a cache with it.
 const OUR_CACHES: &str = "previewd";
+
+/// Begins the id of every build cache of an own Dockerfile, until it is known whose that is.
+const OWNERS: &str = "{owner}/";
 
 pub use bases::{BaseImages, Resolved, Runtime};
 pub use context::{BuildInputs, CLASSIC_DOCKERFILE, DOCKERFILE, build_args, context};

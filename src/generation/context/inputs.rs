@@ -9,6 +9,7 @@ use crate::domain::Invalid;
 use crate::generation::plan::Plan;
 use crate::generation::quoting::{is_env_name, sh_word};
 use crate::generation::recipe::Recipe;
+use crate::generation::{OUR_CACHES, OWNERS};
 
 /// Settings of the host, not of the generation: they are no part of an image's tag.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +24,9 @@ pub struct BuildInputs {
     pub apt_mirror: Option<String>,
     /// Other variables for build steps, such as `HTTPS_PROXY`.
     pub env: BTreeMap<String, String>,
+    /// Whose the caches of build steps are, a word: what a stranger's package leaves in one is run
+    /// by whoever uses it next. Shared by all where it is empty.
+    pub caches_of: String,
 }
 
 const CA: &str = "/dev/shm/previewd-ca.crt";
@@ -53,6 +57,16 @@ impl BuildInputs {
             }
         }
         Ok(())
+    }
+
+    /// A Dockerfile whose caches are of one owner alone.
+    pub(super) fn scope_caches(&self, dockerfile: &str) -> String {
+        let ours = format!("id={OUR_CACHES}-");
+        let theirs = dockerfile.replace(OWNERS, &format!("{}/", self.caches_of));
+        match self.caches_of.is_empty() {
+            true => theirs,
+            false => theirs.replace(&ours, &format!("{ours}{}-", self.caches_of)),
+        }
     }
 
     /// The script steps source before they reach out. It leaves its files in `/dev/shm`, which is
@@ -148,6 +162,17 @@ pub fn build_args(plan: &Plan, inputs: &BuildInputs) -> BTreeMap<String, String>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn caches_of_a_build_are_of_its_owner() {
+        let inputs = BuildInputs { caches_of: "f00d".into(), ..BuildInputs::default() };
+        let text =
+            "RUN --mount=type=cache,id=previewd-uv,target=/a --mount=type=cache,target=/b,id={owner}/b x";
+        assert_eq!(
+            inputs.scope_caches(text),
+            "RUN --mount=type=cache,id=previewd-f00d-uv,target=/a --mount=type=cache,target=/b,id=f00d/b x"
+        );
+    }
 
     #[test]
     fn values_are_data_in_the_script() {

@@ -68,7 +68,8 @@ pub const CLASSIC_DOCKERFILE: &str = "Dockerfile.classic";
 pub fn context(plan: &Plan, files: &FileSet, inputs: &BuildInputs, out: impl Write) -> io::Result<()> {
     let mut entries = content(plan, files);
     let text = |text: String| Entry::File { content: text.into(), executable: false };
-    entries.insert(DOCKERFILE.to_owned(), text(dockerfile(plan, Dialect::BuildKit)));
+    let written = dockerfile(plan, Dialect::BuildKit);
+    entries.insert(DOCKERFILE.to_owned(), text(inputs.scope_caches(&written)));
     if !matches!(plan.recipe, Recipe::Dockerfile(_)) {
         let ca = inputs.ca_bundle.clone().unwrap_or_default();
         entries.insert(CLASSIC_DOCKERFILE.to_owned(), text(dockerfile(plan, Dialect::Classic)));

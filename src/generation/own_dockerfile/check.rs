@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::parse::{Instruction, parse, syntax_line};
-use crate::generation::OUR_CACHES;
 use crate::generation::bases::{BaseImages, Resolved};
 use crate::generation::error::PlanError;
 use crate::generation::plan::{Notes, Place, Source};
+use crate::generation::{OUR_CACHES, OWNERS};
 
 /// A Dockerfile that may be built.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -196,7 +196,7 @@ impl Check<'_> {
     /// The caches of our own recipes are shared by all apps: no Dockerfile of a stranger may name
     /// one, by its id or by the target an id defaults to. Nor by a variable, which is not known
     /// here; the type may be one too.
-    fn cache(&self, instruction: &Instruction, mount: &str) -> Result<(), PlanError> {
+    fn cache(&mut self, instruction: &Instruction, mount: &str) -> Result<(), PlanError> {
         let mut types = mount_options(mount, &["type"]);
         if !types.any(|r#type| r#type.eq_ignore_ascii_case("cache") || r#type.contains('$')) {
             return Ok(());
@@ -211,7 +211,21 @@ impl Check<'_> {
             let message = format!("ids and targets of caches that hold {OUR_CACHES:?} are not accepted");
             return Err(self.refuse(instruction, &message));
         }
-        Ok(())
+        self.scope_cache(instruction, mount)
+    }
+
+    /// What one owner's build steps leave in a cache is run by later ones, so it is for that owner
+    /// alone. Of ids given twice the engine takes the last.
+    fn scope_cache(&mut self, instruction: &Instruction, mount: &str) -> Result<(), PlanError> {
+        let named = |keys| mount_options(mount, keys).last();
+        let Some(id) = named(&["id"]).or_else(|| named(&["target", "dst", "destination"])) else {
+            return Ok(());
+        };
+        if id.starts_with(OWNERS) {
+            return Ok(());
+        }
+        let scoped = format!("{mount},id={OWNERS}{}", id.trim_start_matches('/'));
+        self.replace_part(instruction, mount, &scoped)
     }
 
     fn copied_from(&mut self, instruction: &Instruction, from: &str) -> Result<(), PlanError> {
@@ -226,15 +240,20 @@ impl Check<'_> {
             return Ok(());
         }
         let (old, new) = (format!("from={from}"), format!("from={image}"));
+        self.replace_part(instruction, &old, &new)
+    }
+
+    /// In the first line of the instruction that has it.
+    fn replace_part(&mut self, instruction: &Instruction, old: &str, new: &str) -> Result<(), PlanError> {
         let at = (instruction.line..=instruction.last_line)
-            .find(|line| self.lines.get(line - 1).is_some_and(|text| text.contains(&old)));
+            .find(|line| self.lines.get(line - 1).is_some_and(|text| text.contains(old)));
         match at {
             Some(line) => {
-                self.lines[line - 1] = self.lines[line - 1].replacen(&old, &new, 1);
+                self.lines[line - 1] = self.lines[line - 1].replacen(old, new, 1);
                 self.changed = true;
                 Ok(())
             }
-            None => Err(self.refuse(instruction, "the image's name may not be split over lines")),
+            None => Err(self.refuse(instruction, "names of images and mounts may not be split over lines")),
         }
     }
 
@@ -447,6 +466,25 @@ mod tests {
         {
             assert!(run(theirs).is_ok(), "{theirs}");
         }
+    }
+
+    #[test]
+    fn caches_are_of_one_owner() {
+        let run = |mount: &str| {
+            let text = format!("FROM previewd/python:3.11\nRUN --mount={mount} true type=cache\n");
+            checked(&text).expect("allowed").text.lines().nth(1).expect("a line").to_owned()
+        };
+        for (theirs, id) in [
+            ("type=cache,target=/root/.cache/pip", "root/.cache/pip"),
+            ("type=cache,id=pip,target=/x", "pip"),
+            ("type=cache,id=a,id=b,dst=/x", "b"),
+            ("type=cache,id={owner}/x,id=other,target=/x", "other"),
+        ] {
+            assert_eq!(run(theirs), format!("RUN --mount={theirs},id={{owner}}/{id} true type=cache"));
+        }
+        assert_eq!(run("type=tmpfs,target=/x"), "RUN --mount=type=tmpfs,target=/x true type=cache");
+        let split = "FROM previewd/python:3.11\nRUN --mount=type=cache,tar\\\nget=/x true\n";
+        assert!(checked(split).is_err(), "what cannot be given to its owner is refused");
     }
 
     proptest! {

@@ -17,6 +17,7 @@ fn inputs() -> BuildInputs {
         npm_registry: Some("https://npm.example/".into()),
         apt_mirror: Some("http://mirror.example/debian".into()),
         env: BTreeMap::from([("HTTPS_PROXY".to_owned(), "http://proxy.example:1".to_owned())]),
+        caches_of: String::new(),
     }
 }
 

@@ -253,12 +253,19 @@ impl Inner {
 }
 
 impl Inner {
+    /// What this host gives to build steps, with the caches of this owner.
+    fn inputs(&self, generation: &Generation) -> BuildInputs {
+        let mut caches_of = crate::orchestrator::token::hash(generation.owner.as_str());
+        caches_of.truncate(16);
+        BuildInputs { caches_of, ..self.config.inputs.clone() }
+    }
+
     fn request(&self, generation: &Arc<Generation>, recipe: &Arc<Recipe>) -> BuildRequest {
         let plan = &recipe.plan;
         let has_classic = plan.language != Language::Docker;
         BuildRequest {
             tag: recipe.tag.clone(),
-            context: context(generation, recipe, self.config.inputs.clone()),
+            context: context(generation, recipe, self.inputs(generation)),
             dockerfile: generation::DOCKERFILE.to_owned(),
             classic_dockerfile: has_classic.then(|| generation::CLASSIC_DOCKERFILE.to_owned()),
             build_args: generation::build_args(plan, &self.config.inputs),
