@@ -240,4 +240,22 @@ mod tests {
         assert_eq!(show("Content-Length: 3\r\n\r\nab"), (Progress::Body, 1));
         assert_eq!(show("c"), (Progress::Idle, 1));
     }
+
+    proptest::proptest! {
+        /// However the bytes are cut into reads, the verdict and the place are the same, and nothing but
+        /// header lines of a length is ever touched.
+        #[test]
+        fn cuts_between_reads_mean_nothing(
+            wire in "(GET / HTTP/1.1\r\n|Content-Length: |Transfer-Encoding: chunked|\r\n|\n|5|0|ffffffffffffffff|a|:| |X: y\r\n){0,40}",
+            cut in 1..64_usize,
+        ) {
+            let follow = |size: usize| {
+                let mut framing = Framing::new();
+                let mut bytes = wire.as_bytes().to_vec();
+                bytes.chunks_mut(size).for_each(|read| framing.inspect(read));
+                (bytes != wire.as_bytes(), framing.heads(), framing.progress())
+            };
+            proptest::prop_assert_eq!(follow(cut), follow(wire.len().max(1)));
+        }
+    }
 }

@@ -217,4 +217,44 @@ mod tests {
         assert!(bomb.len() < 10_000, "{}", bomb.len());
         assert!(matches!(unpack(&bomb, 1_000_000), Err(ApiError::TooLarge { limit: 1_000_000 })));
     }
+
+    /// A tar, a tar.gz and a zip of one good file.
+    fn good() -> Vec<Vec<u8>> {
+        let tar =
+            tar_of(&[("a/b.txt", tar::EntryType::Regular, b"hello"), ("c", tar::EntryType::Directory, b"")]);
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&tar).expect("written");
+        let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        zip.start_file("x.sh", zip::write::SimpleFileOptions::default()).expect("started");
+        zip.write_all(b"echo").expect("written");
+        vec![tar, gzip.finish().expect("gzip"), zip.finish().expect("finished").into_inner()]
+    }
+
+    proptest::proptest! {
+        /// Whatever becomes of an archive on its way, it is files within the limit or a refusal.
+        #[test]
+        fn no_archive_breaks_it(
+            which in 0..3_usize,
+            changes in proptest::collection::vec((proptest::prelude::any::<u16>(), proptest::prelude::any::<u8>()), 0..12),
+            cut in proptest::option::of(proptest::prelude::any::<u16>()),
+            more in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..600),
+        ) {
+            let mut bytes = good().swap_remove(which);
+            for (at, byte) in changes {
+                let at = usize::from(at) % bytes.len();
+                bytes[at] = byte;
+            }
+            if let Some(cut) = cut {
+                bytes.truncate(usize::from(cut) % (bytes.len() + 1));
+            }
+            bytes.extend(more);
+            if let Ok(files) = unpack(&bytes, 1000) {
+                let total: usize = files.iter().map(|(_, file)| file.content.len()).sum();
+                proptest::prop_assert!(total <= 1000);
+                for (path, _) in files.iter() {
+                    proptest::prop_assert!(FilePath::parse(path.as_str()).is_ok(), "{path:?}");
+                }
+            }
+        }
+    }
 }
