@@ -1,6 +1,6 @@
 # The targets are scripts of infra/, so that each can be read and run by itself.
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test lint bench
+.PHONY: help demo setup test lint bench isolation soak hostile fuzz
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -16,6 +16,18 @@ test: setup lint ## Every check and every test, engine ones included
 
 lint: ## Formatting, clippy, documentation
 	@infra/lint.sh
+
+isolation: ## What a hostile app can do on this host: a report
+	@infra/isolation.sh
+
+hostile: ## Every operation of the API, asked in every wrong way (schemathesis)
+	@infra/hostile.sh
+
+fuzz: ## Everything that reads what strangers wrote, with many more cases than in the tests
+	@infra/fuzz.sh
+
+soak: setup ## The daemon killed at every point, twenty times each
+	@infra/soak.sh
 
 bench: setup ## Performance beside its baselines, all rows or one: make bench ROW=launch
 	@infra/with-engine.sh cargo bench --locked --bench performance -- $(ROW)
