@@ -21,3 +21,4 @@ pub mod generation;
 pub mod store;
 
 pub mod domain;
+pub mod faults;

@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 /// Each module and those it may import, from the ground up. `main.rs` is the module `main`.
 const LAYERS: &[(&str, &[&str])] = &[
     ("domain", &[]),
+    // Of tests, and nothing in any other build.
+    ("faults", &[]),
     ("generation", &["domain"]),
-    ("engine", &["domain"]),
-    ("store", &["domain"]),
+    ("engine", &["domain", "faults"]),
+    ("store", &["domain", "faults"]),
     ("databases", &["domain", "engine", "store"]),
     ("streams", &["domain", "engine", "store"]),
     ("ingress", &["domain", "engine", "store"]),

@@ -14,9 +14,9 @@ use std::time::Duration;
 
 pub use reader::{ConfigError, Effective, Origin};
 
-use crate::domain::{InstanceId, ResourceLimits, TierTable};
+use crate::domain::{Egress, InstanceId, ResourceLimits, TierTable};
 use crate::generation::{BaseImages, BuildInputs};
-use crate::orchestrator::{AddressPool, Dial, ImagesConfig, NetworksConfig};
+use crate::orchestrator::{AddressPool, Dial, EgressConfig, ImagesConfig, NetworksConfig};
 use crate::streams::samples;
 use crate::{api, engine, ingress, orchestrator, store, streams};
 use parse::{duration_s, flag, in_range, optional, origins, tier, word};
@@ -258,6 +258,12 @@ fn read_orchestrator(r: &mut Reader, domain: Option<String>) -> Option<orchestra
     let networks = read_networks(r);
     let images = read_images(r);
     let databases = databases::read(r, images.as_ref());
+    let egress = r.take(
+        "PREVIEW_EGRESS",
+        "open",
+        "open, none, or public addresses, blocks and host names with commas",
+        |text| Egress::parse(text).ok(),
+    );
     Some(orchestrator::Config {
         tiers: tiers?,
         max_per_user: u32::try_from(per_user?).ok()?,
@@ -274,6 +280,11 @@ fn read_orchestrator(r: &mut Reader, domain: Option<String>) -> Option<orchestra
         dial: dial?,
         parked: parked?,
         memory: memory?,
+        egress: EgressConfig {
+            allowed: egress?,
+            pool: networks.as_ref()?.pool,
+            database: databases.as_ref()?.external_address(),
+        },
         networks: networks?,
         images: images?,
         databases: databases?,

@@ -1,9 +1,11 @@
 //! What databases previews may have, and how much of the host they may use.
 
 use std::fmt;
+use std::str::FromStr as _;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use sqlx::postgres::PgConnectOptions;
 
 use super::DatabaseError;
 use crate::domain::{DatabaseMode, DatabaseType, Invalid};
@@ -77,6 +79,13 @@ impl Config {
     /// Those that are safe to have and that apps ask for.
     pub const EXTENSIONS: &str = "btree_gin,btree_gist,citext,cube,dict_int,fuzzystrmatch,hstore,intarray,\
         isn,ltree,pg_trgm,pgcrypto,seg,tablefunc,unaccent,uuid-ossp";
+
+    /// Where the server is that is not ours, when there is one: its host and port.
+    pub fn external_address(&self) -> Option<(String, u16)> {
+        let url = self.postgresql_url.as_deref().filter(|_| self.mode == DatabaseMode::External)?;
+        let options = PgConnectOptions::from_str(url).ok()?;
+        Some((options.get_host().to_owned(), options.get_port()))
+    }
 
     /// The mode and version of what is asked for.
     pub(super) fn offer(

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{GenerationId, Invalid, bounded};
+use super::{Egress, GenerationId, Invalid, bounded};
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -61,6 +61,11 @@ pub struct Metadata {
     pub docker_image_name: Option<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "bounded::map")]
     pub environment: BTreeMap<String, String>,
+    /// Where the app may connect to, at most what the installation allows: `open`, `none`, or a
+    /// list of public addresses, blocks and host names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub egress: Option<Egress>,
     /// Names of environment variables whose values are secret.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "bounded::list")]
     pub secrets: Vec<String>,
@@ -338,6 +343,29 @@ mod tests {
         }
         for bad in ["", "App", "a//b", "a:b:c", "a/", "host:x/a", "a:-t", "a b", "../a"] {
             assert!(!is_image_name(bad), "{bad}");
+        }
+    }
+
+    proptest::proptest! {
+        /// What passes can be nothing but data where it is used: no line break, no shell syntax in what
+        /// becomes an argv, no NUL anywhere.
+        #[test]
+        fn what_passes_is_only_data(
+            field in proptest::sample::select(vec![
+                "projectId", "name", "language", "framework", "entryPoint", "pythonVersion", "nodeVersion", "dbVersion",
+                "migrationCommand", "seedCommand", "healthCheckEndpoint", "generatedDockerfile", "dockerImageName", "egress",
+            ]),
+            text in "(a|/|\\.\\./|\n|\r|\u{0}|;|\\$\\(id\\)|`|RUN id|# syntax=x|\"|'| |é|3|-|:|\u{2028}){0,12}",
+        ) {
+            let value = serde_json::json!({ field: text });
+            let Ok(metadata) = serde_json::from_value::<Metadata>(value) else { return Ok(()) };
+            if metadata.validate().is_ok() {
+                proptest::prop_assert!(!text.contains('\0'), "{field}");
+                let is_lines = field == "generatedDockerfile";
+                proptest::prop_assert!(is_lines || !text.contains(['\n', '\r']), "{field}: {text:?}");
+                let is_argv = ["entryPoint", "migrationCommand", "seedCommand"].contains(&field);
+                proptest::prop_assert!(!is_argv || !text.contains([';', '`', '$']), "{field}: {text:?}");
+            }
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Plain types and pure rules. No I/O, and nothing of ours is imported from here.
 
+mod block;
 mod bounded;
 mod database;
+mod egress;
 mod event;
 mod failure;
 mod generation;
@@ -17,7 +19,9 @@ mod preview;
 mod progress;
 mod sample;
 
+pub use block::Block;
 pub use database::{DatabaseMode, DatabaseRecord, MigrationStatus};
+pub use egress::{CLOSED, Egress, Target};
 pub use event::{Event, EventType};
 pub use failure::{Failure, Stage};
 pub use generation::{ContentHash, FilePath, FileSet, Generation, SourceFile};

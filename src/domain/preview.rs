@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{DatabaseType, Failure, GenerationId, PreviewId, ResourceLimits, UserId, UserTier};
+use super::{DatabaseType, Egress, Failure, GenerationId, PreviewId, ResourceLimits, UserId, UserTier};
 
 /// ```text
 /// launching ──► running ──► healthy ◄──► degraded ◄──► unhealthy
@@ -102,6 +102,8 @@ pub struct Preview {
     /// Where the app listens inside its container.
     pub container_port: u16,
     pub limits: ResourceLimits,
+    /// Where it may connect to.
+    pub egress: Egress,
     /// How long it may take from a started container to the first answer, seconds.
     pub startup_timeout_s: u32,
     pub environment: BTreeMap<String, String>,

@@ -26,6 +26,15 @@ impl Storage {
         Self { folders: folders.map(PathBuf::from).collect() }
     }
 
+    /// Bytes that are left on its disks: the least of them.
+    pub fn free(&self) -> Option<u64> {
+        let free = |folder: &PathBuf| {
+            let stat = rustix::fs::statvfs(folder).ok()?;
+            Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+        };
+        self.folders.iter().filter_map(free).min()
+    }
+
     /// Bytes the host's disk holds for it. `None` where its folders cannot be read: the engine
     /// is on another host, or this process is not root. Blocks for as long as the disk takes.
     pub fn measure(&self) -> Option<u64> {

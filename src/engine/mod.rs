@@ -15,6 +15,7 @@ mod containers;
 mod disk;
 mod error;
 mod events;
+mod firewall;
 mod images;
 mod info;
 mod logs;
@@ -34,6 +35,7 @@ use bollard::Docker;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::domain::InstanceId;
+use crate::faults::{self, Side};
 
 pub use attach::Output;
 pub use build::{BuildContext, BuildError, BuildRequest, Builder};
@@ -43,6 +45,9 @@ pub use container_state::{ContainerState, ContainerStatus, OwnedContainer};
 pub use disk::Storage;
 pub use error::EngineError;
 pub use events::{EngineEvent, EventKind};
+pub use firewall::{
+    Firewall, FirewallError, Policy as FirewallPolicy, Rules as FirewallRules, Standing as FirewallStanding,
+};
 pub use images::OwnedImage;
 pub use info::EngineInfo;
 pub use logs::{EngineLogLine, LogStream, LogsFrom};
@@ -150,11 +155,14 @@ impl Engine {
     where
         F: Future<Output = Result<T, bollard::errors::Error>> + 'a,
     {
+        faults::pass(call, Side::Before);
         let answer = run(&self.0.docker);
-        match tokio::time::timeout(deadline, answer).await {
+        let answer = match tokio::time::timeout(deadline, answer).await {
             Ok(answer) => answer.map_err(|error| EngineError::from_bollard(call, error)),
             Err(_) => Err(EngineError::Timeout { call, after: deadline }),
-        }
+        };
+        faults::pass(call, Side::After);
+        answer
     }
 }
 

@@ -145,6 +145,12 @@ impl Engine {
         }
     }
 
+    /// Whether there is one of ours with that name or id.
+    pub async fn has_network(&self, id_or_name: &str) -> Result<bool, EngineError> {
+        let found = self.inspect_network(id_or_name).await?;
+        Ok(found.is_some_and(|network| belongs_to(network.labels.as_ref(), self.instance())))
+    }
+
     pub async fn owned_networks(&self) -> Result<Vec<OwnedNetwork>, EngineError> {
         let filters = instance_filter(self.instance());
         let options = ListNetworksOptionsBuilder::default().filters(&filters).build();

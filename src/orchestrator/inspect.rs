@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::Orchestrator;
-use crate::domain::{GenerationId, MetricPoint, Preview, PreviewId, Sample};
+use crate::domain::{Egress, GenerationId, MetricPoint, Preview, PreviewId, Sample};
 use crate::engine::EngineInfo;
 use crate::store::StoreError;
 use crate::streams::samples::{Recent, SourceCounts};
@@ -16,11 +16,19 @@ pub struct Readiness {
     pub store: Option<String>,
     /// Base images that are not on the host.
     pub base_images: Option<String>,
+    /// What previews may reach is not restricted, and why. Stands in the way of launches only
+    /// where `PREVIEW_EGRESS` is not `open`.
+    pub egress: Option<String>,
+    #[serde(skip)]
+    needs_egress: bool,
 }
 
 impl Readiness {
     pub const fn is_ready(&self) -> bool {
-        self.engine.is_none() && self.store.is_none() && self.base_images.is_none()
+        self.engine.is_none()
+            && self.store.is_none()
+            && self.base_images.is_none()
+            && !(self.needs_egress && self.egress.is_some())
     }
 }
 
@@ -82,6 +90,7 @@ impl Orchestrator {
             }
         }
         let base_images = (!missing.is_empty()).then(|| format!("not on this host: {}", missing.join(", ")));
-        Readiness { engine, store, base_images }
+        let needs_egress = *self.parts.egress.allowed() != Egress::Open;
+        Readiness { engine, store, base_images, egress: self.parts.egress.trouble(), needs_egress }
     }
 }

@@ -15,8 +15,8 @@ use super::registry::Entry;
 use super::served::Earlier;
 use super::{Orchestrator, Parts};
 use crate::domain::{
-    DatabaseRecord, DatabaseType, Event, EventType, Generation, HealthStatus, Invalid, Preview, PreviewId,
-    ResourceTier, Status, UserId, UserTier,
+    DatabaseRecord, DatabaseType, Egress, Event, EventType, Generation, HealthStatus, Invalid, Preview,
+    PreviewId, ResourceTier, Status, UserId, UserTier,
 };
 use crate::ingress::{IngressError, Upstream};
 use crate::store::{Insert, StoreError};
@@ -31,6 +31,8 @@ pub struct Launch {
     pub environment: BTreeMap<String, String>,
     /// The kind of database; what the metadata names, or the code expects, when absent.
     pub database: Option<DatabaseType>,
+    /// Where it may connect to; as its metadata or the installation says when absent.
+    pub egress: Option<Egress>,
     /// Whether its migrations and seeds are run.
     pub migrate: bool,
     /// From a started container to its first answer; the setting when absent.
@@ -89,7 +91,7 @@ impl Orchestrator {
             return Ok(found);
         }
         let recipe = parts.recipe_for(generation).await?;
-        let mut preview = parts.new_preview(generation, &recipe, &launch);
+        let mut preview = parts.new_preview(generation, &recipe, &launch)?;
         let database = parts.database_for(&mut preview, generation, &recipe, &launch)?;
         // One that waits for this launch has its memory already.
         if self.parked(&generation.id, &launch.user).is_none() {
@@ -181,7 +183,13 @@ impl Parts {
         }
     }
 
-    pub(super) fn new_preview(&self, generation: &Generation, recipe: &Recipe, launch: &Launch) -> Preview {
+    /// Refused where it asks for more egress than there is.
+    pub(super) fn new_preview(
+        &self,
+        generation: &Generation,
+        recipe: &Recipe,
+        launch: &Launch,
+    ) -> Result<Preview, Invalid> {
         // As the store keeps times: a row that is read back says the same moment.
         let (id, now) = (PreviewId::new(), Utc::now().trunc_subsecs(3));
         let metadata = &generation.metadata;
@@ -190,7 +198,8 @@ impl Parts {
         let startup = launch.startup_timeout.unwrap_or(self.config.startup_timeout);
         let interval = metadata.health_check_interval.map(u64::from);
         let token = self.tokens.token(id, 1);
-        Preview {
+        let egress = self.egress.allowed().narrowed([&metadata.egress, &launch.egress])?;
+        Ok(Preview {
             id,
             generation_id: generation.id.clone(),
             project_id: launch.project_id.clone().or_else(|| metadata.project_id.clone()),
@@ -214,6 +223,7 @@ impl Parts {
             network: None,
             container_port: recipe.plan.port,
             limits: self.config.tiers.grant(launch.user_tier, launch.resource_tier),
+            egress,
             startup_timeout_s: u32::try_from(startup.as_secs()).unwrap_or(u32::MAX),
             environment,
             database: DatabaseType::None,
@@ -231,7 +241,7 @@ impl Parts {
             request_count: 0,
             error_count: 0,
             avg_response_time: 0.0,
-        }
+        })
     }
 
     /// The row is there, so a crash from here on is work for the next start.

@@ -37,6 +37,8 @@ pub enum ErrorType {
     /// A preview token that is not the present one.
     TokenValidation,
     OutOfMemory,
+    /// It wrote more than it may.
+    Storage,
 }
 
 /// A cheap handle on the counters.
@@ -215,7 +217,7 @@ impl Drop for OpenStream {
 }
 
 impl ErrorType {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Plan,
         Self::Build,
         Self::Engine,
@@ -226,6 +228,7 @@ impl ErrorType {
         Self::HealthCheck,
         Self::TokenValidation,
         Self::OutOfMemory,
+        Self::Storage,
     ];
 
     /// The `type` label.
@@ -241,6 +244,7 @@ impl ErrorType {
             Self::HealthCheck => "health_check",
             Self::TokenValidation => "token_validation",
             Self::OutOfMemory => "out_of_memory",
+            Self::Storage => "storage",
         }
     }
 }

@@ -9,6 +9,7 @@ mod builds;
 mod compare;
 mod databases;
 mod driver;
+mod egress;
 mod gauges;
 mod health;
 mod images;
@@ -31,6 +32,7 @@ mod server_log;
 mod setup;
 mod start;
 mod starts;
+mod storage;
 mod subnets;
 mod token;
 mod visitors;
@@ -46,6 +48,7 @@ pub use crate::databases::{
 };
 pub use asks::AskError;
 pub use builds::BuildJob;
+pub use egress::{Config as EgressConfig, EgressError};
 pub use health::memory as memory_health;
 pub use images::{
     Booking, BuildFollower, BuildLog, BuiltImage, Config as ImagesConfig, ImageError, Images, Landing,
@@ -74,6 +77,7 @@ use crate::store::Store;
 use crate::streams::LogHub;
 use crate::streams::samples::Samples;
 use builds::Jobs;
+use egress::Egress;
 use networks::Networks;
 use outlines::Outlines;
 use reach::Reach;
@@ -116,6 +120,7 @@ pub struct Config {
     pub parked: ParkedConfig,
     pub memory: MemoryConfig,
     pub networks: NetworksConfig,
+    pub egress: EgressConfig,
     pub images: ImagesConfig,
     pub databases: DatabasesConfig,
     /// How often the engine's inventory is compared with the store.
@@ -144,6 +149,7 @@ struct Parts {
     builds: Jobs,
     networks: Networks,
     starts: Starts,
+    egress: Egress,
     databases: Databases,
     registry: Registry,
     /// Held by the launch that is between its row and its driver.
@@ -178,8 +184,14 @@ impl Orchestrator {
         let tasks = TaskTracker::new();
         let Needs { instance, config, store, engine, ingress, logs, samples, tokens, seal, metrics } = needs;
         let images = Images::new(engine.clone(), config.images.clone(), tasks.clone());
-        let networks =
-            Networks::new(engine.clone(), instance.clone(), config.networks.clone(), tasks.clone());
+        let egress = Egress::new(&instance, config.egress.clone());
+        let networks = Networks::new(
+            engine.clone(),
+            instance.clone(),
+            config.networks.clone(),
+            egress.clone(),
+            tasks.clone(),
+        );
         let reach = Arc::new(Reach::new(config.dial));
         let databases = Databases::new(DatabaseNeeds {
             engine: engine.clone(),
@@ -201,6 +213,7 @@ impl Orchestrator {
             builds: Jobs::default(),
             networks,
             starts: Starts::new(),
+            egress,
             databases,
             registry: Registry::default(),
             launch_turn: tokio::sync::Mutex::default(),
@@ -247,6 +260,7 @@ impl Orchestrator {
         if tokio::time::timeout(SPARE_PATIENCE, self.parts.networks.close()).await.is_err() {
             tracing::warn!("some spare networks stay behind");
         }
+        self.parts.egress.close().await;
     }
 }
 

@@ -10,8 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
-use super::subnets::{AddressPool, Block};
-use crate::domain::InstanceId;
+use super::egress::{Egress, EgressError};
+use super::retry::retry;
+use super::subnets::AddressPool;
+use crate::domain::{Block, InstanceId};
 use crate::engine::{Engine, EngineError, Kind, NetworkSpec, Ownership};
 
 /// Where previews' networks come from.
@@ -29,6 +31,8 @@ pub enum NetworkError {
     PoolEmpty { pool: AddressPool, capacity: usize },
     #[error(transparent)]
     Engine(#[from] EngineError),
+    #[error(transparent)]
+    Egress(#[from] EgressError),
 }
 
 /// A cheap handle.
@@ -41,6 +45,7 @@ struct Inner {
     engine: Engine,
     instance: InstanceId,
     config: Config,
+    egress: Egress,
     held: Mutex<Held>,
     tasks: TaskTracker,
     /// Whether [`Networks::adopt`] has been done.
@@ -63,11 +68,18 @@ struct Held {
 }
 
 impl Networks {
-    pub fn new(engine: Engine, instance: InstanceId, config: Config, tasks: TaskTracker) -> Self {
+    pub fn new(
+        engine: Engine,
+        instance: InstanceId,
+        config: Config,
+        egress: Egress,
+        tasks: TaskTracker,
+    ) -> Self {
         let inner = Inner {
             engine,
             instance,
             config,
+            egress,
             held: Mutex::default(),
             tasks,
             adopted: watch::Sender::new(false),
@@ -106,7 +118,7 @@ impl Networks {
 
     /// Learns what an earlier run left: networks of live previews are theirs, others become
     /// spares or go. Leases wait for it; see also [`Networks::known_again`].
-    pub async fn adopt(&self, in_use: &[String]) -> Result<(), EngineError> {
+    pub async fn adopt(&self, in_use: &[String]) -> Result<(), NetworkError> {
         let owned = self.inner.engine.owned_networks().await?;
         let mut idle = Vec::new();
         {
@@ -120,6 +132,9 @@ impl Networks {
                 }
             }
         }
+        let known: Vec<_> =
+            self.inner.held().ours.iter().map(|(name, block)| (name.clone(), *block)).collect();
+        self.inner.egress.cover(&known).await?;
         for name in idle {
             self.give_back(&name).await?;
         }
@@ -147,6 +162,17 @@ impl Networks {
                 tracing::warn!(%error, network = name, "a spare network stays behind; the next start takes it up");
             }
         }
+    }
+
+    /// Whether the engine still has it: somebody may have removed it by hand.
+    pub async fn is_there(&self, name: &str) -> Result<bool, EngineError> {
+        self.inner.engine.has_network(name).await
+    }
+
+    /// One that somebody removed from the engine is nobody's any more.
+    pub async fn forget(&self, name: &str) {
+        self.inner.egress.uncover(name).await;
+        self.inner.held().ours.remove(name);
     }
 
     /// Names of all networks that exist for a reason: leased, spare, or being made.
@@ -221,8 +247,16 @@ impl Inner {
                 peers: true,
                 ownership: Ownership::of(self.instance.clone(), Kind::Network),
             };
-            match self.engine.create_network(&spec).await {
-                Ok(_id) => return Ok(name),
+            // One whose answer was lost is found by its name.
+            match retry(|| self.engine.create_network(&spec)).await {
+                // What cannot be covered is no network to give away.
+                Ok(_id) => match self.egress.cover(&[(name.clone(), block)]).await {
+                    Ok(()) => return Ok(name),
+                    Err(error) => {
+                        self.remove(&name).await?;
+                        return Err(error.into());
+                    }
+                },
                 Err(EngineError::SubnetTaken { .. }) => {
                     let others = self.engine.all_subnets().await?;
                     let mut held = self.held();
@@ -249,6 +283,7 @@ impl Inner {
     }
 
     async fn remove(&self, name: &str) -> Result<(), EngineError> {
+        self.egress.uncover(name).await;
         self.engine.remove_network(name).await?;
         self.held().ours.remove(name);
         Ok(())

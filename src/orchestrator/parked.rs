@@ -120,13 +120,14 @@ impl Parts {
             project_id: None,
             environment: Default::default(),
             database: None,
+            egress: None,
             migrate: true,
             startup_timeout: None,
             session: self.config.parked.ttl,
             idle: None,
         };
         let recipe = self.recipe_for(&generation).await?;
-        let mut preview = self.new_preview(&generation, &recipe, &launch);
+        let mut preview = self.new_preview(&generation, &recipe, &launch)?;
         let database = self.database_for(&mut preview, &generation, &recipe, &launch)?;
         preview.parked_until = Some(preview.expires_at.trunc_subsecs(3));
         let _turn = self.launch_turn.lock().await;

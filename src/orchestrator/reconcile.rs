@@ -47,11 +47,13 @@ pub fn repairs(
     );
     let states: HashMap<&str, ContainerStatus> =
         containers.iter().map(|container| (container.id.as_str(), container.status)).collect();
+    let there: HashSet<&str> = networks.iter().map(|network| network.name.as_str()).collect();
     let changed = live.iter().filter(|preview| {
+        let is_cut_off = preview.network.as_deref().is_some_and(|name| !there.contains(name));
         let Some(id) = &preview.container_id else { return false };
         let is_up =
             matches!(states.get(id.as_str()), Some(ContainerStatus::Running | ContainerStatus::Paused));
-        preview.status.is_serving() && !is_up
+        preview.status.is_serving() && (!is_up || is_cut_off)
             || preview.status == crate::domain::Status::Paused
                 && states.get(id.as_str()) != Some(&ContainerStatus::Paused)
     });

@@ -18,9 +18,6 @@ use crate::streams::samples::Recent;
 /// Rounds between two health messages when nothing changes.
 const HEALTH_EVERY: u32 = 5;
 
-/// A container that just came has its disk measured soon, the others at their own pace.
-const NEW_DISKS_EVERY: Duration = Duration::from_secs(5);
-
 /// What was seen of each preview in the round before.
 #[derive(Default)]
 struct Rounds {
@@ -136,27 +133,6 @@ impl Parts {
                 format!("a process of the app was killed: out of memory (OOM), the limit is {limit} MiB");
             self.logs.append(preview.id, Utc::now(), LogLevel::Error, LogSource::System, &said);
             self.metrics.error(super::ErrorType::OutOfMemory);
-        }
-    }
-
-    async fn keep_measuring_disks(&self) {
-        let every = self.samples.config().disk_interval;
-        let mut all = Instant::now();
-        loop {
-            let only_new = all.elapsed() < every;
-            if !only_new {
-                all = Instant::now();
-            }
-            let samples = self.samples.clone();
-            // A disk that hangs must not hold the daemon's end up.
-            let measured = tokio::task::spawn_blocking(move || samples.measure_disks(only_new));
-            if self.shutdown.run_until_cancelled(measured).await.is_none() {
-                return;
-            }
-            let pause = tokio::time::sleep(NEW_DISKS_EVERY.min(every));
-            if self.shutdown.run_until_cancelled(pause).await.is_none() {
-                return;
-            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! Taking up where an earlier run left off, and the loops that run for as long as the daemon.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,8 +8,9 @@ use futures_util::StreamExt;
 
 use super::driver::Begin;
 use super::metrics::ErrorType;
+use super::reach::Dial;
 use super::{Orchestrator, Parts};
-use crate::domain::{Preview, Status};
+use crate::domain::{DatabaseType, Egress, Preview, Status};
 use crate::engine::Kind;
 use crate::store::StoreError;
 
@@ -18,7 +20,10 @@ impl Orchestrator {
     pub async fn start(&self) -> Result<(), StoreError> {
         self.parts.databases.load().await?;
         let live = self.parts.store.live_previews().await?;
-        let networks: Vec<String> = live.iter().filter_map(|preview| preview.network.clone()).collect();
+        let networks: HashMap<String, Egress> = live
+            .iter()
+            .filter_map(|preview| Some((preview.network.clone()?, preview.egress.clone())))
+            .collect();
         for preview in live {
             self.parts.take_up(preview).await?;
         }
@@ -39,6 +44,8 @@ impl Parts {
     async fn take_up(self: &Arc<Self>, mut preview: Preview) -> Result<(), StoreError> {
         let begin = match preview.status {
             Status::Stopping => Begin::Stop,
+            // Killed between its row and that of its database: nobody was told of this launch.
+            Status::Launching if self.is_half_written(&preview) => Begin::Stop,
             Status::Launching => Begin::Relaunch,
             _ => Begin::Adopt,
         };
@@ -62,8 +69,12 @@ impl Parts {
         Ok(())
     }
 
+    fn is_half_written(&self, preview: &Preview) -> bool {
+        preview.database != DatabaseType::None && self.databases.known(preview.id).is_none()
+    }
+
     /// Finds out about the engine when it comes, then compares and repairs until the end.
-    async fn watch_over(self: &Arc<Self>, networks_in_use: Vec<String>) {
+    async fn watch_over(self: &Arc<Self>, networks_in_use: HashMap<String, Egress>) {
         let mut settled = false;
         while !self.shutdown.is_cancelled() {
             if !settled {
@@ -86,13 +97,15 @@ impl Parts {
         if let Err(error) = self.reconcile().await {
             tracing::warn!(%error, "the engine's inventory could not be compared");
         }
+        self.egress.keep().await;
     }
 
-    async fn settle_in(&self, networks_in_use: &[String]) -> bool {
+    async fn settle_in(&self, networks_in_use: &HashMap<String, Egress>) -> bool {
         let settled = async {
-            self.reach.find_out(&self.engine).await.map_err(|error| error.to_string())?;
+            let dial = self.reach.find_out(&self.engine).await.map_err(|error| error.to_string())?;
+            self.egress.begin(networks_in_use.clone(), dial == Dial::Published).await;
             let homes = self.databases.homes().await.map_err(|error| error.to_string())?;
-            let in_use = [networks_in_use, &homes].concat();
+            let in_use: Vec<String> = networks_in_use.keys().cloned().chain(homes).collect();
             self.networks.adopt(&in_use).await.map_err(|error| error.to_string())
         };
         match settled.await {

@@ -4,14 +4,8 @@
 //! 4,096, each with room for a preview, its database and a one-off container.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
 
-/// An IPv4 block, `10.213.0.16/28`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Block {
-    first: u32,
-    prefix: u8,
-}
+use crate::domain::Block;
 
 /// The pool a host's previews take their networks from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,47 +16,16 @@ pub struct AddressPool {
 /// Every preview network is a /28: 13 addresses beside network, gateway and broadcast.
 const PREVIEW_PREFIX: u8 = 28;
 
-impl Block {
-    pub fn parse(text: &str) -> Option<Self> {
-        let (address, prefix) = text.split_once('/')?;
-        let first = u32::from(address.parse::<Ipv4Addr>().ok()?);
-        let prefix = prefix.parse::<u8>().ok().filter(|prefix| *prefix <= 32)?;
-        let block = Self { first: first & Self { first, prefix }.mask(), prefix };
-        Some(block)
-    }
-
-    fn mask(self) -> u32 {
-        match self.prefix {
-            0 => 0,
-            prefix => u32::MAX << (32 - prefix),
-        }
-    }
-
-    fn last(self) -> u32 {
-        self.first | !self.mask()
-    }
-
-    pub fn overlaps(self, other: Self) -> bool {
-        self.first <= other.last() && other.first <= self.last()
-    }
-}
-
-impl std::fmt::Display for Block {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", Ipv4Addr::from(self.first), self.prefix)
-    }
-}
-
 impl AddressPool {
     /// At least one /28 must fit; wider than a /8 is a slip.
     pub fn parse(text: &str) -> Option<Self> {
-        let whole = Block::parse(text).filter(|block| (8..=PREVIEW_PREFIX).contains(&block.prefix))?;
+        let whole = Block::parse(text).filter(|block| (8..=PREVIEW_PREFIX).contains(&block.prefix()))?;
         Some(Self { whole })
     }
 
     /// How many networks fit.
     pub const fn capacity(&self) -> usize {
-        1 << (PREVIEW_PREFIX - self.whole.prefix)
+        1 << (PREVIEW_PREFIX - self.whole.prefix())
     }
 
     /// Whether one more network fits beside these subnets.
@@ -76,18 +39,18 @@ impl AddressPool {
         let taken: BTreeSet<Block> =
             taken.iter().copied().filter(|block| block.overlaps(self.whole)).collect();
         let step = 1_u32 << (32 - PREVIEW_PREFIX);
-        let mut next = self.whole.first;
+        let mut next = self.whole.first();
         // `taken` is in order of first address, so one walk finds the first gap.
         for block in taken {
-            if next.checked_add(step - 1).is_some_and(|last| last < block.first) {
+            if next.checked_add(step - 1).is_some_and(|last| last < block.first()) {
                 break;
             }
             if block.last() >= next {
                 next = block.last().checked_add(1)?.next_multiple_of(step);
             }
         }
-        let found = Block { first: next, prefix: PREVIEW_PREFIX };
-        (next >= self.whole.first && found.last() <= self.whole.last()).then_some(found)
+        let found = Block::new(next, PREVIEW_PREFIX);
+        (next >= self.whole.first() && found.last() <= self.whole.last()).then_some(found)
     }
 }
 

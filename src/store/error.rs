@@ -160,8 +160,9 @@ fn code_is_busy(code: &str) -> bool {
             || code.starts_with("53")
             || matches!(code, "40001" | "40P01" | "55P03" | "57014" | "57P01" | "57P02" | "57P03");
     }
-    // The low byte of an extended code is the plain one: BUSY, LOCKED, FULL.
-    code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 13))
+    // The low byte of an extended code is the plain one: BUSY, LOCKED, IOERR, FULL, CANTOPEN. A full
+    // disk is any of the last three, by what first had no room.
+    code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13 | 14))
 }
 
 #[cfg(test)]
@@ -170,7 +171,9 @@ mod tests {
 
     #[test]
     fn locked_full_and_unreachable_are_busy_and_mistakes_are_not() {
-        for code in ["5", "261", "517", "6", "13", "08006", "53100", "53300", "57P01", "55P03"] {
+        for code in
+            ["5", "261", "517", "6", "778", "4874", "13", "14", "08006", "53100", "53300", "57P01", "55P03"]
+        {
             assert!(code_is_busy(code), "{code}");
         }
         for code in ["1", "19", "2067", "11", "23505", "42601", "28P01", ""] {

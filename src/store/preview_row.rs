@@ -2,7 +2,7 @@
 
 use super::Fault;
 use super::row::{RowName, to_count, to_json, to_word};
-use crate::domain::{GenerationId, Preview, PreviewId, UserId};
+use crate::domain::{Egress, GenerationId, Preview, PreviewId, UserId};
 
 pub(super) const TABLE: &str = "preview_instances";
 
@@ -16,7 +16,7 @@ macro_rules! preview_columns {
          startup_timeout_s, environment_vars, db_type, health_status, health_path, \
          health_path_given, health_check_interval, last_health_check, consecutive_failures, \
          session_extensions_used, session_extensions_allowed, request_count, error_count, \
-         avg_response_time, paused_by, idle_timeout_s, parked_until"
+         avg_response_time, paused_by, idle_timeout_s, parked_until, egress"
     };
 }
 
@@ -24,11 +24,11 @@ macro_rules! preview_columns {
 macro_rules! preview_values {
     () => {
         "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, \
-         $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37"
+         $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38"
     };
 }
 
-/// Binds `$1` to `$37`.
+/// Binds `$1` to `$38`.
 macro_rules! bind_preview {
     ($query:expr, $row:expr) => {
         $query
@@ -69,6 +69,7 @@ macro_rules! bind_preview {
             .bind(&$row.paused_by)
             .bind($row.idle_timeout_s)
             .bind($row.parked_until)
+            .bind(&$row.egress)
     };
 }
 
@@ -113,6 +114,7 @@ pub(super) struct PreviewRow {
     pub paused_by: Option<String>,
     pub idle_timeout_s: Option<i64>,
     pub parked_until: Option<i64>,
+    pub egress: String,
 }
 
 impl PreviewRow {
@@ -156,6 +158,7 @@ impl PreviewRow {
             paused_by: preview.paused_by.map(|by| to_word("paused_by", &by)).transpose()?,
             idle_timeout_s: preview.idle_timeout_s.map(i64::from),
             parked_until: preview.parked_until.map(|at| at.timestamp_millis()),
+            egress: preview.egress.to_string(),
         })
     }
 
@@ -202,6 +205,7 @@ impl PreviewRow {
                 .map(|seconds| name.number("idle_timeout_s", seconds))
                 .transpose()?,
             parked_until: name.time_or_none("parked_until", self.parked_until)?,
+            egress: name.parsed("egress", Egress::parse(&self.egress))?,
         })
     }
 }

@@ -124,6 +124,17 @@ impl TestApp {
         assert!(networks.is_empty(), "networks left: {networks:?}");
         let volumes = self.engine.owned_volumes().await.expect("a list");
         assert!(volumes.is_empty(), "volumes left: {volumes:?}");
+        let rules = self.firewall_rules();
+        assert!(rules.is_empty(), "rules of the packet filter left: {rules:?}");
+    }
+
+    /// Jumps into chains of ours in the host's packet filter; none where it cannot be read.
+    pub fn firewall_rules(&self) -> Vec<String> {
+        let saved = std::process::Command::new("iptables-save").args(["-t", "filter"]).output();
+        let saved = saved.map(|saved| saved.stdout).unwrap_or_default();
+        let name = format!("\"previewd {}\"", self.engine.instance());
+        let saved = String::from_utf8_lossy(&saved);
+        saved.lines().filter(|line| line.contains(&name)).map(str::to_owned).collect()
     }
 
     /// A client with a token of its own.

@@ -23,7 +23,13 @@ pub struct Daemon {
 impl Daemon {
     /// Starts it on the data directory of `app`, whose clients it serves from then on.
     pub async fn start(app: &mut TestApp) -> Self {
-        let mut child = serve(app).spawn().expect("the program starts");
+        Self::start_with(app, &[]).await
+    }
+
+    /// With further variables in its environment.
+    pub async fn start_with(app: &mut TestApp, environment: &[(&str, &str)]) -> Self {
+        let mut command = serve(app);
+        let mut child = command.envs(environment.iter().copied()).spawn().expect("the program starts");
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         let line = lines.next_line().await.expect("a line").expect("it says that it is ready");
         let address = line.rsplit_once("http://").expect("an address").1;
@@ -34,6 +40,15 @@ impl Daemon {
     /// SIGKILL.
     pub async fn kill(mut self) {
         self.child.kill().await.expect("killed");
+    }
+
+    /// Waits for it to die by itself, as it does at a point that `FAILPOINTS` named.
+    pub async fn died(&mut self, seconds: u64) -> bool {
+        tokio::time::timeout(Duration::from_secs(seconds), self.child.wait()).await.is_ok()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("it runs")
     }
 
     /// SIGTERM, as an operator ends it.

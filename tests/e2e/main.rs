@@ -9,18 +9,26 @@
 mod app;
 #[path = "../common/http.rs"]
 mod http;
+mod outside;
 mod scene;
 mod socket;
 mod sse;
 
 mod absent_engine;
+mod attacks;
 mod builds;
+mod clock;
 mod crash;
 mod databases;
+mod drain;
+mod egress;
+mod engine_trouble;
 mod examples;
 mod failures;
 mod frameworks;
 mod idle;
+mod isolation;
+mod kills;
 mod lifecycle;
 mod limits;
 mod log_crash;
@@ -31,6 +39,7 @@ mod numbers;
 mod parked;
 mod postgres;
 mod prometheus;
+mod store_trouble;
 mod v1;
 mod versions;
 mod ways_in;

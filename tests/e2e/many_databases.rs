@@ -155,5 +155,6 @@ fn preview(generation: &str) -> Preview {
         paused_by: None,
         idle_timeout_s: None,
         parked_until: None,
+        egress: previewd::domain::Egress::Open,
     }
 }

@@ -192,5 +192,6 @@ pub fn preview(generation: &str, owner: &str) -> Preview {
         paused_by: None,
         idle_timeout_s: None,
         parked_until: None,
+        egress: previewd::domain::Egress::Open,
     }
 }

@@ -66,6 +66,7 @@ pub async fn every_field_survives(setting: Setting) {
         paused_by: Some(PausedBy::Idleness),
         idle_timeout_s: Some(u32::MAX),
         parked_until: Some(now() + Duration::from_millis(6006)),
+        egress: previewd::domain::Egress::None,
     };
     store.update_preview(&full).await.expect("updates");
     assert_eq!(store.preview(bare.id).await.expect("reads"), Some(full));

@@ -79,6 +79,7 @@ async fn launch(
         resource_tier: ResourceTier::default(),
         project_id: body.project_id,
         environment: Default::default(),
+        egress: None,
         database: None,
         migrate: true,
         startup_timeout: body.timeout.map(Duration::from_secs),

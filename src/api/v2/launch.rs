@@ -14,7 +14,7 @@ use crate::api::auth::Caller;
 use crate::api::extract::Path;
 use crate::api::problem::{ApiError, Problem};
 use crate::api::{AppState, json, owned};
-use crate::domain::{DatabaseType, GenerationId, Invalid, Metadata, Preview, ResourceTier, Status};
+use crate::domain::{DatabaseType, Egress, GenerationId, Invalid, Metadata, Preview, ResourceTier, Status};
 use crate::orchestrator::{Launch, Launched};
 
 /// Everything is optional.
@@ -29,6 +29,10 @@ pub struct LaunchBody {
     resource_tier: Option<ResourceTier>,
     auto_migrate_database: Option<bool>,
     environment: BTreeMap<String, String>,
+    /// Where the app may connect to, at most what the generation and the installation allow: `open`,
+    /// `none`, or a list of public addresses, blocks and host names.
+    #[schema(value_type = Option<String>)]
+    egress: Option<Egress>,
     /// `true`, or seconds: answer when the preview is healthy or has failed.
     #[serde(deserialize_with = "wait")]
     #[schema(value_type = Option<u64>)]
@@ -86,6 +90,7 @@ pub async fn launch(
         project_id: body.project_id,
         environment: body.environment,
         database: body.database_type,
+        egress: body.egress,
         migrate: body.auto_migrate_database.unwrap_or(true),
         startup_timeout: None,
         session: state.config.session,

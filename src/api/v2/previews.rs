@@ -70,6 +70,8 @@ pub struct ConfigView {
     limits: ResourceLimits,
     database: crate::domain::DatabaseType,
     network: Option<String>,
+    /// Where the app may connect to: `open`, `none`, or what it is restricted to.
+    egress: String,
     /// The engine's runtime; null is the engine's default.
     runtime: Option<String>,
 }
@@ -166,6 +168,7 @@ pub async fn config(
         limits: preview.limits,
         database: preview.database,
         network: preview.network.clone(),
+        egress: preview.egress.to_string(),
         runtime: state.orchestrator.config().runtime.clone(),
     }))
 }

@@ -9,8 +9,8 @@ use crate::cli::output::{Cell, Console, Tone, bytes};
 use crate::cli::settings::Globals;
 use crate::config::Config;
 use crate::data_dir;
-use crate::domain::{DatabaseMode, InstanceId};
-use crate::engine::{Engine, EngineInfo};
+use crate::domain::{DatabaseMode, Egress, InstanceId};
+use crate::engine::{Engine, EngineInfo, Firewall};
 use crate::store::Store;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -58,6 +58,7 @@ pub async fn doctor(globals: Globals, args: ConfigArgs) -> anyhow::Result<()> {
             findings.extend(database_image(&config, &engine).await);
             findings.push(networks(&config, &engine).await);
             findings.push(reach(&engine).await);
+            findings.push(egress(&config, &engine).await);
             findings.extend(disk("disk of images", Path::new(&info.data_root)));
         }
         Err(error) => findings.push(Finding::failed(
@@ -179,6 +180,22 @@ async fn reach(engine: &Engine) -> Finding {
             "previews publish a loopback port instead; on the engine's own host this is not needed",
         ),
         Err(error) => Finding::warning("reach", error.to_string(), "try again"),
+    }
+}
+
+/// Whether previews can be kept from the host, its neighbours and each other.
+async fn egress(config: &Config, engine: &Engine) -> Finding {
+    let allowed = &config.orchestrator.egress.allowed;
+    let unable = match engine.addresses_reachable().await {
+        Ok(false) => Some("the engine's networks are not on this host".to_owned()),
+        _ => Firewall::new(engine.instance()).probe().await.err().map(|error| error.to_string()),
+    };
+    let Some(reason) = unable else { return Finding::ok("egress", format!("{allowed}, kept by iptables")) };
+    let advice = "run the daemon as root, or with CAP_NET_ADMIN, on the engine's own host, with iptables installed; \
+                  until then previews reach the host, its neighbours and metadata services";
+    match allowed {
+        Egress::Open => Finding::warning("egress", format!("not restricted: {reason}"), advice),
+        _ => Finding::failed("egress", format!("{allowed} cannot be kept: {reason}"), advice),
     }
 }
 

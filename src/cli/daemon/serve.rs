@@ -14,12 +14,14 @@ use crate::api::auth::{Keys, Role, TokenRequest, write_private};
 use crate::app::App;
 use crate::cli::settings::{Globals, TOKEN_FILE};
 use crate::domain::{UserId, UserTier};
+use crate::faults;
 
 /// The owner's token is made anew at every start, so it need not live long after the last one.
 const TOKEN_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
 
 pub async fn serve(globals: Globals, args: ServeArgs) -> anyhow::Result<()> {
     start_logging();
+    faults::arm();
     allow_many_files();
     let config = super::load(&globals, &args.settings, args.listen)?;
     let data_dir = config.data_dir.clone();

@@ -20,7 +20,7 @@ use super::problem::Problem;
 use super::progress::Progress;
 use super::upload::Upload;
 use super::{Usage, build, logs_follow, preview, timespan};
-use crate::domain::{DatabaseType, GenerationId, Metadata, ResourceTier};
+use crate::domain::{DatabaseType, Egress, GenerationId, Metadata, ResourceTier};
 
 #[derive(Debug, Args)]
 pub struct LaunchArgs {
@@ -40,6 +40,9 @@ pub struct LaunchArgs {
     #[arg(long, value_name = "TYPE",
           value_parser = words::<DatabaseType>(&["none", "sqlite", "postgresql", "mongodb"]))]
     pub db: Option<DatabaseType>,
+    /// Where it may connect to, at most what the daemon allows: open, none, or a list with commas
+    #[arg(long, value_name = "LIST")]
+    pub egress: Option<Egress>,
     /// An environment variable of the app; may be given several times
     #[arg(long = "env", value_name = "K=V", value_parser = variable)]
     pub environment: Vec<(String, String)>,
@@ -61,6 +64,8 @@ struct LaunchBody {
     database_type: Option<DatabaseType>,
     #[serde(skip_serializing_if = "Option::is_none")]
     resource_tier: Option<ResourceTier>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    egress: Option<Egress>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     environment: BTreeMap<String, String>,
     wait: bool,
@@ -118,6 +123,7 @@ impl LaunchBody {
         Ok(Self {
             project_id: None,
             database_type: args.db,
+            egress: args.egress.clone(),
             resource_tier: args.tier,
             environment,
             wait: true,

@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use super::info::has_buildkit;
 use super::{Engine, EngineError, Ownership};
 use crate::domain::{BuildEvent, Invalid};
+use crate::faults::{self, Side};
 use progress::Progress;
 
 /// Which builder to use.
@@ -85,7 +86,9 @@ impl Engine {
     ) -> Result<String, BuildError> {
         let after = request.timeout.unwrap_or(self.config().build_timeout);
         let mut progress = Progress::new(events);
+        faults::pass("build image", Side::Before);
         let outcome = tokio::time::timeout(after, self.build_with_some(&request, &mut progress)).await;
+        faults::pass("build image", Side::After);
         outcome.unwrap_or_else(|_| Err(BuildError::Timeout { step: progress.running(), after }))
     }
 

@@ -163,8 +163,11 @@ impl Life {
     }
 
     async fn network(&mut self, interrupt: &CancellationToken) -> Result<(), Interrupt> {
-        if self.preview.network.is_some() {
-            return Ok(());
+        if let Some(name) = self.preview.network.clone() {
+            match self.is_fresh || retry(|| self.parts.networks.is_there(&name)).await.unwrap_or(true) {
+                true => return Ok(()),
+                false => self.parts.networks.forget(&name).await,
+            }
         }
         if interrupt.run_until_cancelled(self.parts.networks.known_again()).await.is_none() {
             return Err(Interrupt::Asked);
@@ -173,9 +176,17 @@ impl Life {
             Ok(name) => self.preview.network = Some(name),
             Err(error) => return Err(self.fail(Stage::Prepare, error.to_string())),
         }
+        self.confine().await?;
         // A daemon that dies before this is written leaves a network that no row names: the
         // next start makes it a spare.
         self.intend().await
+    }
+
+    /// Before anything of it runs: its network reaches no more than it may.
+    async fn confine(&self) -> Result<(), Interrupt> {
+        let network = self.preview.network.as_deref().unwrap_or_default();
+        let confined = self.parts.egress.assign(network, &self.preview.egress).await;
+        confined.map_err(|error| self.fail(Stage::Prepare, error.to_string()))
     }
 
     /// The container, not started yet, and the database it will find. Neither waits for the

@@ -62,6 +62,8 @@ pub(super) enum Message {
     Wake,
     /// What is wrong with its database, when something is.
     Database(Option<String>),
+    /// It has written so many bytes, which are too many.
+    Overfull(u64),
 }
 
 impl Message {
@@ -169,6 +171,7 @@ impl Driver {
         let (is_recovery, is_adoption) = (matches!(way, Way::Again { .. }), matches!(way, Way::Adopt));
         let shutdown = self.life.parts.shutdown.clone();
         let view = self.life.view.clone();
+        let mut overfull = None;
         let outcome = {
             let work = self.life.follow(way, &interrupt);
             tokio::pin!(work);
@@ -176,6 +179,11 @@ impl Driver {
                 tokio::select! {
                     outcome = &mut work => break outcome,
                     Some(message) = self.inbox.recv() => {
+                        if let Message::Overfull(bytes) = message {
+                            overfull = Some(bytes);
+                            interrupt.cancel();
+                            continue;
+                        }
                         let may_wait = is_adoption && !message.is_stop() && self.held.len() < INBOX;
                         if may_wait {
                             self.held.push(message);
@@ -188,6 +196,9 @@ impl Driver {
             }
         };
         let is_stopping = view.borrow().status == Status::Stopping;
+        if let (Err(Interrupt::Asked), Some(bytes), false) = (&outcome, overfull, is_stopping) {
+            return self.life.too_much(bytes);
+        }
         match outcome {
             _ if is_stopping => Phase::End(Ending::Stopped),
             Ok(()) if self.life.preview.parked_until.is_some() => Phase::Park,

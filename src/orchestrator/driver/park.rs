@@ -196,6 +196,9 @@ impl Life {
         if is.limits != wanted.limits {
             return Err(NotTaken::Other("another tier is wanted"));
         }
+        if is.egress != wanted.egress {
+            return Err(NotTaken::Other("another egress is wanted"));
+        }
         if is.environment != wanted.environment {
             return Err(NotTaken::Other("another environment is wanted"));
         }

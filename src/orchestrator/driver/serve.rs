@@ -100,6 +100,7 @@ impl Life {
             // Its sender hears that there is nothing to claim.
             Message::Claim(..) => None,
             Message::Wake => self.wake().await,
+            Message::Overfull(bytes) => Some(self.too_much(bytes)),
             Message::Database(problem) => {
                 self.database_seen(problem).await;
                 None
@@ -201,6 +202,9 @@ impl Life {
         }
         let id = self.preview.container_id.clone().unwrap_or_default();
         match self.parts.engine.inspect(&id).await {
+            Ok(Some(state)) if state.running && self.is_cut_off(&state) => Some(self.run_failure(
+                "its network was removed, or it was taken out of it, by somebody else".to_owned(),
+            )),
             Ok(Some(state)) if state.running => {
                 self.see_paused(&state).await;
                 None
@@ -217,6 +221,11 @@ impl Life {
         }
     }
 
+    /// It runs, and nobody can reach it any more.
+    fn is_cut_off(&self, state: &ContainerState) -> bool {
+        self.preview.network.as_ref().is_some_and(|network| !state.networks.contains(network))
+    }
+
     /// Somebody may have paused or resumed the container behind our back.
     async fn see_paused(&mut self, state: &ContainerState) {
         match (self.is_frozen(state), self.preview.status) {
@@ -231,6 +240,11 @@ impl Life {
             }
             _ => {}
         }
+    }
+
+    /// Starting it again would only fill the disk again.
+    pub(super) fn too_much(&self, bytes: u64) -> Phase {
+        Phase::End(Ending::Failed(self.run_failure(self.parts.overfull(&self.preview, bytes))))
     }
 
     fn run_failure(&self, reason: String) -> Failure {

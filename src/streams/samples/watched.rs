@@ -105,6 +105,17 @@ impl Samples {
         }
     }
 
+    /// What the container holds on disk, as last measured.
+    pub fn disk_of(&self, preview: PreviewId) -> Option<u64> {
+        *lock(&self.inner.find(preview)?.disk_bytes)
+    }
+
+    /// Bytes that are free where containers write: on the fullest of their disks. Blocks for as
+    /// long as a disk takes.
+    pub fn free_disk(&self) -> Option<u64> {
+        self.inner.all().iter().filter_map(|(_, watched)| watched.storage.free()).min()
+    }
+
     pub fn sources(&self) -> SourceCounts {
         let watched = lock(&self.inner.watched);
         let files = watched.values().filter(|watched| watched.source.is_files()).count();

@@ -1,0 +1,400 @@
+//! Keeps the rules of the host true to what previews may reach.
+//!
+//! A network is covered from the moment it is made, by what the installation allows; a preview
+//! that asked for less has its network's rules changed before its container is made. So a launch
+//! on a spare network costs nothing here. Where the host does not let us, nothing is pretended:
+//! [`Egress::trouble`] says why, and what asks for less than `open` is refused.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::subnets::AddressPool;
+use crate::domain::{Block, Egress as Allowed, InstanceId, Target};
+use crate::engine::{Firewall, FirewallError, FirewallPolicy, FirewallRules, FirewallStanding};
+
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `PREVIEW_EGRESS`, default `open`: where previews may connect to; a generation or a launch
+    /// may ask for less. `none`, or a list of public addresses, blocks and host names.
+    pub allowed: Allowed,
+    pub pool: AddressPool,
+    /// A database server that is not in previews' networks: host and port.
+    pub database: Option<(String, u16)>,
+}
+
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum EgressError {
+    #[error("its egress cannot be restricted on this host: {0}")]
+    Unable(String),
+    #[error("its egress could not be restricted: {0}")]
+    Failed(#[from] FirewallError),
+}
+
+/// A cheap handle.
+#[derive(Clone)]
+pub struct Egress {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    firewall: Firewall,
+    config: Config,
+    state: Mutex<State>,
+    /// One writer at a time; what holds since the last write.
+    written: tokio::sync::Mutex<Written>,
+}
+
+/// Never locked across an await.
+#[derive(Default)]
+struct State {
+    networks: BTreeMap<String, (Block, Allowed)>,
+    /// What networks of an earlier run are for, until they are found again.
+    expected: HashMap<String, Allowed>,
+    /// What host names were seen to stand for.
+    addresses: HashMap<String, Vec<Ipv4Addr>>,
+    resolved: Option<Instant>,
+    reason: Option<Reason>,
+    /// Counts changes, so that a write knows what it holds.
+    version: u64,
+}
+
+/// Whether rules are kept, and if not, why.
+enum Reason {
+    Kept,
+    Unable(String),
+}
+
+#[derive(Default)]
+struct Written {
+    version: u64,
+    standing: Option<FirewallStanding>,
+}
+
+/// Names may stand for other addresses after a while.
+const RESOLVE_EVERY: Duration = Duration::from_secs(30);
+const RESOLVE_PATIENCE: Duration = Duration::from_secs(5);
+/// Addresses kept of one name: the latest, of names that change with every question.
+const MOST_ADDRESSES: usize = 64;
+
+impl Egress {
+    pub fn new(instance: &InstanceId, config: Config) -> Self {
+        let inner = Inner {
+            firewall: Firewall::new(instance),
+            config,
+            state: Mutex::default(),
+            written: tokio::sync::Mutex::default(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// What holds for every preview that does not ask for less.
+    pub fn allowed(&self) -> &Allowed {
+        &self.inner.config.allowed
+    }
+
+    /// Finds out whether this host lets us, and what networks of live previews are for.
+    /// `elsewhere`: the engine's networks are not of this host.
+    pub async fn begin(&self, expected: HashMap<String, Allowed>, elsewhere: bool) {
+        let unable = match elsewhere {
+            true => Some("the engine's networks are not on this host".to_owned()),
+            false => self.inner.firewall.probe().await.err().map(|error| error.to_string()),
+        };
+        if let Some(reason) = &unable {
+            tracing::warn!(reason, "previews reach whatever this host reaches: egress is not restricted");
+        }
+        let mut state = self.inner.state();
+        state.expected = expected;
+        state.reason = Some(unable.map_or(Reason::Kept, Reason::Unable));
+    }
+
+    /// Why nothing is restricted, when nothing is. Known once the engine was found.
+    pub fn trouble(&self) -> Option<String> {
+        match &self.inner.state().reason {
+            Some(Reason::Unable(reason)) => Some(format!("not restricted: {reason}")),
+            _ => None,
+        }
+    }
+
+    /// Rules for networks that exist, before anything runs in them.
+    pub async fn cover(&self, networks: &[(String, Block)]) -> Result<(), EgressError> {
+        if networks.is_empty() {
+            return Ok(());
+        }
+        {
+            let mut state = self.inner.state();
+            for (name, block) in networks {
+                let allowed = state.expected.remove(name).unwrap_or_else(|| self.allowed().clone());
+                state.networks.insert(name.clone(), (*block, allowed));
+            }
+            state.version += 1;
+        }
+        self.write().await
+    }
+
+    /// What holds in a network from now on.
+    pub async fn assign(&self, network: &str, allowed: &Allowed) -> Result<(), EgressError> {
+        {
+            let mut state = self.inner.state();
+            if let Some(Reason::Unable(reason)) = &state.reason
+                && *allowed != Allowed::Open
+            {
+                return Err(EgressError::Unable(reason.clone()));
+            }
+            match state.networks.get_mut(network) {
+                Some((_, held)) if held == allowed => return Ok(()),
+                Some((_, held)) => *held = allowed.clone(),
+                None if *allowed == Allowed::Open => return Ok(()),
+                None => {
+                    return Err(EgressError::Unable(format!("nothing is known of the network {network}")));
+                }
+            }
+            state.version += 1;
+        }
+        self.resolve().await;
+        self.write().await
+    }
+
+    /// The network is about to go.
+    pub async fn uncover(&self, network: &str) {
+        {
+            let mut state = self.inner.state();
+            if state.networks.remove(network).is_none() {
+                return;
+            }
+            state.version += 1;
+        }
+        if let Err(error) = self.write().await {
+            tracing::debug!(%error, network, "rules of a network that is gone stay until the next round");
+        }
+    }
+
+    /// One round: names anew, and the rules as they should be, whoever changed them.
+    pub async fn keep(&self) {
+        if !self.inner.is_kept() {
+            return;
+        }
+        self.resolve().await;
+        let held = {
+            let written = self.inner.written.lock().await;
+            match &written.standing {
+                Some(standing) => self.inner.firewall.holds(standing).await,
+                None => Ok(true),
+            }
+        };
+        match held {
+            Ok(true) => {}
+            Ok(false) => {
+                tracing::warn!("somebody changed the rules that keep previews apart: they are written anew");
+                self.inner.state().version += 1;
+            }
+            Err(error) => {
+                tracing::error!(%error, "the rules that keep previews apart cannot be looked at");
+                return;
+            }
+        }
+        if let Err(error) = self.write().await {
+            tracing::error!(%error, "the rules that keep previews apart cannot be written");
+        }
+    }
+
+    /// Rules stay for previews that stay; without any network they go.
+    pub async fn close(&self) {
+        if !self.inner.is_kept() || !self.inner.state().networks.is_empty() {
+            return;
+        }
+        let mut written = self.inner.written.lock().await;
+        written.standing = None;
+        if let Err(error) = self.inner.firewall.remove().await {
+            tracing::warn!(%error, "rules of the packet filter stay behind");
+        }
+    }
+
+    /// Writes all rules, unless somebody else's write held this change already.
+    async fn write(&self) -> Result<(), EgressError> {
+        if !self.inner.is_kept() {
+            return Ok(());
+        }
+        let mut written = self.inner.written.lock().await;
+        let (version, rules) = self.inner.rules();
+        if version == written.version && written.standing.is_some() {
+            return Ok(());
+        }
+        written.standing = Some(self.inner.firewall.apply(&rules).await?);
+        written.version = version;
+        Ok(())
+    }
+
+    /// Looks up the names that count, where that was long ago or never.
+    async fn resolve(&self) {
+        let names: Vec<String> = {
+            let state = self.inner.state();
+            let is_fresh = state.resolved.is_some_and(|at| at.elapsed() < RESOLVE_EVERY);
+            let names = state.hosts(self.inner.config.database.as_ref());
+            names.into_iter().filter(|name| !is_fresh || !state.addresses.contains_key(name)).collect()
+        };
+        if names.is_empty() {
+            return;
+        }
+        let found = futures_util::future::join_all(names.into_iter().map(look_up)).await;
+        let mut state = self.inner.state();
+        state.resolved = Some(Instant::now());
+        for (name, addresses) in found {
+            if state.learn(name, addresses) {
+                state.version += 1;
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_kept(&self) -> bool {
+        matches!(self.state().reason, Some(Reason::Kept))
+    }
+
+    fn rules(&self) -> (u64, FirewallRules) {
+        let state = self.state();
+        let mut policies: Vec<FirewallPolicy> = Vec::new();
+        let mut networks = Vec::new();
+        for (block, allowed) in state.networks.values() {
+            let policy = state.policy(allowed);
+            let number = policies.iter().position(|known| *known == policy).unwrap_or(policies.len());
+            if number == policies.len() {
+                policies.push(policy);
+            }
+            networks.push((*block, number));
+        }
+        let servers = self.config.database.iter().flat_map(|(host, port)| {
+            state.addresses_of(host).into_iter().map(|address| SocketAddrV4::new(address, *port))
+        });
+        let rules = FirewallRules {
+            pool: self.config.pool.to_string(),
+            networks,
+            policies,
+            resolvers: resolvers(),
+            servers: servers.collect(),
+        };
+        (state.version, rules)
+    }
+}
+
+impl State {
+    fn policy(&self, allowed: &Allowed) -> FirewallPolicy {
+        match allowed {
+            Allowed::Open => FirewallPolicy::Open,
+            Allowed::None => FirewallPolicy::None,
+            Allowed::Only(targets) => {
+                let blocks = targets.iter().flat_map(|target| match target {
+                    Target::Block(block) => vec![*block],
+                    Target::Host(name) => self.addresses_of(name).into_iter().map(Block::of).collect(),
+                });
+                FirewallPolicy::Only(blocks.collect())
+            }
+        }
+    }
+
+    fn addresses_of(&self, host: &str) -> Vec<Ipv4Addr> {
+        match host.parse() {
+            Ok(address) => vec![address],
+            Err(_) => self.addresses.get(host).cloned().unwrap_or_default(),
+        }
+    }
+
+    fn hosts(&self, database: Option<&(String, u16)>) -> Vec<String> {
+        let allowed = self.networks.values().map(|(_, allowed)| allowed);
+        let targets = allowed.flat_map(|allowed| match allowed {
+            Allowed::Only(targets) => targets.as_slice(),
+            _ => &[],
+        });
+        let named = targets.filter_map(|target| match target {
+            Target::Host(name) => Some(name.clone()),
+            Target::Block(_) => None,
+        });
+        let database = database.map(|(host, _)| host.clone());
+        let mut names: Vec<_> =
+            named.chain(database).filter(|name| name.parse::<Ipv4Addr>().is_err()).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// Keeps what was seen before: a visitor may still be told the earlier address. True when
+    /// something is new.
+    fn learn(&mut self, name: String, found: Vec<Ipv4Addr>) -> bool {
+        let known = self.addresses.entry(name).or_default();
+        let fresh: Vec<Ipv4Addr> = found.into_iter().filter(|address| !known.contains(address)).collect();
+        let is_new = !fresh.is_empty();
+        known.extend(fresh);
+        let surplus = known.len().saturating_sub(MOST_ADDRESSES);
+        known.drain(..surplus);
+        is_new
+    }
+}
+
+async fn look_up(name: String) -> (String, Vec<Ipv4Addr>) {
+    let question = async { tokio::net::lookup_host((name.as_str(), 0)).await.map(Iterator::collect) };
+    let found: Result<std::io::Result<Vec<SocketAddr>>, _> =
+        tokio::time::timeout(RESOLVE_PATIENCE, question).await;
+    let addresses = match found {
+        Ok(Ok(addresses)) => addresses
+            .into_iter()
+            .filter_map(|address| match address.ip() {
+                IpAddr::V4(address) => Some(address),
+                IpAddr::V6(_) => None,
+            })
+            .collect(),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, name, "a host name of an egress list is not known: it is not reached");
+            Vec::new()
+        }
+        Err(_) => Vec::new(),
+    };
+    (name, addresses)
+}
+
+/// Where the engine sends containers' questions for names: the host's own resolvers, or those
+/// behind the local stub.
+fn resolvers() -> Vec<Ipv4Addr> {
+    for file in ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"] {
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        let found = name_servers(&text);
+        if !found.is_empty() {
+            return found;
+        }
+    }
+    // What the engine itself falls back to.
+    vec![Ipv4Addr::new(8, 8, 8, 8), Ipv4Addr::new(8, 8, 4, 4)]
+}
+
+fn name_servers(text: &str) -> Vec<Ipv4Addr> {
+    let lines = text.lines().filter_map(|line| line.trim().strip_prefix("nameserver"));
+    let addresses = lines.filter_map(|rest| rest.trim().parse::<Ipv4Addr>().ok());
+    addresses.filter(|address| !address.is_loopback()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn name_servers_are_those_that_containers_ask() {
+        let text = "# made by somebody\nnameserver 127.0.0.53\nnameserver 10.0.0.2\nnameserver fd00::1\n";
+        assert_eq!(name_servers(text), [Ipv4Addr::new(10, 0, 0, 2)]);
+    }
+
+    #[test]
+    fn addresses_of_names_are_kept_and_bounded() {
+        let mut state = State::default();
+        let address = |n: u8| Ipv4Addr::new(198, 51, 100, n);
+        assert!(state.learn("a.b".into(), vec![address(1)]));
+        assert!(!state.learn("a.b".into(), vec![address(1)]));
+        assert!(state.learn("a.b".into(), (2..100).map(address).collect()));
+        assert_eq!(state.addresses_of("a.b").len(), MOST_ADDRESSES);
+        assert_eq!(state.addresses_of("198.51.100.9"), [address(9)]);
+    }
+}
