@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::app::{TestApp, until};
 use crate::http::Client;
+use crate::outside::is_root;
 use crate::scene::{OBEDIENT, once, path, put, python, text, up, visitor};
 
 /// `GET /WHAT` begins what it names, in the background.
@@ -112,14 +113,8 @@ async fn a_disk_filler_is_warned_and_stopped_by_name() {
     .await;
     let ann = app.user("ann");
     let launched = up(&ann, "filler", &greedy()).await;
-    if until(20, || async {
-        let status = ann.get(&path("filler", "/status")).await.json();
-        Some(status["resources"]["storage"]["used"].is_number())
-    })
-    .await
-        == false
-    {
-        // Where the engine's folders cannot be read nothing can be watched, and the status says so.
+    if !is_root() {
+        // Where the engine's folders cannot be read nothing can be watched.
         return app.finish().await;
     }
     assert_eq!(visitor(&launched).get("/disk").await.status, 200);

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::caches::{self, mount_options};
 use super::parse::{Instruction, parse, syntax_line};
 use crate::generation::bases::{BaseImages, Resolved};
 use crate::generation::error::PlanError;
 use crate::generation::plan::{Notes, Place, Source};
-use crate::generation::{OUR_CACHES, OWNERS};
 
 /// A Dockerfile that may be built.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -178,7 +178,11 @@ impl Check<'_> {
             }
             let (name, value) = flag.split_once('=').unwrap_or((flag, ""));
             if name.eq_ignore_ascii_case("--mount") {
-                self.cache(instruction, value)?;
+                let scoped = caches::scoped(value).map_err(|message| self.refuse(instruction, &message))?;
+                if let Some(scoped) = scoped {
+                    let scoped = format!("{name}={scoped}");
+                    self.replace_part(instruction, flag, &scoped, char::is_whitespace)?;
+                }
             }
             // Of a key given twice the engine takes the last, so each is looked at.
             let images: Vec<&str> = match name.to_ascii_lowercase().as_str() {
@@ -193,41 +197,6 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// The caches of our own recipes are shared by all apps: no Dockerfile of a stranger may name
-    /// one, by its id or by the target an id defaults to. Nor by a variable, which is not known
-    /// here; the type may be one too.
-    fn cache(&mut self, instruction: &Instruction, mount: &str) -> Result<(), PlanError> {
-        let mut types = mount_options(mount, &["type"]);
-        if !types.any(|r#type| r#type.eq_ignore_ascii_case("cache") || r#type.contains('$')) {
-            return Ok(());
-        }
-        let mut names = mount_options(mount, &["type", "id", "target", "dst", "destination"]);
-        if names.any(|name| name.contains('$')) {
-            return Err(self.refuse(instruction, "variables in a cache mount are not accepted"));
-        }
-        // Cleaning a path drops whole names but never makes one, so looking for ours is enough.
-        let mut ids = mount_options(mount, &["id", "target", "dst", "destination"]);
-        if ids.any(|id| id.to_ascii_lowercase().contains(OUR_CACHES)) {
-            let message = format!("ids and targets of caches that hold {OUR_CACHES:?} are not accepted");
-            return Err(self.refuse(instruction, &message));
-        }
-        self.scope_cache(instruction, mount)
-    }
-
-    /// What one owner's build steps leave in a cache is run by later ones, so it is for that owner
-    /// alone. Of ids given twice the engine takes the last.
-    fn scope_cache(&mut self, instruction: &Instruction, mount: &str) -> Result<(), PlanError> {
-        let named = |keys| mount_options(mount, keys).last();
-        let Some(id) = named(&["id"]).or_else(|| named(&["target", "dst", "destination"])) else {
-            return Ok(());
-        };
-        if id.starts_with(OWNERS) {
-            return Ok(());
-        }
-        let scoped = format!("{mount},id={OWNERS}{}", id.trim_start_matches('/'));
-        self.replace_part(instruction, mount, &scoped)
-    }
-
     fn copied_from(&mut self, instruction: &Instruction, from: &str) -> Result<(), PlanError> {
         if from.contains('$') {
             return Err(self.refuse(instruction, "expected the name of a stage or image, not a variable"));
@@ -240,16 +209,27 @@ impl Check<'_> {
             return Ok(());
         }
         let (old, new) = (format!("from={from}"), format!("from={image}"));
-        self.replace_part(instruction, &old, &new)
+        let ends = |c: char| !c.is_ascii_alphanumeric() && !"._-/:@".contains(c);
+        self.replace_part(instruction, &old, &new, ends)
     }
 
-    /// In the first line of the instruction that has it.
-    fn replace_part(&mut self, instruction: &Instruction, old: &str, new: &str) -> Result<(), PlanError> {
-        let at = (instruction.line..=instruction.last_line)
-            .find(|line| self.lines.get(line - 1).is_some_and(|text| text.contains(old)));
-        match at {
-            Some(line) => {
-                self.lines[line - 1] = self.lines[line - 1].replacen(old, new, 1);
+    /// In the first line of the instruction that has it as a whole, up to what `ends` it.
+    fn replace_part(
+        &mut self,
+        instruction: &Instruction,
+        old: &str,
+        new: &str,
+        ends: fn(char) -> bool,
+    ) -> Result<(), PlanError> {
+        let whole = |text: &str| {
+            let mut found = text.match_indices(old).map(|(at, _)| at);
+            found.find(|at| text[at + old.len()..].chars().next().is_none_or(ends))
+        };
+        let found = (instruction.line..=instruction.last_line)
+            .find_map(|line| Some((line, whole(self.lines.get(line - 1)?)?)));
+        match found {
+            Some((line, at)) => {
+                self.lines[line - 1].replace_range(at..at + old.len(), new);
                 self.changed = true;
                 Ok(())
             }
@@ -347,12 +327,6 @@ impl Check<'_> {
         let (field, message) = (self.field.to_owned(), message.to_owned());
         PlanError::Dockerfile { field, line: instruction.line, message }
     }
-}
-
-/// The values of these keys of a `--mount`.
-fn mount_options<'a>(mount: &'a str, keys: &'a [&str]) -> impl Iterator<Item = &'a str> {
-    let pairs = mount.split(',').filter_map(|part| part.split_once('='));
-    pairs.filter(|(key, _)| keys.iter().any(|k| key.eq_ignore_ascii_case(k))).map(|(_, value)| value)
 }
 
 /// Replaces `$A`, `${A}` and `${A:-b}`. `None` when a variable is not known, or a form is not.
@@ -482,6 +456,12 @@ mod tests {
         ] {
             assert_eq!(run(theirs), format!("RUN --mount={theirs},id={{owner}}/{id} true type=cache"));
         }
+        let both = "type=cache,target=/ab --mount=type=cache,target=/a --mount=type=cache,target=/a";
+        assert_eq!(
+            run(both),
+            "RUN --mount=type=cache,target=/ab,id={owner}/ab --mount=type=cache,target=/a,id={owner}/a \
+             --mount=type=cache,target=/a,id={owner}/a true type=cache"
+        );
         assert_eq!(run("type=tmpfs,target=/x"), "RUN --mount=type=tmpfs,target=/x true type=cache");
         let split = "FROM previewd/python:3.11\nRUN --mount=type=cache,tar\\\nget=/x true\n";
         assert!(checked(split).is_err(), "what cannot be given to its owner is refused");

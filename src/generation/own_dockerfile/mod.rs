@@ -1,6 +1,7 @@
 //! A Dockerfile that came with the generation: read, its base images checked against the allowed
 //! list and renamed where we have our own, otherwise left as it is.
 
+mod caches;
 mod check;
 mod parse;
 
