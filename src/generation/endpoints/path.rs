@@ -7,9 +7,18 @@ pub fn from_starlette(path: &str) -> String {
     replace_delimited(path, '{', '}', |inside| inside.split(':').next().unwrap_or(inside))
 }
 
-/// Flask: `<id>`, `<int:id>`, `<any(a, b):id>`.
+/// Flask: `<id>`, `<int:id>`, `<any(a, b):id>`; Sanic has it the other way round: `<id:int>`.
 pub fn from_flask(path: &str) -> String {
-    replace_delimited(path, '<', '>', |inside| inside.rsplit(':').next().unwrap_or(inside))
+    replace_delimited(path, '<', '>', |inside| match inside.rsplit_once(':') {
+        Some((name, kind)) if is_sanic(name, kind) => name,
+        Some((_, name)) => name,
+        None => inside,
+    })
+}
+
+fn is_sanic(name: &str, kind: &str) -> bool {
+    const KINDS: [&str; 7] = ["str", "strorempty", "int", "float", "alpha", "ymd", "uuid"];
+    KINDS.contains(&kind) && !KINDS.contains(&name) && name != "string" && !name.contains('(')
 }
 
 /// Express and its kin: `:id`, `:id?`, `:id(\\d+)`, `*rest`, and optional parts `{/:id}`.
@@ -88,7 +97,10 @@ pub fn converters(path: &str) -> Vec<Parameter> {
             let Some((inside, _)) = part.split_once(close) else { continue };
             let pair = match name_first {
                 true => inside.split_once(':'),
-                false => inside.rsplit_once(':').map(|(kind, name)| (name, kind)),
+                false => inside.rsplit_once(':').map(|(kind, name)| match is_sanic(kind, name) {
+                    true => (kind, name),
+                    false => (name, kind),
+                }),
             };
             if let Some((name, kind)) = pair {
                 let (name, kind) = (name.trim().to_owned(), Some(kind.trim().to_owned()));

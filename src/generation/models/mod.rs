@@ -3,12 +3,14 @@
 //! ```text
 //! sources ─┬─ python/      lines ─▶ classes ─▶ kinds (by what they derive from) ─▶ fields
 //!          ├─ typescript/  interfaces, decorated classes, and calls that make schemas
+//!          ├─ go           structs with tags, by lines
 //!          └─ prisma       its own small language
 //! ```
 //!
 //! What a model is follows from what it is made with; a class that derives from a model of the
 //! project is one of the same kind. Fields are a class's own: those of its bases are theirs.
 
+mod go;
 mod prisma;
 mod python;
 #[cfg(test)]
@@ -68,6 +70,8 @@ pub enum ModelKind {
     Type,
     /// A class of TypeScript whose fields are checked: what NestJS takes as bodies.
     Dto,
+    /// A struct of Go whose fields have tags.
+    Struct,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -91,9 +95,16 @@ pub fn read(sources: &Sources) -> Vec<Model> {
     let mut all = python::read(sources);
     all.extend(typescript::read(sources));
     for (path, file) in sources.all().iter() {
-        let wanted = path.name().ends_with(".prisma") && !is_skipped(path.as_str());
-        if wanted && file.content.len() <= MAX_FILE_BYTES {
-            all.extend(prisma::read(path.as_str(), &String::from_utf8_lossy(&file.content)));
+        let name = path.name();
+        let read: fn(&str, &str) -> Vec<Model> = if name.ends_with(".prisma") {
+            prisma::read
+        } else if name.ends_with(".go") && !name.ends_with("_test.go") {
+            go::read
+        } else {
+            continue;
+        };
+        if !is_skipped(path.as_str()) && file.content.len() <= MAX_FILE_BYTES {
+            all.extend(read(path.as_str(), &String::from_utf8_lossy(&file.content)));
         }
     }
     all.retain(|model| !model.name.is_empty() && model.name.len() <= MAX_TYPE);

@@ -74,6 +74,8 @@ pub struct Interpreter<'a> {
 pub struct Shared {
     /// NestJS: stands before the paths of all controllers.
     pub global_prefix: Option<String>,
+    /// NestJS: paths it does not stand before, and the method where only one is meant.
+    pub without_prefix: Vec<(String, Option<String>)>,
     /// Go: what `http.HandleFunc` registers on.
     pub default_mux: Option<RouterId>,
 }

@@ -8,6 +8,7 @@ pub mod hono;
 pub mod koa;
 mod lower;
 pub mod nest;
+mod typed;
 
 pub use lower::lower;
 
@@ -125,10 +126,10 @@ pub fn add_route(
     call: &Invocation,
 ) {
     let handler = call.positional().pop();
-    let doc = call.doc.clone().or_else(|| {
-        let handler = interpreter.look_up_if(&handler?, &["/**"]);
-        interpreter.described(&handler).and_then(|(_, doc)| doc)
-    });
+    let handler = handler.map(|handler| interpreter.look_up_if(&handler, &["/**", "Request"]));
+    let described = handler.as_ref().and_then(|handler| interpreter.described(handler));
+    let doc = call.doc.clone().or_else(|| described.and_then(|(_, doc)| doc));
+    let (body, response) = handler.map(|handler| typed::bodies(interpreter, &handler)).unwrap_or_default();
     for path in paths {
         // `all('*')` is how an app says "not found", `options('*')` how it allows other origins.
         if path.ends_with('*') && (methods.len() > 1 || methods == ["OPTIONS"]) {
@@ -142,6 +143,8 @@ pub fn add_route(
                 summary: described.summary,
                 description: described.description,
                 tags: described.tags,
+                body: body.clone(),
+                response: response.clone(),
                 site: call.site.clone(),
                 ..Route::default()
             };

@@ -55,6 +55,14 @@ fn versioned(interpreter: &Interpreter, version: &str, path: &str) -> String {
 pub fn set_prefix(interpreter: &mut Interpreter, call: &Invocation) {
     let prefix = call.at(0).and_then(|prefix| interpreter.text(prefix));
     interpreter.shared.global_prefix = prefix.or(interpreter.shared.global_prefix.take());
+    let excluded = call.at(1).and_then(|options| interpreter.field(options, "exclude"));
+    for one in excluded.map(|list| interpreter.elements(&list)).unwrap_or_default() {
+        let named = interpreter.field(&one, "path");
+        let Some(path) = interpreter.text(&named.unwrap_or_else(|| one.clone())) else { continue };
+        let method = interpreter.field(&one, "method").and_then(|method| interpreter.name_of(&method));
+        let method = method.filter(|method| method != "ALL");
+        interpreter.shared.without_prefix.push((path, method));
+    }
 }
 
 /// Hangs the routes of a decorated class on its router.
@@ -78,11 +86,36 @@ pub fn complete(interpreter: &mut Interpreter, id: RouterId, class: ClassId) {
 pub fn finish(interpreter: &mut Interpreter) {
     let Some(prefix) = interpreter.shared.global_prefix.clone() else { return };
     let prefix = path::from_express(&prefix);
+    let excluded = std::mem::take(&mut interpreter.shared.without_prefix);
+    let mut apart = Vec::new();
     interpreter.routers.each(|router| {
-        if router.framework == Framework::Nest {
-            router.prefix = path::join(&prefix, &router.prefix);
+        if router.framework != Framework::Nest {
+            return;
         }
+        let before = router.prefix.clone();
+        let is_apart = |route: &Route| excluded.iter().any(|one| is_excluded(one, &before, route));
+        let (outside, inside): (Vec<Route>, Vec<Route>) = router.routes.drain(..).partition(is_apart);
+        router.routes = inside;
+        if !outside.is_empty() {
+            let mut other = Router::new(Framework::Nest, Role::App);
+            (other.prefix, other.tags, other.routes) = (before.clone(), router.tags.clone(), outside);
+            apart.push(other);
+        }
+        router.prefix = path::join(&prefix, &before);
     });
+    for router in apart {
+        interpreter.routers.add(router);
+    }
+}
+
+/// `health`, `cats/:id`, or everything below `auth/*path`.
+fn is_excluded((excluded, method): &(String, Option<String>), prefix: &str, route: &Route) -> bool {
+    let path = path::rooted(path::join(prefix, &route.path));
+    let fits = match excluded.split_once(['*', '(']) {
+        Some((start, _)) => path.starts_with(&path::rooted(start.trim_end_matches('{').to_owned())),
+        None => path::shape(&path) == path::shape(&path::rooted(path::from_express(excluded))),
+    };
+    fits && method.as_ref().is_none_or(|method| route.methods.contains(method))
 }
 
 /// The routes of one function: it may have several decorators, and those several paths.

@@ -1,4 +1,4 @@
-//! Flask and Quart: apps, blueprints, the route decorators, `add_url_rule` and class views.
+//! Flask, Quart and Sanic, which works the same way: apps, blueprints, the route decorators, `add_url_rule` and class views.
 
 use std::rc::Rc;
 
@@ -10,7 +10,7 @@ use super::{flask_restful, starlette};
 /// `Flask(__name__)`, `Blueprint("items", __name__, url_prefix="/items")`.
 pub fn construct(interpreter: &mut Interpreter, name: &str, call: &Invocation) -> Option<Value> {
     let role = match name.rsplit('.').next()? {
-        "Flask" | "Quart" => Role::App,
+        "Flask" | "Quart" | "Sanic" => Role::App,
         "Blueprint" => Role::Router,
         _ => return None,
     };
@@ -34,7 +34,7 @@ pub fn method(interpreter: &mut Interpreter, id: RouterId, name: &str, call: &In
             decorator(interpreter, id, vec![name.to_uppercase()], call)
         }
         "add_url_rule" => add_url_rule(interpreter, id, call),
-        "register_blueprint" => register_blueprint(interpreter, id, call),
+        "register_blueprint" | "blueprint" => register_blueprint(interpreter, id, call),
         _ => flask_restful::method(interpreter, id, name, call).unwrap_or(Value::Unknown),
     }
 }

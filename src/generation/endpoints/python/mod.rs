@@ -22,6 +22,7 @@ const WORDS: &[&str] = &[
     "APIRouter",
     "Starlette",
     "Flask(",
+    "Sanic(",
     "Blueprint",
     "Route(",
     "Mount(",
@@ -85,7 +86,7 @@ fn framework_of(path: &str) -> Option<Framework> {
         ("django" | "rest_framework" | "rest_framework_nested", _) if django::knows(path) => {
             Some(Framework::Django)
         }
-        ("flask" | "quart", "Flask" | "Blueprint" | "Quart") => Some(Framework::Flask),
+        ("flask" | "quart" | "sanic", "Flask" | "Blueprint" | "Quart" | "Sanic") => Some(Framework::Flask),
         ("fastapi" | "starlette" | "a2wsgi" | "asgiref", _) if starlette::knows(path) => {
             Some(Framework::Starlette)
         }

@@ -171,3 +171,30 @@ fn requires_that_are_made_up_at_run_time() {
     ];
     assert_eq!(lines(&files), ["GET /api/a"]);
 }
+
+#[test]
+fn bodies_are_what_the_handlers_types_say() {
+    let files = [
+        (
+            "src/app.ts",
+            "import express, { Request, Response } from 'express';\nimport { add } from './add';\nconst app = express();\n\
+             app.put('/items/:id', (req: Request<{ id: string }, Item, ChangedItem>, res: Response) => {});\n\
+             app.post('/items', add);\napp.get('/items', (req: Request, res: Response<Item[]>) => {});\napp.listen(3000);\n",
+        ),
+        (
+            "src/add.ts",
+            "import { Request, Response } from 'express';\n\
+             export const add = async (req: Request<{}, {}, NewItem>, res: Response<Item>): Promise<void> => {};\n",
+        ),
+    ];
+    let said: Vec<_> = found(&files).into_iter().map(|one| (one.method, one.body, one.response)).collect();
+    let some = |kind: &str| Some(kind.to_owned());
+    assert_eq!(
+        said,
+        [
+            ("GET".to_owned(), None, some("Item[]")),
+            ("POST".to_owned(), some("NewItem"), some("Item")),
+            ("PUT".to_owned(), some("ChangedItem"), some("Item")),
+        ]
+    );
+}

@@ -119,3 +119,13 @@ fn resources_and_namespaces() {
         ]
     );
 }
+
+#[test]
+fn sanic_names_parameters_before_their_types() {
+    let files = [(
+        "server.py",
+        "from sanic import Blueprint, Sanic\napp = Sanic('tides')\nbp = Blueprint('items', url_prefix='/items')\n\
+         @bp.get('/<item_id:int>')\nasync def one(request, item_id): ...\n@app.post('/echo')\nasync def echo(request): ...\napp.blueprint(bp)\n",
+    )];
+    assert_eq!(lines(&files), ["POST /echo", "GET /items/{item_id}"]);
+}

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::project;
 use crate::domain::{FilePath, FileSet, SourceFile};
 use crate::generation::endpoints::{Endpoint, Origin, endpoints, from_openapi, refine};
+use crate::generation::testing::mutated;
 
 /// Far more than any of these take, also unoptimised and on a machine with other work.
 const LONG: Duration = Duration::from_secs(20);
@@ -114,30 +114,6 @@ fn quick(files: Vec<(&str, Vec<u8>)>) -> Vec<Endpoint> {
     let found = read(files);
     assert!(start.elapsed() < LONG, "took {:?}", start.elapsed());
     found
-}
-
-/// A source with pieces cut out, doubled, or replaced by bytes that hurt.
-fn mutated(source: &'static str) -> impl Strategy<Value = Vec<u8>> {
-    let piece = prop_oneof![
-        Just(b"".to_vec()),
-        Just(b"(((((".to_vec()),
-        Just(b"\"\"\"".to_vec()),
-        Just(b"`${".to_vec()),
-        Just(b"{{[(*,".to_vec()),
-        Just(b"\xff\x00\xc3".to_vec()),
-        Just(b"\n    \n\t".to_vec()),
-        Just(b"app".to_vec()),
-        vec(any::<u8>(), 0..6),
-    ];
-    vec((0..source.len(), 0_usize..40, piece), 0..6).prop_map(move |changes| {
-        let mut bytes = source.as_bytes().to_vec();
-        for (at, length, piece) in changes {
-            let at = at.min(bytes.len());
-            let end = (at + length).min(bytes.len());
-            bytes.splice(at..end, piece);
-        }
-        bytes
-    })
 }
 
 proptest! {

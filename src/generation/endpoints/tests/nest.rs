@@ -32,6 +32,25 @@ fn controllers_with_prefixes_versions_and_bodies() {
 }
 
 #[test]
+fn what_is_excluded_has_no_prefix() {
+    let files = [
+        (
+            "src/main.ts",
+            "import { NestFactory } from '@nestjs/core';\nimport { RequestMethod } from '@nestjs/common';\n\
+             async function bootstrap() {\n  const app = await NestFactory.create(AppModule);\n\
+             \x20 app.setGlobalPrefix('api', { exclude: ['health', { path: 'cats', method: RequestMethod.POST }, 'auth/*path'] });\n}\nbootstrap();\n",
+        ),
+        (
+            "src/all.controller.ts",
+            "import { Controller, Get, Post } from '@nestjs/common';\n\
+             @Controller()\nexport class A {\n  @Get('health')\n  h() {}\n  @Get('auth/a/b')\n  b() {}\n}\n\
+             @Controller('cats')\nexport class C {\n  @Get()\n  all() {}\n  @Post()\n  add() {}\n}\n",
+        ),
+    ];
+    assert_eq!(lines(&files), ["GET /api/cats", "GET /auth/a/b", "POST /cats", "GET /health"]);
+}
+
+#[test]
 fn files_of_next() {
     let files = [
         ("web/package.json", "{\"dependencies\": {\"next\": \"15.0.0\", \"react\": \"19\"}}"),

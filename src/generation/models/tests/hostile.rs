@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::domain::{FilePath, FileSet, SourceFile};
 use crate::generation::models::{Model, models};
+use crate::generation::testing::mutated;
 
 /// Far more than any of these take, also unoptimised and on a machine with other work.
 const LONG: Duration = Duration::from_secs(20);
@@ -36,6 +36,8 @@ export const z1 = z.object({ k: z.array(z.string().optional()).default([]) }).ex
 const t = pgTable('t', { m: text('m').notNull() });
 "#;
 
+const GO: &str = "package a\n// é\ntype (\n\tA struct {\n\t\tgorm.Model\n\t\tB *string `json:\"b,omitempty\" db:\"é\"`\n\t\tC struct {\n\t\t\tD int\n\t\t} `json:\"c\"`\n\t}\n)\n";
+
 const PRISMA: &str = "model A {\n  id Int @id\n  b String?\n}\n/// é\ntype B {\n c A[]\n}\n";
 
 fn read(files: &[(&str, &[u8])]) -> Vec<Model> {
@@ -50,35 +52,13 @@ fn read(files: &[(&str, &[u8])]) -> Vec<Model> {
     found
 }
 
-fn mutated(source: &'static str) -> impl Strategy<Value = Vec<u8>> {
-    let piece = prop_oneof![
-        Just(b"".to_vec()),
-        Just(b"(((((".to_vec()),
-        Just(b"\"\"\"".to_vec()),
-        Just(b"`${".to_vec()),
-        Just(b"{{[(*,=:".to_vec()),
-        Just(b"\xff\x00\xc3".to_vec()),
-        Just(b"\n    \n\tclass ".to_vec()),
-        Just(b"\\\n\\".to_vec()),
-        vec(any::<u8>(), 0..6),
-    ];
-    vec((0..source.len(), 0_usize..40, piece), 0..6).prop_map(move |changes| {
-        let mut bytes = source.as_bytes().to_vec();
-        for (at, length, piece) in changes {
-            let at = at.min(bytes.len());
-            let end = (at + length).min(bytes.len());
-            bytes.splice(at..end, piece);
-        }
-        bytes
-    })
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn mutated_sources(python in mutated(PYTHON), node in mutated(NODE), typed in mutated(NODE), prisma in mutated(PRISMA)) {
-        let files: [(&str, &[u8]); 4] = [("a.py", &python), ("a.js", &node), ("a.ts", &typed), ("a.prisma", &prisma)];
+    fn mutated_sources(python in mutated(PYTHON), node in mutated(NODE), typed in mutated(NODE), prisma in mutated(PRISMA), go in mutated(GO)) {
+        let files: [(&str, &[u8]); 5] =
+            [("a.py", &python), ("a.js", &node), ("a.ts", &typed), ("a.prisma", &prisma), ("a.go", &go)];
         let found = read(&files);
         prop_assert!(found.iter().all(|model| !model.name.is_empty() && model.line > 0));
         prop_assert!(found.is_sorted_by_key(|model| (&model.name, &model.file, model.line)));
@@ -96,6 +76,7 @@ fn the_unchanged_sources_are_read() {
     assert_eq!(read(&[("a.py", PYTHON.as_bytes())]).len(), 3);
     assert_eq!(read(&[("a.ts", NODE.as_bytes())]).len(), 6);
     assert_eq!(read(&[("a.prisma", PRISMA.as_bytes())]).len(), 2);
+    assert_eq!(read(&[("a.go", GO.as_bytes())]).len(), 1);
 }
 
 #[test]
