@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# infra/base-images.sh [--refresh] [python|node|static|go|postgres|mariadb|redis]…
+# infra/base-images.sh [--refresh] [python|node|static|go|postgres|mariadb|redis|php|ruby]…
 # Makes previewd's base images where they are missing: previewd/python:3.11, previewd/node:20, previewd/static:1,
 # previewd/go:1; and the servers that previews' databases live on, previewd/postgres:15, previewd/mariadb:10.11 and
-# previewd/redis:7.
+# previewd/redis:7. previewd/php:8 and previewd/ruby:3 are made only when they are named.
 # The version in a tag is the version inside; previewd/KIND:default is whichever was made here.
 #
 # Derived from the official image where the engine can pull it, else from packages of this distribution.
@@ -33,6 +33,8 @@ official_image() {
         postgres) echo postgres:15 ;;
         mariadb) echo mariadb:10.11 ;;
         redis) echo redis:7 ;;
+        ruby) echo ruby:3 ;;
+        php) ;; # the official one lacks the usual extensions and Composer
     esac
 }
 
@@ -47,6 +49,10 @@ packages() {
         postgres) if package_known postgresql-15; then echo postgresql-15; else echo postgresql; fi ;;
         mariadb) echo mariadb-server-core mariadb-client-core ;;
         redis) echo redis-server ;;
+        php) echo php-fpm php-cli composer unzip git \
+            php-{bcmath,curl,gd,intl,mbstring,mysql,pgsql,redis,sqlite3,xml,zip} ;;
+        ruby) echo ruby ruby-dev bundler gcc g++ make patch pkg-config git \
+            libc6-dev libyaml-dev libffi-dev zlib1g-dev libsqlite3-dev libpq-dev tzdata ;;
     esac
 }
 
@@ -56,6 +62,8 @@ version_inside() {
         python) docker run --rm --network none "$2" python -c 'import sys; print("%d.%d" % sys.version_info[:2])' ;;
         node) docker run --rm --network none "$2" node -p 'process.versions.node.split(".")[0]' ;;
         static) docker run --rm --network none "$2" nginx -v 2>&1 | sed -nE 's,.*nginx/([0-9]+)\..*,\1,p' ;;
+        php) docker run --rm --network none "$2" php -r 'echo PHP_MAJOR_VERSION;' ;;
+        ruby) docker run --rm --network none "$2" ruby -e 'print RUBY_VERSION.to_i' ;;
         go) docker run --rm --network none "$2" go version | sed -nE 's,.*go([0-9]+)\..*,\1,p' ;;
         postgres) docker run --rm --network none "$2" postgres --version | sed -nE 's/.* ([0-9]+)[.b ].*/\1/p' ;;
         mariadb) docker run --rm --network none "$2" mariadbd --version | sed -nE 's/.* Ver ([0-9]+\.[0-9]+)\..*/\1/p' ;;
@@ -67,7 +75,7 @@ prepare_context() {
     case $1 in
         python) fetch_uv "$2" "$3/uv" ;;
         node) mkdir "$3/runtime"; [ "$4" = official ] || ! host_node_fits || copy_host_node "$3/runtime" ;;
-        static | go) ;;
+        static | go | php | ruby) ;;
         postgres | mariadb | redis) cp "$recipes/serve-$1" "$3" ;;
     esac
 }
@@ -156,7 +164,7 @@ LINES
 build() {
     local kind=$1 recipe=$2 from origin=official context version
     from=$(official_image "$kind")
-    if ! pull_official "$from"; then
+    if [ -z "$from" ] || ! pull_official "$from"; then
         from=previewd/rootfs:$kind
         origin=distribution
         # shellcheck disable=SC2046 # package names are single words
@@ -224,7 +232,7 @@ exec 9>"$cache/lock"
 flock 9
 for kind in "$@"; do
     case $kind in
-        python | node | static | go | postgres | mariadb | redis) ensure "$kind" ;;
-        *) die "unknown base image: $kind (python, node, static, go, postgres, mariadb, redis)" ;;
+        python | node | static | go | postgres | mariadb | redis | php | ruby) ensure "$kind" ;;
+        *) die "unknown base image: $kind (python, node, static, go, postgres, mariadb, redis, php, ruby)" ;;
     esac
 done

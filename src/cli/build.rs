@@ -44,11 +44,19 @@ pub async fn run(
     }
     match follow(client, generation, progress).await? {
         Outcome::Built { image, cached } => Ok(Built { image: Some(image), cached }),
-        Outcome::Failed { step: Some(step), reason } => {
-            anyhow::bail!("the build failed at {step}: {reason}")
+        Outcome::Failed { step: Some(step), reason } if !reason.contains(&step) => {
+            anyhow::bail!("the build failed at {}: {reason}", short(&step))
         }
-        Outcome::Failed { step: None, reason } => anyhow::bail!("the build failed: {reason}"),
+        Outcome::Failed { reason, .. } => anyhow::bail!("the build failed: {reason}"),
         Outcome::Cancelled => anyhow::bail!("the build was cancelled"),
+    }
+}
+
+/// The beginning of a step, which may be a long command.
+fn short(step: &str) -> String {
+    match step.char_indices().nth(60) {
+        Some((at, _)) => format!("{}…", &step[..at]),
+        None => step.to_owned(),
     }
 }
 

@@ -6,13 +6,20 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Runtime {
     /// `3.11`.
-    Python { version: String },
+    Python {
+        version: String,
+    },
     /// `20`.
-    Node { version: String },
+    Node {
+        version: String,
+    },
     /// Compiles Go.
     Go,
     /// Compiles Rust.
     Rust,
+    /// PHP, its FastCGI server and Composer.
+    Php,
+    Ruby,
     /// A static file server; also what compiled programs run on.
     Static,
 }
@@ -31,6 +38,10 @@ pub struct BaseImages {
     pub go: String,
     /// Default `previewd/rust:1`.
     pub rust: String,
+    /// Default `previewd/php:8`.
+    pub php: String,
+    /// Default `previewd/ruby:3`.
+    pub ruby: String,
     /// Versions of Python there are images for, the default first; empty for any, with 3.11 as
     /// the default. Default `3.11`.
     pub python_versions: Vec<String>,
@@ -65,6 +76,8 @@ impl Default for BaseImages {
             static_site: "previewd/static:1".into(),
             go: "previewd/go:1".into(),
             rust: "previewd/rust:1".into(),
+            php: "previewd/php:8".into(),
+            ruby: "previewd/ruby:3".into(),
             python_versions: vec!["3.11".into()],
             node_versions: vec!["20".into()],
             aliases: true,
@@ -81,6 +94,8 @@ impl BaseImages {
             Runtime::Node { version } => self.node.replace("{version}", version),
             Runtime::Go => self.go.clone(),
             Runtime::Rust => self.rust.clone(),
+            Runtime::Php => self.php.clone(),
+            Runtime::Ruby => self.ruby.clone(),
             Runtime::Static => self.static_site.clone(),
         }
     }
@@ -128,6 +143,7 @@ impl BaseImages {
         }
         // `library/python` and `host/library/python` are the same as `python`.
         let short = image.rsplit_once("library/").map_or(image, |(_, rest)| rest);
+        let short = short.strip_prefix("docker.io/").unwrap_or(short);
         let (name, tag) = short.split_once(':').unwrap_or((short, "latest"));
         let asked: String = tag.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
         let other = |ours: &str| (!asked.is_empty()).then(|| ours.to_owned());
@@ -199,9 +215,14 @@ mod tests {
             Resolved::Alias { image, other_version } => (image, other_version),
             other => panic!("{image}: {other:?}"),
         };
-        for python in
-            ["python", "python:3.11-slim", "python:3", "library/python:3.11.4-bookworm", "x.y/library/python"]
-        {
+        for python in [
+            "python",
+            "python:3.11-slim",
+            "python:3",
+            "library/python:3.11.4-bookworm",
+            "x.y/library/python",
+            "docker.io/python:3.11",
+        ] {
             assert_eq!(alias(python), ("previewd/python:3.11".to_owned(), None), "{python}");
         }
         assert_eq!(alias("python:3.12").1.as_deref(), Some("3.11"));

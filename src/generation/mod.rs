@@ -16,6 +16,7 @@ mod bases;
 mod broken;
 pub mod compare;
 mod context;
+mod diagnosis;
 mod dockerfile;
 mod dotenv;
 pub mod endpoints;
@@ -30,12 +31,14 @@ mod needs;
 mod node;
 pub mod outline;
 mod own_dockerfile;
+mod php;
 mod plan;
 mod planner;
 mod project;
 mod python;
 mod quoting;
 mod recipe;
+mod ruby;
 mod syntax;
 mod tag;
 #[cfg(test)]
@@ -51,6 +54,7 @@ const OWNERS: &str = "{owner}/";
 
 pub use bases::{BaseImages, Resolved, Runtime};
 pub use context::{BuildInputs, CLASSIC_DOCKERFILE, DOCKERFILE, build_args, context};
+pub use diagnosis::explain as explain_failure;
 pub use dockerfile::{Dialect, dockerfile};
 pub use error::PlanError;
 pub use needs::{
@@ -60,7 +64,7 @@ pub use plan::{Decision, EnvRead, Language, Plan, Source, Warning};
 pub use planner::plan;
 pub use quoting::split_words;
 pub use recipe::{
-    BothRecipe, BuiltPages, DependencyFile, GoRecipe, NodeRecipe, OwnDockerfile, PackageManager,
-    PythonRecipe, Recipe, RustRecipe, SiteRecipe, StaticRecipe,
+    BothRecipe, BuiltPages, DependencyFile, GoRecipe, NodeRecipe, OwnDockerfile, PackageManager, PagesServer,
+    PhpAssets, PhpRecipe, PythonRecipe, Recipe, RubyRecipe, RustRecipe, SiteRecipe, StaticRecipe,
 };
 pub use tag::image_tag;

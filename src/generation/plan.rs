@@ -84,9 +84,13 @@ impl Plan {
     /// its app writes; it gets the folders in memory alone.
     pub fn writable(&self) -> Vec<String> {
         match &self.recipe {
-            Recipe::Python(_) | Recipe::Node(_) | Recipe::Both(_) | Recipe::Go(_) | Recipe::Rust(_) => {
-                vec!["/app".to_owned()]
-            }
+            Recipe::Python(_)
+            | Recipe::Node(_)
+            | Recipe::Both(_)
+            | Recipe::Go(_)
+            | Recipe::Rust(_)
+            | Recipe::Php(_)
+            | Recipe::Ruby(_) => vec!["/app".to_owned()],
             Recipe::Static(_) | Recipe::Site(_) | Recipe::Dockerfile(_) => Vec::new(),
         }
     }
@@ -100,6 +104,8 @@ pub enum Language {
     Static,
     Go,
     Rust,
+    Php,
+    Ruby,
     /// An own Dockerfile: whatever it holds.
     Docker,
 }

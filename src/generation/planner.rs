@@ -6,7 +6,7 @@ use super::assemble::assemble;
 use super::bases::BaseImages;
 use super::entry_point::EntryPoint;
 use super::error::PlanError;
-use super::frameworks::{ALL, Finding, Framework, Outline, Strength, both};
+use super::frameworks::{ALL, Finding, Framework, Outline, Strength, both, pages_server};
 use super::own_dockerfile;
 use super::plan::{Language, Notes, Place, Plan, Source};
 use super::project::Project;
@@ -25,12 +25,53 @@ pub fn plan(metadata: &Metadata, files: &FileSet, bases: &BaseImages) -> Result<
             (Language::Docker, own_outline(&project, text, field, file, &mut notes)?)
         }
         None => {
-            let framework = choose(&project, &mut notes)?;
-            let outline = framework.outline(&project, &mut notes)?;
-            (framework.language(), both::combine(&project, files, outline, &mut notes))
+            let Choice { framework, behind } = choose(&project, &mut notes)?;
+            match behind.and_then(|server| in_front(&project, files, framework, server, &notes)) {
+                Some((language, outline, with_both)) => {
+                    notes = with_both;
+                    (language, outline)
+                }
+                None => {
+                    warn_of_other(framework, behind, &mut notes);
+                    let outline = framework.outline(&project, &mut notes)?;
+                    (framework.language(), both::combine(&project, files, outline, &mut notes))
+                }
+            }
         }
     };
     Ok(assemble(&project, files, language, outline, notes))
+}
+
+/// What is started, and what else might be.
+struct Choice {
+    framework: &'static dyn Framework,
+    /// A server of another language behind pages that have a server of their own.
+    behind: Option<&'static dyn Framework>,
+}
+
+/// Pages with a server of their own in front of a server of another language.
+fn in_front(
+    project: &Project<'_>,
+    files: &FileSet,
+    pages: &'static dyn Framework,
+    server: &'static dyn Framework,
+    notes: &Notes,
+) -> Option<(Language, Outline, Notes)> {
+    let mut notes = notes.clone();
+    let outline = server.outline(project, &mut notes).ok()?;
+    let outline = pages_server::combine(project, files, outline, pages.name(), &mut notes)?;
+    Some((server.language(), outline, notes))
+}
+
+fn warn_of_other(framework: &dyn Framework, behind: Option<&'static dyn Framework>, notes: &mut Notes) {
+    if let Some(server) = behind {
+        let message = format!(
+            "{} is not started: the pages of {} are what a visitor sees; metadata.framework decides",
+            server.name(),
+            framework.name()
+        );
+        notes.warn(message, None);
+    }
 }
 
 /// The generation's own Dockerfile: its text, the field errors name, and its path.
@@ -113,7 +154,7 @@ fn own_outline(
 }
 
 /// The framework: by the entry point, by the metadata's name for it, or by what is found.
-fn choose(project: &Project<'_>, notes: &mut Notes) -> Result<&'static dyn Framework, PlanError> {
+fn choose(project: &Project<'_>, notes: &mut Notes) -> Result<Choice, PlanError> {
     let language = project.metadata.language.as_deref().and_then(language_named);
     let mut findings: Vec<(&'static dyn Framework, Finding)> = ALL
         .iter()
@@ -125,7 +166,7 @@ fn choose(project: &Project<'_>, notes: &mut Notes) -> Result<&'static dyn Frame
     if let Some(framework) = by_entry(project, &findings) {
         let reason = "entryPoint starts it";
         notes.decide("framework", framework.name(), Source::Metadata, reason, None);
-        return Ok(framework);
+        return Ok(Choice { framework, behind: None });
     }
     if let Some(name) = &project.metadata.framework {
         match named(name) {
@@ -137,7 +178,7 @@ fn choose(project: &Project<'_>, notes: &mut Notes) -> Result<&'static dyn Frame
                     format!("framework is {name}"),
                     None,
                 );
-                return Ok(framework);
+                return Ok(Choice { framework, behind: None });
             }
             None => {
                 notes.warn(format!("the metadata's framework {name} is not known, so the files decide"), None)
@@ -156,10 +197,17 @@ fn choose(project: &Project<'_>, notes: &mut Notes) -> Result<&'static dyn Frame
     };
     let name = finding.name.unwrap_or(framework.name());
     notes.decide("framework", name, Source::Detected, finding.reason, finding.place);
-    for (other, finding) in findings.filter(|(other, finding)| {
+    let shows_pages = framework.shows_pages_itself(project);
+    let mut behind = None;
+    let others = findings.filter(|(other, finding)| {
         finding.strength >= Strength::Pages && other.language() != framework.language()
-    }) {
-        let message = match framework.shows_pages_itself(project) {
+    });
+    for (other, finding) in others {
+        if shows_pages && behind.is_none() && finding.strength == Strength::Certain {
+            behind = Some(other);
+            continue;
+        }
+        let message = match shows_pages {
             true => format!(
                 "{} is not started: the pages are what a visitor sees; metadata.framework decides",
                 other.name()
@@ -170,7 +218,7 @@ fn choose(project: &Project<'_>, notes: &mut Notes) -> Result<&'static dyn Frame
         };
         notes.warn(message, finding.place);
     }
-    Ok(framework)
+    Ok(Choice { framework, behind })
 }
 
 /// The framework whose outline understands the metadata's entry point.
@@ -218,6 +266,8 @@ fn language_named(name: &str) -> Option<Language> {
         "javascript" | "typescript" | "node" | "nodejs" | "node.js" | "js" | "ts" => Some(Language::Node),
         "go" | "golang" => Some(Language::Go),
         "rust" | "rs" => Some(Language::Rust),
+        "php" => Some(Language::Php),
+        "ruby" | "rb" => Some(Language::Ruby),
         "html" | "static" => Some(Language::Static),
         _ => None,
     }

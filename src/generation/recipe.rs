@@ -14,6 +14,8 @@ pub enum Recipe {
     Site(SiteRecipe),
     Go(GoRecipe),
     Rust(RustRecipe),
+    Php(PhpRecipe),
+    Ruby(RubyRecipe),
     /// Pages and a server behind one port.
     Both(BothRecipe),
     Static(StaticRecipe),
@@ -91,13 +93,16 @@ pub struct SiteRecipe {
 }
 
 /// Where a build leaves its pages.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BuiltPages {
     /// Folders beside package.json; the first with an index.html is served.
     pub folders: Vec<String>,
     /// Unknown paths get index.html, whose script knows them.
     pub single_page: bool,
+    /// The path they were built to lie under, such as `/notes`; empty for the top.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub base: String,
 }
 
 /// One program, compiled in a stage of its own.
@@ -126,6 +131,57 @@ pub struct RustRecipe {
     pub locked: bool,
 }
 
+/// Composer's packages, the source, nginx in front of PHP's FastCGI server in one container.
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PhpRecipe {
+    pub dependency_files: BTreeMap<String, DependencyFile>,
+    /// Composer has something to install.
+    pub installs: bool,
+    /// Packages for development too.
+    pub dev_packages: bool,
+    /// The folder of the tree that visitors see; empty for the top.
+    pub root: String,
+    /// The page in it that answers every path that is no file.
+    pub index: String,
+    /// Commands run in the image once everything is there; one that fails is passed over.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub prepare: Vec<Vec<String>>,
+    /// Changed files are seen at the next request; else within two seconds.
+    pub fresh: bool,
+    /// Styles and scripts that Node builds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assets: Option<PhpAssets>,
+    /// The image nginx is taken from.
+    pub static_image: String,
+}
+
+/// What Node builds into the folder that PHP serves.
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PhpAssets {
+    pub node: NodeRecipe,
+    /// Where the build leaves them, beside package.json: `public/build`.
+    pub folder: String,
+    /// The image that builds.
+    pub node_image: String,
+}
+
+/// Gems into `/opt/bundle` by Bundler, then the source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RubyRecipe {
+    /// The Gemfile, without the Ruby it asks for and with what it lacks, and its lock.
+    pub dependency_files: BTreeMap<String, DependencyFile>,
+    /// There is something to install at all.
+    pub installs: bool,
+    /// Groups of the Gemfile that are left out, in Bundler's notation.
+    pub without: String,
+    /// Commands run in the image once everything is there; one that fails is passed over.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub prepare: Vec<Vec<String>>,
+}
+
 /// A server under its prefixes and pages for everything else, behind one port: nginx of the
 /// static base stands in front of the server in the same container.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
@@ -144,6 +200,9 @@ pub struct BothRecipe {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node: Option<NodeRecipe>,
     pub pages: BuiltPages,
+    /// They are made on a server of their own, which nginx passes to what is not the server's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pages_server: Option<PagesServer>,
     /// Addresses of the server on a developer's machine that are taken out of the built pages, so
     /// that these ask the preview itself.
     pub own_addresses: Vec<String>,
@@ -151,6 +210,16 @@ pub struct BothRecipe {
     pub node_image: String,
     /// The image nginx is taken from.
     pub static_image: String,
+}
+
+/// How the pages' own server is started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PagesServer {
+    pub start: Vec<String>,
+    /// Where it listens, on the loopback address.
+    pub port: u16,
+    pub environment: BTreeMap<String, String>,
 }
 
 /// nginx from the static base serves one folder.
@@ -209,10 +278,13 @@ impl Recipe {
             Self::Node(recipe) => Some(&recipe.dependency_files),
             Self::Site(recipe) => Some(&recipe.node.dependency_files),
             Self::Go(recipe) => Some(&recipe.dependency_files),
+            Self::Php(recipe) => Some(&recipe.dependency_files),
+            Self::Ruby(recipe) => Some(&recipe.dependency_files),
             Self::Both(recipe) => match recipe.server.as_ref() {
                 Self::Python(server) => Some(&server.dependency_files),
                 Self::Node(server) => Some(&server.dependency_files),
                 Self::Go(server) => Some(&server.dependency_files),
+                Self::Ruby(server) => Some(&server.dependency_files),
                 _ => None,
             },
             Self::Static(_) | Self::Dockerfile(_) | Self::Rust(_) => None,
@@ -238,12 +310,26 @@ impl Recipe {
         }
     }
 
+    /// Node that builds beside a server: files of its dependency layer.
+    pub fn beside(&self) -> Option<&NodeRecipe> {
+        match self {
+            Self::Both(recipe) => recipe.node.as_ref(),
+            Self::Php(recipe) => recipe.assets.as_ref().map(|assets| &assets.node),
+            _ => None,
+        }
+    }
+
     /// Images the build starts from besides the one of the last stage.
     pub fn further_images(&self) -> Vec<String> {
         match self {
             Self::Site(recipe) => vec![recipe.node_image.clone()],
             Self::Go(recipe) => vec![recipe.builder.clone()],
             Self::Rust(recipe) => vec![recipe.builder.clone()],
+            Self::Php(recipe) => {
+                let mut images = vec![recipe.static_image.clone()];
+                images.extend(recipe.assets.iter().map(|assets| assets.node_image.clone()));
+                images
+            }
             Self::Both(recipe) => {
                 let mut images = recipe.server.further_images();
                 images.push(recipe.static_image.clone());
@@ -258,6 +344,12 @@ impl Recipe {
 impl NodeRecipe {
     pub fn builds(&self) -> bool {
         !self.build.is_empty()
+    }
+
+    /// What is started is a tool of development on packages in a layer of their own; a build
+    /// leaves what such tools need in any case.
+    pub fn writes_beside_packages(&self) -> bool {
+        self.install && !self.in_place && !self.builds() && self.dev_dependencies
     }
 
     /// Where the installation's folder lies in the container.

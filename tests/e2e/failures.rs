@@ -44,7 +44,8 @@ async fn a_requirement_that_does_not_exist_fails_the_build() {
     let app = TestApp::start().await;
     let failure = fails(&app.user("ann"), "broken", &example("broken-requirement")).await;
     assert_eq!(failure["stage"], "build");
-    assert!(text(&failure, "reason").contains("requirements.txt"), "the step is named: {failure}");
+    let said = "requirements.txt, line 3: there is no package previewd-example-that-was-never-published in the index";
+    assert_eq!(text(&failure, "reason"), said, "{failure}");
     assert!(tail(&failure).contains("previewd-example-that-was-never-published"), "{failure}");
     app.finish().await;
 }

@@ -55,6 +55,46 @@ async fn fastify_in_typescript() {
     app.finish().await;
 }
 
+/// Without a lockfile; what one visitor writes is in the page that the server makes for the next.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn next_guestbook() {
+    let app = TestApp::start().await;
+    let launched = launch_example(&app.user("ann"), "next-guestbook", "guests").await;
+    let guests = visitor(&launched);
+    let home = guests.get("/").await;
+    assert!(home.status == 200 && home.text().contains("First here"), "{home:?}");
+    let script = guests.get(&format!("/_next/{}", between(&home.text(), "src=\"/_next/", "\""))).await;
+    assert_eq!(script.status, 200, "{script:?}");
+    let client = guests.clone().header("content-type", "application/json");
+    let added = client.post("/api/entries", &json!({ "text": "Ebb and flow" })).await;
+    assert_eq!((added.status, added.json()["id"].as_u64()), (201, Some(2)), "{added:?}");
+    assert!(guests.get("/").await.text().contains("Ebb and flow"));
+    app.finish().await;
+}
+
+/// The development server finds its configuration in TypeScript and compiles what it is asked for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn vite_counter_in_development() {
+    let app = TestApp::start().await;
+    let launched = launch_example(&app.user("ann"), "vite-counter", "counter").await;
+    let counter = visitor(&launched);
+    let home = counter.clone().header("accept", "text/html").get("/").await;
+    assert!(home.text().contains("/@vite/client"), "{home:?}");
+    let script = counter.get("/src/main.ts").await.text();
+    assert!(script.contains("/src/counter.ts") && !script.contains("HTMLButtonElement"), "{script}");
+    app.finish().await;
+}
+
+/// The package it uses is built before it, by the manager the workspace names.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pnpm_shop() {
+    let app = TestApp::start().await;
+    let launched = launch_example(&app.user("ann"), "pnpm-shop", "shop").await;
+    let items = visitor(&launched).get("/api/items").await.json();
+    assert_eq!(items, json!([{ "id": 1, "name": "Rope", "cents": 1250, "price": "€12.50" }]));
+    app.finish().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn go_clock() {
     let app = TestApp::start().await;

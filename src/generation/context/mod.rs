@@ -9,6 +9,8 @@
 //! pages-deps/…        the same for pages that are built beside a server
 //! nginx.conf          pages
 //! both.sh             starts a server and nginx in front of it
+//! pages.sh            starts the pages' own server beside it
+//! php-fpm.conf        PHP's server
 //! previewd/env        this host's settings for steps that reach out, a shell script
 //! previewd/ca.crt     this host's certificate authorities; empty when there are none
 //! ```
@@ -28,7 +30,8 @@ use self::ignore::Ignore;
 pub use self::inputs::{BuildInputs, build_args};
 use super::dockerfile::{Dialect, dockerfile};
 use super::plan::{Notes, Plan};
-use super::recipe::{DependencyFile, Recipe};
+use super::quoting::sh_word;
+use super::recipe::{DependencyFile, NodeRecipe, PagesServer, Recipe};
 use crate::domain::FileSet;
 
 /// One entry of the archive.
@@ -101,22 +104,36 @@ pub fn content(plan: &Plan, files: &FileSet) -> BTreeMap<String, Entry> {
             entries.insert("nginx.conf".to_owned(), text(nginx::of_files(recipe, plan.port)));
         }
         Recipe::Site(recipe) => {
-            let pages = nginx::of_built_pages(recipe.pages.single_page, plan.port);
+            let pages = nginx::of_built_pages(&recipe.pages, plan.port);
             entries.insert("nginx.conf".to_owned(), text(pages));
         }
         Recipe::Both(recipe) => {
             entries.insert("nginx.conf".to_owned(), text(nginx::of_both(recipe, plan.port)));
             entries.insert("both.sh".to_owned(), text(include_str!("both.sh").to_owned()));
-            entries.insert("pages-deps".to_owned(), Entry::Folder);
-            let pages = recipe.node.iter().flat_map(|node| &node.dependency_files);
-            add_dependencies(&mut entries, files, "pages-deps", pages);
+            if let Some(pages) = &recipe.pages_server {
+                entries.insert("pages.sh".to_owned(), text(pages_script(&recipe.pages_folder, pages)));
+            }
+        }
+        Recipe::Php(recipe) => {
+            entries.insert("nginx.conf".to_owned(), text(nginx::of_php(recipe, plan.port)));
+            entries.insert("both.sh".to_owned(), text(include_str!("both.sh").to_owned()));
+            let fresh = if recipe.fresh { "php_value[opcache.revalidate_freq] = 0\n" } else { "" };
+            let server = format!("{}{fresh}", include_str!("php-fpm.conf"));
+            entries.insert("php-fpm.conf".to_owned(), text(server));
         }
         _ => {}
+    }
+    if let Some(beside) = plan.recipe.beside() {
+        entries.insert("pages-deps".to_owned(), Entry::Folder);
+        add_dependencies(&mut entries, files, "pages-deps", beside.dependency_files.iter());
     }
     for (name, module) in plan.recipe.python().iter().flat_map(|python| &python.support) {
         entries.insert(format!("support/{name}"), text(module.clone()));
     }
-    if plan.recipe.node_server().is_some_and(|node| node.install && !node.in_place && !node.builds()) {
+    let linked = |node: &NodeRecipe| {
+        node.install && !node.in_place && !node.builds() && !node.writes_beside_packages()
+    };
+    if plan.recipe.node_server().is_some_and(linked) {
         link_packages(plan, &mut entries);
     }
     entries
@@ -137,6 +154,22 @@ fn add_dependencies<'a>(
             entries.insert(format!("{under}/{name}"), Entry::File { content, executable: false });
         }
     }
+}
+
+/// Starts the pages' own server on the Node that was brought along.
+fn pages_script(folder: &str, pages: &PagesServer) -> String {
+    let dir = if folder.is_empty() { "/app".to_owned() } else { format!("/app/{folder}") };
+    let mut script = format!("cd {dir} || exit 1\n");
+    for (name, value) in &pages.environment {
+        script.push_str(&format!("export {name}={}\n", sh_word(value)));
+    }
+    let start: Vec<String> = pages.start.iter().map(|word| sh_word(word)).collect();
+    script.push_str(&format!(
+        "export PORT={} HOSTNAME=127.0.0.1 LD_LIBRARY_PATH=/opt/pages/lib PATH={dir}/node_modules/.bin:/opt/pages/bin:$PATH\nexec {}\n",
+        pages.port,
+        start.join(" ")
+    ));
+    script
 }
 
 /// `node_modules` of the source is a link to the packages' own layer, unless the tree brings one.

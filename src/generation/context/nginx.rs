@@ -1,11 +1,13 @@
 //! nginx's configuration: any user, read-only root, one folder of pages, and perhaps a server
 //! behind some of the paths.
 
-use crate::generation::recipe::{BothRecipe, StaticRecipe};
+use crate::generation::recipe::{BothRecipe, BuiltPages, PhpRecipe, StaticRecipe};
 
 /// What differs between the kinds of sites.
 struct Site<'a> {
     types: &'a str,
+    /// What a folder shows.
+    index: &'a str,
     root: &'a str,
     /// `error_page` or nothing.
     not_found: &'a str,
@@ -18,6 +20,7 @@ struct Site<'a> {
 }
 
 const TYPES: &str = "/etc/nginx/mime.types";
+const PAGE: &str = "index.html";
 const OWN_PAGE: &str = "error_page 404 /404.html;";
 
 /// Files as they lie in the tree, in one of the fixed folders a site may lie in.
@@ -25,16 +28,32 @@ pub fn of_files(site: &StaticRecipe, port: u16) -> String {
     let root = if site.folder.is_empty() { "/app".to_owned() } else { format!("/app/{}", site.folder) };
     let missing = if site.single_page { "/index.html" } else { "=404" };
     let not_found = if site.not_found_page { OWN_PAGE } else { "" };
-    configuration(&Site { types: TYPES, root: &root, not_found, missing, maps: "", locations: "" }, port)
+    configuration(
+        &Site { types: TYPES, index: PAGE, root: &root, not_found, missing, maps: "", locations: "" },
+        port,
+    )
 }
 
 /// Pages that a build made.
-pub fn of_built_pages(single_page: bool, port: u16) -> String {
-    let (missing, not_found) = if single_page { ("/index.html", "") } else { ("=404", OWN_PAGE) };
+pub fn of_built_pages(pages: &BuiltPages, port: u16) -> String {
+    let (missing, not_found) = if pages.single_page { ("/index.html", "") } else { ("=404", OWN_PAGE) };
+    let locations = below(&pages.base);
+    let (root, maps) = ("/srv/pages", "");
     configuration(
-        &Site { types: TYPES, root: "/srv/pages", not_found, missing, maps: "", locations: "" },
+        &Site { types: TYPES, index: PAGE, root, not_found, missing, maps, locations: &locations },
         port,
     )
+}
+
+/// Pages built to lie under a path lie at the top; they are found under that path too, where their
+/// scripts expect to be.
+fn below(base: &str) -> String {
+    match base {
+        "" => String::new(),
+        base => format!(
+            "        location = / {{ return 302 {base}/; }}\n        location = {base} {{ return 302 {base}/; }}\n        location ^~ {base}/ {{ rewrite ^{base}(/.*)$ $1 break; try_files $uri $uri/index.html $uri.html {{missing}}; }}\n"
+        ),
+    }
 }
 
 /// The server's paths go to it; so does what is neither a file nor a page asked for by a browser,
@@ -44,10 +63,32 @@ pub fn of_both(recipe: &BothRecipe, port: u16) -> String {
         Some(_) => "/srv/pages".to_owned(),
         None => format!("/app/{}", recipe.pages_folder),
     };
-    let mut locations = String::new();
+    let mut locations = below(&recipe.pages.base);
     for prefix in &recipe.prefixes {
         locations.push_str(&format!("        location = {prefix} {{ {PASS} }}\n"));
         locations.push_str(&format!("        location ^~ {prefix}/ {{ {PASS} }}\n"));
+    }
+    if let Some(pages) = &recipe.pages_server {
+        let maps = format!(
+            "{}    upstream pages {{ server 127.0.0.1:{}; keepalive 16; }}\n",
+            MAPS.replace("{server}", &recipe.server_port.to_string()),
+            pages.port
+        );
+        let to_pages = PASS.replace("http://server", "http://pages");
+        locations.push_str(&format!("        location @pages {{ {to_pages} }}\n"));
+        let types = "/opt/gateway/mime.types";
+        // Nothing lies there: whatever is not the server's is the pages'.
+        let root = "/srv/pages";
+        let site = Site {
+            types,
+            index: PAGE,
+            root,
+            not_found: "",
+            missing: "@pages",
+            maps: &maps,
+            locations: &locations,
+        };
+        return configuration(&site, port);
     }
     let page = if recipe.pages.single_page { "/index.html" } else { "/404.html" };
     locations.push_str(&format!(
@@ -58,10 +99,68 @@ pub fn of_both(recipe: &BothRecipe, port: u16) -> String {
     ));
     let maps = MAPS.replace("{server}", &recipe.server_port.to_string());
     let types = "/opt/gateway/mime.types";
-    let site =
-        Site { types, root: &root, not_found: "", missing: "@missing", maps: &maps, locations: &locations };
+    let site = Site {
+        types,
+        index: PAGE,
+        root: &root,
+        not_found: "",
+        missing: "@missing",
+        maps: &maps,
+        locations: &locations,
+    };
     configuration(&site, port)
 }
+
+/// Files as they are, pages by PHP, and every other path by the page that is asked first.
+pub fn of_php(recipe: &PhpRecipe, port: u16) -> String {
+    let root = if recipe.root.is_empty() { "/app".to_owned() } else { format!("/app/{}", recipe.root) };
+    let index = format!("{} index.html", recipe.index);
+    let missing = format!("/{}$is_args$args", recipe.index);
+    let site = Site {
+        types: "/opt/gateway/mime.types",
+        index: &index,
+        root: &root,
+        not_found: "",
+        missing: &missing,
+        maps: "    map $http_x_forwarded_proto $secure { default ''; https on; }\n",
+        locations: PHP,
+    };
+    configuration(&site, port)
+}
+
+/// What PHP's server is told of a request. Where the served folder is the whole tree, what is for
+/// the server alone is no page.
+const PHP: &str = r#"        client_max_body_size 100m;
+        location ~ ^/(vendor/|storage/logs/|composer\.(json|lock)$|package(-lock)?\.json$) { return 404; }
+        location ~ \.(sql|sqlite3?|db|ini|log|sh|ya?ml)$ { return 404; }
+        location ~ \.php(/|$) {
+            fastcgi_split_path_info ^(.+?\.php)(/.*)?$;
+            if (!-f $document_root$fastcgi_script_name) { return 404; }
+            fastcgi_pass 127.0.0.1:9000;
+            fastcgi_buffering off;
+            fastcgi_read_timeout 3600s;
+            fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;
+            fastcgi_param SCRIPT_NAME $fastcgi_script_name;
+            fastcgi_param PATH_INFO $fastcgi_path_info;
+            fastcgi_param DOCUMENT_ROOT $document_root;
+            fastcgi_param DOCUMENT_URI $document_uri;
+            fastcgi_param REQUEST_URI $request_uri;
+            fastcgi_param REQUEST_METHOD $request_method;
+            fastcgi_param REQUEST_SCHEME $scheme;
+            fastcgi_param QUERY_STRING $query_string;
+            fastcgi_param CONTENT_TYPE $content_type;
+            fastcgi_param CONTENT_LENGTH $content_length;
+            fastcgi_param HTTPS $secure if_not_empty;
+            fastcgi_param SERVER_PROTOCOL $server_protocol;
+            fastcgi_param SERVER_NAME $host;
+            fastcgi_param SERVER_PORT $server_port;
+            fastcgi_param SERVER_ADDR $server_addr;
+            fastcgi_param REMOTE_ADDR $remote_addr;
+            fastcgi_param REMOTE_PORT $remote_port;
+            fastcgi_param GATEWAY_INTERFACE CGI/1.1;
+            fastcgi_param REDIRECT_STATUS 200;
+        }
+"#;
 
 /// Streams and WebSockets go through as they are.
 const PASS: &str = "proxy_pass http://server; proxy_http_version 1.1; proxy_buffering off; \
@@ -77,6 +176,7 @@ const MAPS: &str = r#"    map $http_upgrade $connection_upgrade { default upgrad
 fn configuration(site: &Site<'_>, port: u16) -> String {
     TEMPLATE
         .replace("{types}", site.types)
+        .replace("{index}", site.index)
         .replace("{maps}", site.maps)
         .replace("{locations}", site.locations)
         .replace("{root}", site.root)
@@ -111,7 +211,7 @@ http {
         listen {port};
         listen [::]:{port};
         root {root};
-        index index.html;
+        index {index};
         {not_found}
 {locations}        location / {
             try_files $uri $uri/ $uri.html {missing};

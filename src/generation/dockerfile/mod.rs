@@ -10,9 +10,13 @@
 //! app's own user.
 
 mod both;
+mod gateway;
 mod go;
 mod node;
+mod node_install;
+mod php;
 mod python;
+mod ruby;
 mod rust;
 mod static_site;
 mod writer;
@@ -37,6 +41,8 @@ pub fn dockerfile(plan: &Plan, dialect: Dialect) -> String {
         Recipe::Site(recipe) => node::site(plan, recipe, dialect),
         Recipe::Go(recipe) => go::write(plan, recipe, dialect),
         Recipe::Rust(recipe) => rust::write(plan, recipe, dialect),
+        Recipe::Php(recipe) => php::write(plan, recipe, dialect),
+        Recipe::Ruby(recipe) => ruby::write(plan, recipe, dialect),
         Recipe::Both(recipe) => both::write(plan, recipe, dialect),
         Recipe::Static(_) => static_site::write(plan),
         Recipe::Dockerfile(own) => own.text.clone(),

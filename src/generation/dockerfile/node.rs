@@ -4,17 +4,14 @@
 //! to. A build finds them as a real folder beside the source, because some builders accept no
 //! link; what it leaves is moved away from them, so that the last stage copies little.
 
-use super::Dialect;
 use super::writer::{USER, Writer};
+use super::{Dialect, node_install};
 use crate::generation::OUR_CACHES;
 use crate::generation::plan::Plan;
 use crate::generation::quoting::run_word;
 use crate::generation::recipe::{BuiltPages, NodeRecipe, PackageManager, SiteRecipe};
 
 const CACHE: &str = "/var/cache/previewd/npm";
-/// Else pnpm would fetch and run the version package.json names.
-const PNPM_ITSELF: &str =
-    "npm_config_manage_package_manager_versions=false npm_config_package_manager_strict=false";
 /// Where packages lie in the image that is run.
 const MODULES: &str = "/opt/node/node_modules";
 /// Where a build leaves what the last stage copies.
@@ -58,7 +55,9 @@ pub fn stages(out: &mut Writer, plan: &Plan, recipe: &NodeRecipe, base: &str) {
     if recipe.prune {
         out.stage("deps", "production");
         let prune = "npm prune --omit=dev --ignore-scripts --no-audit --no-fund --offline";
-        out.run(&["export HOME=/tmp".to_owned(), prune.to_owned()]);
+        // What cannot be pruned, such as packages installed in spite of their peers, may stay.
+        let prune = format!("{{ {prune} || {prune} --legacy-peer-deps || true; }}");
+        out.run(&["export HOME=/tmp".to_owned(), prune]);
     }
     out.stage(base, "");
     out.env(&plan.environment, &path);
@@ -74,6 +73,10 @@ pub fn stages(out: &mut Writer, plan: &Plan, recipe: &NodeRecipe, base: &str) {
     match recipe.builds() {
         true => out.line(&format!("COPY --from=build --chown={USER} {BUILT}/app/ /app/")),
         false => out.line(&format!("COPY --chown={USER} app/ /app/")),
+    }
+    if recipe.writes_beside_packages() {
+        out.line(&format!("USER {USER}"));
+        out.run(&link_packages(MODULES, &format!("{}/node_modules", plan.working_dir)));
     }
 }
 
@@ -91,6 +94,20 @@ pub fn site(plan: &Plan, recipe: &SiteRecipe, dialect: Dialect) -> String {
     out.end(plan)
 }
 
+/// The stages that build among the source, which stays where it is.
+pub fn build_only(out: &mut Writer, recipe: &NodeRecipe, place: &Place<'_>) {
+    if recipe.in_place {
+        in_place(out, recipe, place);
+        build_in(out, recipe, place, None);
+        return;
+    }
+    if recipe.install {
+        installed(out, recipe, place, place.dir);
+    }
+    source(out, recipe, place);
+    out.run_outside(&[], &build_commands(recipe, place.dir));
+}
+
 /// The stages that leave pages in `/tmp/built/pages` of the stage `build`.
 pub fn pages(out: &mut Writer, recipe: &NodeRecipe, pages: &BuiltPages, place: &Place<'_>, own: &[String]) {
     let found = found_pages(pages, own);
@@ -106,6 +123,31 @@ pub fn pages(out: &mut Writer, recipe: &NodeRecipe, pages: &BuiltPages, place: &
     let mut commands = build_commands(recipe, place.dir);
     commands.extend(found);
     out.run_outside(&[], &commands);
+}
+
+/// The stages of pages that are made on a server of their own: packages, the build in
+/// `/tmp/built/app`, and Node itself in `/runtime`, with the libraries an image without it may lack.
+pub fn pages_server(out: &mut Writer, recipe: &NodeRecipe, place: &Place<'_>, own: &[String]) {
+    built(out, recipe, place, &format!("{BUILT}/app"));
+    let dir = place.dir.trim_start_matches("/app");
+    let folders =
+        [".next/static", "build/client", ".output/public", "dist/client", ".svelte-kit/output/client"];
+    if !own.is_empty() {
+        let expressions: Vec<String> =
+            own.iter().map(|address| format!("-e {}", run_word(&format!("s#{address}##g")))).collect();
+        out.run(&[format!(
+            "for folder in {}; do if [ -d {BUILT}/app{dir}/$folder ]; then find {BUILT}/app{dir}/$folder -type f -name '*.js' -exec sed -i {} '{{}}' +; fi; done",
+            folders.join(" "),
+            expressions.join(" ")
+        )]);
+    }
+    out.root_stage(place.base, &format!("{}runtime", place.prefix));
+    out.run(&[
+        "program=$(command -v node)".to_owned(),
+        "mkdir -p /runtime/bin /runtime/lib".to_owned(),
+        "cp -L \"$program\" /runtime/bin/node".to_owned(),
+        "for library in $(ldd \"$program\" | grep -o '/[^ )]*' | grep -E 'stdc|gcc_s|atomic'); do cp -L \"$library\" /runtime/lib/; done".to_owned(),
+    ]);
 }
 
 /// `PATH` in front of the usual: programs of the packages.
@@ -147,9 +189,21 @@ fn built(out: &mut Writer, recipe: &NodeRecipe, place: &Place<'_>, to: &str) {
     commands.push(format!("mkdir -p {to}"));
     commands.push(format!("tar -C /app --exclude=./{}node_modules -c . | tar -C {to} -x", slash(inside)));
     if recipe.install {
-        commands.push(format!("ln -s {MODULES} {link}/node_modules"));
+        commands.extend(link_packages("node_modules", &format!("{link}/node_modules")));
     }
     out.run_outside(&[], &commands);
+}
+
+/// A folder that holds a link for each package, because development servers, and what loads their
+/// configuration, write beside packages, where the image cannot be written to.
+fn link_packages(from: &str, to: &str) -> [String; 2] {
+    let kept = "'(' ! -name '.*' -o -name .bin -o -name .pnpm -o -name .prisma ')'";
+    [
+        format!("mkdir -p {to}"),
+        format!(
+            "find {from} -mindepth 1 -maxdepth 1 {kept} -printf '{MODULES}/%f\\0' | xargs -0 -r ln -sf -t {to}"
+        ),
+    ]
 }
 
 fn slash(folder: &str) -> String {
@@ -223,7 +277,7 @@ fn install(out: &mut Writer, recipe: &NodeRecipe, folder: &str) {
     let caches = [format!("id={OUR_CACHES}-npm,target={CACHE}")];
     let caches: Vec<&str> = caches.iter().filter(|_| shared).map(String::as_str).collect();
     let mut commands = vec![format!("export npm_config_cache={cache} npm_config_update_notifier=false")];
-    commands.extend(install_commands(recipe));
+    commands.extend(node_install::commands(recipe));
     commands.push(format!("mkdir -p {folder}/node_modules"));
     commands.push(format!("chown -R {USER} {folder}"));
     out.run_outside(&caches, &commands);
@@ -231,7 +285,9 @@ fn install(out: &mut Writer, recipe: &NodeRecipe, folder: &str) {
     let mut after = Vec::new();
     if recipe.install_scripts {
         after.push(match &recipe.manager {
-            PackageManager::Pnpm(_) => format!("{PNPM_ITSELF} pnpm rebuild --store-dir /tmp/pnpm"),
+            PackageManager::Pnpm(_) => {
+                format!("{} pnpm rebuild --store-dir /tmp/pnpm", node_install::PNPM_ITSELF)
+            }
             _ => "npm rebuild --no-audit --no-fund".to_owned(),
         });
     }
@@ -252,70 +308,6 @@ fn install(out: &mut Writer, recipe: &NodeRecipe, folder: &str) {
 /// files of the generation to load code.
 fn shares_cache(recipe: &NodeRecipe) -> bool {
     !recipe.in_place && matches!(recipe.manager, PackageManager::Npm | PackageManager::NpmLocked)
-}
-
-/// Nothing of the packages is run yet.
-fn install_commands(recipe: &NodeRecipe) -> Vec<String> {
-    let quiet = "--ignore-scripts --no-audit --no-fund";
-    let dev = recipe.dev_dependencies;
-    let npm_dev = if dev { "--include=dev" } else { "--omit=dev" };
-    let packages: String = recipe.packages.iter().map(|package| format!(" {}", run_word(package))).collect();
-    let global = "npm install --global --no-audit --no-fund";
-    let mut commands = match &recipe.manager {
-        PackageManager::Npm => return vec![lenient(&format!("npm install {quiet} {npm_dev}{packages}"))],
-        // A lockfile that lacks something is refused as a whole, though the rest of it is good.
-        PackageManager::NpmLocked => vec![format!(
-            "{{ npm ci {quiet} {npm_dev} || npm install {quiet} {npm_dev} --legacy-peer-deps; }}"
-        )],
-        PackageManager::Pnpm(version) => {
-            let only = if dev { "" } else { " --prod" };
-            let frozen = if recipe.lock_is_current { "--frozen-lockfile" } else { "--no-frozen-lockfile" };
-            let store = "--store-dir /tmp/pnpm --package-import-method copy";
-            vec![
-                format!("{global} --ignore-scripts {}", run_word(&format!("pnpm@{version}"))),
-                format!(
-                    "CI=1 {PNPM_ITSELF} pnpm install {frozen} --ignore-scripts --ignore-pnpmfile {store}{only}"
-                ),
-            ]
-        }
-        PackageManager::Yarn(version) if version.starts_with("0.") || version.starts_with("1.") => {
-            let only = if dev { "--production=false" } else { "--production=true" };
-            let frozen = if recipe.lock_is_current { " --frozen-lockfile" } else { "" };
-            vec![
-                format!("{global} --ignore-scripts {}", run_word(&format!("yarn@{version}"))),
-                format!(
-                    "yarn install{frozen} --ignore-scripts --non-interactive --cache-folder /tmp/yarn {only}"
-                ),
-            ]
-        }
-        PackageManager::Yarn(version) => {
-            let settings = "YARN_NODE_LINKER=node-modules YARN_ENABLE_SCRIPTS=false YARN_ENABLE_TELEMETRY=0";
-            let frozen = if recipe.lock_is_current { "--immutable" } else { "--no-immutable" };
-            vec![
-                format!("{global} --ignore-scripts {}", run_word(&format!("@yarnpkg/cli-dist@{version}"))),
-                format!("{settings} YARN_IGNORE_PATH=1 YARN_GLOBAL_FOLDER=/tmp/berry yarn install {frozen}"),
-            ]
-        }
-        PackageManager::Bun(version) => {
-            let only = if dev { "" } else { " --production" };
-            let frozen = if recipe.lock_is_current { " --frozen-lockfile" } else { "" };
-            vec![
-                // Its own install script puts the program of this machine in place.
-                format!("{global} {}", run_word(&format!("bun@{version}"))),
-                format!("bun install{frozen} --ignore-scripts --cache-dir /tmp/bun{only}"),
-            ]
-        }
-    };
-    if !packages.is_empty() {
-        // Apart, because another manager's folder, or what a lock names, is not to be changed.
-        commands.push(format!("npm install --prefix node_modules/.tools --no-audit --no-fund{packages}"));
-    }
-    commands
-}
-
-/// Peers that contradict each other stop npm, not the app: a second try passes over them.
-fn lenient(command: &str) -> String {
-    format!("{{ {command} || {command} --legacy-peer-deps; }}")
 }
 
 fn build_commands(recipe: &NodeRecipe, dir: &str) -> Vec<String> {

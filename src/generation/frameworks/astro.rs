@@ -28,7 +28,8 @@ fn run(app: &App<'_, '_>) -> Serve {
             "the server of @astrojs/node; it reads HOST and PORT",
         );
     }
-    Serve::Pages(Built::pages(&["dist"]).first(app.setting("astro.config", "outDir")))
+    let built = Built::pages(&["dist"]).under(app.setting("astro.config", "base"));
+    Serve::Pages(built.first(app.setting("astro.config", "outDir")))
 }
 
 fn dev(app: &App<'_, '_>) -> Option<Vec<String>> {

@@ -54,7 +54,8 @@ enum Beside<'p> {
 
 /// The server alone, or with the pages that stand beside it.
 pub fn combine(project: &Project<'_>, files: &FileSet, server: Outline, notes: &mut Notes) -> Outline {
-    let is_server = matches!(server.recipe, Recipe::Python(_) | Recipe::Node(_) | Recipe::Go(_));
+    let is_server =
+        matches!(server.recipe, Recipe::Python(_) | Recipe::Node(_) | Recipe::Go(_) | Recipe::Ruby(_));
     if !is_server || project.entry.is_some() {
         return server;
     }
@@ -153,10 +154,10 @@ fn together(
             let app = App { project, package, port };
             let (mut node, built) = node_site::recipe(&app, framework, built, notes);
             own_addresses = own_addresses::find(project, package.folder(), notes);
-            own_addresses::give_empty_bases(project, package.folder(), &mut node, notes);
+            own_addresses::give_bases(project, package.folder(), "", &mut node, notes);
             (Some(node), built)
         }
-        Beside::Plain { .. } => (None, BuiltPages { folders: Vec::new(), single_page: true }),
+        Beside::Plain { .. } => (None, BuiltPages { single_page: true, ..BuiltPages::default() }),
     };
     let mut environment = server.environment.clone();
     environment.insert("SERVER_PORT".to_owned(), server.port.to_string());
@@ -186,6 +187,7 @@ fn together(
             pages_folder,
             node,
             pages: built,
+            pages_server: None,
             own_addresses,
             node_image: project.bases.image(&Runtime::Node { version }),
             static_image: project.bases.image(&Runtime::Static),

@@ -25,10 +25,13 @@ mod node_site;
 mod node_start;
 mod nuxt;
 mod own_addresses;
+pub mod pages_server;
+mod php;
 mod python_program;
 mod python_script;
 mod python_server;
 mod remix;
+mod ruby;
 mod rust;
 mod site_builders;
 mod static_site;
@@ -51,6 +54,8 @@ pub static ALL: &[&dyn Framework] = &[
     &streamlit::Streamlit,
     &gradio::Gradio,
     &golang::Go,
+    &php::Php,
+    &ruby::Ruby,
     &rust::Rust,
     &next::NEXT,
     &nuxt::NUXT,

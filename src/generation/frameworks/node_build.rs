@@ -8,6 +8,7 @@ use crate::generation::dotenv;
 use crate::generation::node::{self, Package};
 use crate::generation::plan::{Notes, Place, Source};
 use crate::generation::project::{Project, join};
+use crate::generation::quoting::is_plain_path;
 
 /// What builds.
 #[derive(Default)]
@@ -16,6 +17,8 @@ pub struct Build {
     /// Tried when the last command fails.
     pub otherwise: Vec<String>,
 }
+
+const LEGACY_HASHES: &str = "--openssl-legacy-provider";
 
 /// Beginnings of variables that builders put into pages, for everybody to read.
 const PUBLIC: [&str; 11] = [
@@ -48,6 +51,7 @@ pub fn commands(
         build.commands.push(command);
         return build;
     }
+    build.commands.extend(before(project, package, notes));
     let Some(text) = package.scripts.get("build") else {
         if !own.is_empty() {
             let reason = "package.json has no build script; this is what builds";
@@ -102,9 +106,92 @@ fn of_workspace(project: &Project<'_>, package: &Package, notes: &mut Notes) -> 
     Some(words(&["turbo", "run", "build", &format!("--filter={name}")]))
 }
 
+/// Builds of the workspace's packages that this one depends on, each after those it depends on
+/// itself.
+fn before(project: &Project<'_>, package: &Package, notes: &mut Notes) -> Vec<Vec<String>> {
+    let root = node::workspace_root(project, package);
+    if root.workspaces.is_empty() {
+        return Vec::new();
+    }
+    let members: Vec<&Package> =
+        project.packages().iter().filter(|member| root.workspaces.contains(&member.path)).collect();
+    let mut order = Vec::new();
+    visit(package, &members, &mut vec![package.path.clone()], &mut order);
+    let up = "../".repeat(package.folder().split('/').filter(|part| !part.is_empty()).count());
+    let builds = order
+        .into_iter()
+        .filter(|member| member.scripts.contains_key("build") && is_plain_path(member.folder()));
+    builds
+        .map(|member| {
+            let command = words(&["npm", "--prefix", &format!("{up}{}", member.folder()), "run", "build"]);
+            let reason = "a package of the workspace that is used has to be built first";
+            let place = member.script_place(project, "build");
+            notes.decide("build before", command.join(" "), Source::Detected, reason, place);
+            command
+        })
+        .collect()
+}
+
+/// Depth first; packages that go round in a circle are passed once.
+fn visit<'p>(
+    package: &Package,
+    members: &[&'p Package],
+    seen: &mut Vec<String>,
+    order: &mut Vec<&'p Package>,
+) {
+    for member in members {
+        let used = member.name.as_deref().is_some_and(|name| package.lists(name));
+        if used && !seen.contains(&member.path) {
+            seen.push(member.path.clone());
+            visit(member, members, seen, order);
+            order.push(member);
+        }
+    }
+}
+
+/// Variables a build needs: those it writes into pages, and what an old builder lacks.
+pub fn environment(project: &Project<'_>, package: &Package, notes: &mut Notes) -> BTreeMap<String, String> {
+    let mut found = for_old_builders(project, package, notes);
+    found.extend(public_environment(project, package, notes));
+    found
+}
+
+/// Builders on webpack 4 ask for a hash that Node's OpenSSL no longer has. Pages that are published
+/// below some path elsewhere lie at the top here.
+pub fn for_old_builders(
+    project: &Project<'_>,
+    package: &Package,
+    notes: &mut Notes,
+) -> BTreeMap<String, String> {
+    const WEBPACK_5_SINCE: [(&str, u32); 7] = [
+        ("react-scripts", 5),
+        ("@vue/cli-service", 5),
+        ("@angular-devkit/build-angular", 12),
+        ("next", 12),
+        ("nuxt", 3),
+        ("gatsby", 3),
+        ("webpack", 5),
+    ];
+    let mut found = BTreeMap::new();
+    let old = |(name, since): &&(&str, u32)| package.major_of(name).is_some_and(|major| major < *since);
+    if let Some((name, _)) = WEBPACK_5_SINCE.iter().find(old) {
+        let reason = "it builds by a hash that Node has only on demand since version 17";
+        let place = Some(package.place_of(project, name));
+        notes.decide("NODE_OPTIONS", LEGACY_HASHES, Source::Detected, reason, place);
+        found.insert("NODE_OPTIONS".to_owned(), LEGACY_HASHES.to_owned());
+    }
+    if package.has_homepage && package.lists("react-scripts") {
+        let reason = "the preview has them at the top, not where homepage says";
+        let place = Some(package.place_of(project, "homepage"));
+        notes.decide("PUBLIC_URL", "/", Source::Detected, reason, place);
+        found.insert("PUBLIC_URL".to_owned(), "/".to_owned());
+    }
+    found
+}
+
 /// Variables a builder writes into pages, where everybody reads them: they have to be there when
 /// it builds, and are no secrets.
-pub fn public_environment(
+fn public_environment(
     project: &Project<'_>,
     package: &Package,
     notes: &mut Notes,

@@ -36,6 +36,8 @@ pub enum Serve {
     Itself,
     /// By a command of the framework; why.
     Command(Vec<String>, &'static str),
+    /// By a tool of development, whose packages have to stay; why.
+    Tool(Vec<String>, &'static str),
     /// As files.
     Pages(Built),
 }
@@ -155,7 +157,11 @@ impl Framework for NodeFramework {
         match self.serve(&app, notes) {
             Serve::Itself => node_start::outline(project, self.name, self.port, notes),
             Serve::Pages(built) => node_site::outline(&app, self, built, notes),
-            Serve::Command(argv, reason) => self.by_command(&app, argv, reason, notes),
+            Serve::Command(argv, reason) => {
+                let dev = argv.first().is_some_and(|program| program != "node" && !ships(package, program));
+                self.by_command(&app, argv, dev, reason, notes)
+            }
+            Serve::Tool(argv, reason) => self.by_command(&app, argv, true, reason, notes),
         }
     }
 }
@@ -165,7 +171,7 @@ impl NodeFramework {
         if app.project.mode() == Mode::Dev {
             return match (self.dev)(app) {
                 Some(argv) => {
-                    Serve::Command(argv, "the framework's own development server, reached from anywhere")
+                    Serve::Tool(argv, "the framework's own development server, reached from anywhere")
                 }
                 None => Serve::Itself,
             };
@@ -190,6 +196,7 @@ impl NodeFramework {
         &self,
         app: &App<'_, '_>,
         argv: Vec<String>,
+        dev: bool,
         reason: &str,
         notes: &mut Notes,
     ) -> Result<Outline, PlanError> {
@@ -205,12 +212,14 @@ impl NodeFramework {
             Mode::Run => node_build::commands(project, package, self.build, notes),
             Mode::Dev => node_build::none(project, package, notes),
         };
-        let dev = mode == Mode::Dev
-            || argv.first().is_some_and(|program| program != "node" && !ships(package, program));
         let needs = Needs { dev, build: build.commands, ..Needs::default() };
         let mut recipe = node::recipe(project, needs, notes);
         recipe.build_otherwise = build.otherwise;
-        recipe.build_environment = node_build::public_environment(project, package, notes);
+        recipe.build_environment = node_build::environment(project, package, notes);
+        let mut environment = self.variables(mode);
+        if mode == Mode::Dev {
+            environment.extend(node_build::for_old_builders(project, package, &mut Notes::default()));
+        }
         Ok(Outline {
             framework: self.name.to_owned(),
             base_image: project.bases.image(&Runtime::Node { version: version.clone() }),
@@ -219,13 +228,13 @@ impl NodeFramework {
             start: Some(argv),
             port: app.port,
             bind: "0.0.0.0, by the start command or HOST".to_owned(),
-            environment: self.variables(mode),
+            environment,
             health: Some("/"),
             recipe: Recipe::Node(recipe),
         })
     }
 
-    fn variables(&self, mode: Mode) -> BTreeMap<String, String> {
+    pub fn variables(&self, mode: Mode) -> BTreeMap<String, String> {
         let mut variables = node_start::environment(mode);
         variables
             .extend(self.environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));

@@ -17,15 +17,30 @@ pub struct Built {
     /// The likeliest first.
     pub folders: Vec<String>,
     pub single_page: bool,
+    /// The path they are built to lie under; empty for the top.
+    pub base: String,
 }
 
 impl Built {
     pub fn single_page(folders: &[&str]) -> Self {
-        Self { folders: folders.iter().map(|folder| (*folder).to_owned()).collect(), single_page: true }
+        Self {
+            folders: folders.iter().map(|folder| (*folder).to_owned()).collect(),
+            single_page: true,
+            base: String::new(),
+        }
     }
 
     pub fn pages(folders: &[&str]) -> Self {
         Self { single_page: false, ..Self::single_page(folders) }
+    }
+
+    /// The path the configuration says they lie under where they are published.
+    pub fn under(mut self, base: Option<String>) -> Self {
+        self.base = base
+            .filter(|base| base.len() > 1 && base.starts_with('/') && !base.starts_with("//"))
+            .filter(|base| is_plain_path(base))
+            .unwrap_or_default();
+        self
     }
 
     /// A folder the configuration names, before those that are usual.
@@ -91,8 +106,8 @@ pub fn recipe(
     let needs = Needs { dev: true, build: build.commands, only_pages: true, ..Needs::default() };
     let mut node = node::recipe_of(project, package, needs, notes);
     node.build_otherwise = build.otherwise;
-    node.build_environment = node_build::public_environment(project, package, notes);
-    (node, BuiltPages { folders: built.folders, single_page: built.single_page })
+    node.build_environment = node_build::environment(project, package, notes);
+    (node, BuiltPages { folders: built.folders, single_page: built.single_page, base: built.base })
 }
 
 pub fn nginx() -> Vec<String> {

@@ -43,7 +43,7 @@ pub fn outline(
     let mut recipe = node::recipe(project, start.needs, notes);
     recipe.build_otherwise = build.otherwise;
     if let Some(package) = project.package() {
-        recipe.build_environment = node_build::public_environment(project, package, notes);
+        recipe.build_environment = node_build::environment(project, package, notes);
     }
     Ok(Outline {
         framework: framework.to_owned(),

@@ -56,9 +56,15 @@ fn address_in(line: &str, host: &str) -> Option<String> {
     (!digits.is_empty()).then(|| format!("{host}{digits}"))
 }
 
-/// Variables such as `VITE_API_URL` that nobody has set are set to nothing, which makes their
-/// calls relative.
-pub fn give_empty_bases(project: &Project<'_>, folder: &str, node: &mut NodeRecipe, notes: &mut Notes) {
+/// Variables such as `VITE_API_URL` that nobody has set get this address; nothing makes their calls
+/// relative.
+pub fn give_bases(
+    project: &Project<'_>,
+    folder: &str,
+    address: &str,
+    node: &mut NodeRecipe,
+    notes: &mut Notes,
+) {
     let reads = project.node().iter().filter(|file| is_under(&file.path, folder)).flat_map(|file| &file.env);
     for read in reads {
         let name = read.name.as_str();
@@ -66,17 +72,17 @@ pub fn give_empty_bases(project: &Project<'_>, folder: &str, node: &mut NodeReci
             .iter()
             .any(|start| name.starts_with(start));
         let of_server = ["API", "BACKEND", "SERVER"].iter().any(|word| name.contains(word));
-        let address = ["URL", "BASE", "HOST", "ENDPOINT", "ORIGIN"].iter().any(|word| name.contains(word));
-        if public && of_server && address && !node.build_environment.contains_key(name) {
+        let is_address = ["URL", "BASE", "HOST", "ENDPOINT", "ORIGIN"].iter().any(|word| name.contains(word));
+        if public && of_server && is_address && !node.build_environment.contains_key(name) {
             let reason = "nothing sets it, and the server is where the pages are";
             notes.decide(
                 "variable of the build",
-                format!("{name}="),
+                format!("{name}={address}"),
                 Source::Default,
                 reason,
                 Place::line(&read.file, read.line),
             );
-            node.build_environment.insert(name.to_owned(), String::new());
+            node.build_environment.insert(name.to_owned(), address.to_owned());
         }
     }
 }

@@ -30,5 +30,5 @@ fn run(app: &App<'_, '_>) -> Serve {
     if app.lists("@sveltejs/adapter-node") {
         return Serve::Command(words(&["node", "build"]), "the server that @sveltejs/adapter-node makes");
     }
-    Serve::Command(vite::previewing(), "the adapter makes nothing that runs here; Vite serves the same build")
+    Serve::Tool(vite::previewing(), "the adapter makes nothing that runs here; Vite serves the same build")
 }

@@ -28,6 +28,8 @@ pub struct Package {
     pub has_local: bool,
     /// package.json files of workspaces.
     pub workspaces: Vec<String>,
+    /// It says under which address its pages are published.
+    pub has_homepage: bool,
     /// It says how Prisma seeds.
     pub prisma_seed: bool,
 }
@@ -121,6 +123,7 @@ impl Package {
                 })
             }),
             workspaces: workspaces(project, path, object.get("workspaces").is_some()),
+            has_homepage: object.get("homepage").is_some_and(Value::is_string),
             prisma_seed: json.pointer("/prisma/seed").is_some_and(Value::is_string),
         })
     }

@@ -56,9 +56,13 @@ fn wanted(project: &Project<'_>, folder: &str) -> Option<(String, String)> {
 /// The major versions a range names, with the operator in front of each.
 fn majors(range: &str) -> Vec<(&str, u32)> {
     let mut found = Vec::new();
+    // `>= 18` is `>=18`.
+    let mut before = "";
     for part in range.split([' ', '|', ',']).filter(|part| !part.is_empty()) {
         let digits = part.trim_start_matches(|c: char| !c.is_ascii_digit());
-        let operator = part[..part.len() - digits.len()].trim_end_matches('v');
+        let own = part[..part.len() - digits.len()].trim_end_matches('v');
+        let operator = if own.is_empty() { before } else { own };
+        before = if digits.is_empty() { own } else { "" };
         if let Ok(major) = digits.split('.').next().unwrap_or_default().parse() {
             found.push((operator, major));
         }
@@ -88,10 +92,12 @@ mod tests {
 
     #[test]
     fn ranges_are_understood() {
-        for good in [">=18", "18 || 20", "^20.1", "20.x", "v20.11.0", ">=18 <22", "*", "lts"] {
+        for good in
+            [">=18", "18 || 20", "^20.1", "20.x", "v20.11.0", ">=18 <22", ">= 18", ">= 7.6 < 22", "*", "lts"]
+        {
             assert!(allows(good, "20"), "{good}");
         }
-        for bad in [">=22", "18", "^16", "<20", "16 || 18"] {
+        for bad in [">=22", "18", "^16", "<20", "16 || 18", "< 20"] {
             assert!(!allows(bad, "20"), "{bad}");
         }
     }

@@ -17,6 +17,7 @@ pub use declared::declared;
 pub use imports::Import;
 pub use install::{Needs, recipe};
 pub use locate::{Location, locate, locate_module};
+pub use requirements::names_in as requirement_names;
 pub use scan::{AppObject, Interface, PyFile, apps_of, scan};
 pub use version::choose as choose_version;
 

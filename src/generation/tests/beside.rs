@@ -1,7 +1,7 @@
 //! Pages and a server in one tree.
 
 use super::{FASTAPI, brief, metadata, planned, tree};
-use crate::domain::{FileSet, Metadata};
+use crate::domain::{FileSet, Metadata, Mode};
 use crate::generation::{BuildInputs, context};
 
 const VITE: &str = r#"{"scripts":{"build":"vite build"},"devDependencies":{"vite":"^5"}}"#;
@@ -87,12 +87,46 @@ fn pages_of_every_kind_are_put_in_front_of_servers_of_every_kind() {
 #[test]
 fn pages_with_a_server_of_their_own_are_what_a_visitor_sees() {
     let files = [("api/main.py", FASTAPI), ("web/package.json", r#"{"dependencies":{"next":"15"}}"#)];
-    assert_eq!(brief(&Metadata::default(), &files).0, "next");
-    let plan = planned(&Metadata::default(), &tree(&files));
+    let development = metadata(|m| m.mode = Some(Mode::Dev));
+    assert_eq!(brief(&development, &files).0, "next");
+    let plan = planned(&development, &tree(&files));
     assert!(
         plan.warnings.iter().any(|warning| warning.message.contains("fastapi is not started")),
         "{:?}",
         plan.warnings
     );
     assert_eq!(brief(&metadata(|m| m.framework = Some("fastapi".into())), &files).0, "fastapi");
+}
+
+/// Both servers and nginx in one image; a path is the server's where its code answers it and no
+/// page does.
+#[test]
+fn next_in_front_of_python() {
+    let files = tree(&[
+        (
+            "backend/main.py",
+            "from fastapi import FastAPI\napp = FastAPI()\n@app.get('/tides')\ndef tides(): return []\n@app.get('/api/moon')\ndef moon(): return 1\n",
+        ),
+        ("backend/requirements.txt", "fastapi\n"),
+        (
+            "frontend/package.json",
+            r#"{"scripts":{"build":"next build"},"dependencies":{"next":"14","react":"18"}}"#,
+        ),
+        (
+            "frontend/app/page.tsx",
+            "const url = process.env.NEXT_PUBLIC_API_URL;\nexport default () => null;\n",
+        ),
+        ("frontend/app/api/own/route.ts", "export const GET = () => Response.json(1);\n"),
+    ]);
+    let plan = planned(&Metadata::default(), &files);
+    let json = serde_json::to_string_pretty(&plan).expect("JSON");
+    let text = format!("{}\n----\n{json}\n", super::dockerfile(&plan, super::Dialect::BuildKit));
+    insta::assert_snapshot!("next_in_front_of_python", text);
+    let mut archive = Vec::new();
+    context(&plan, &files, &BuildInputs::default(), &mut archive).expect("written");
+    let archive = String::from_utf8_lossy(&archive);
+    assert!(
+        archive.contains("cd /app/frontend || exit 1") && archive.contains("upstream pages"),
+        "{archive}"
+    );
 }

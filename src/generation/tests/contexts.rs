@@ -194,3 +194,16 @@ fn the_tag_follows_the_content() {
         assert_ne!(first, other);
     }
 }
+
+#[test]
+fn pages_built_to_lie_under_a_path_are_found_there() {
+    let files = tree(&[
+        ("package.json", r#"{"scripts":{"build":"vite build"},"devDependencies":{"vite":"5"}}"#),
+        ("vite.config.js", "export default { base: '/notes/' }\n"),
+        ("index.html", "<p>"),
+    ]);
+    let found = entries(&bytes(&Metadata::default(), &files, &BuildInputs::default()));
+    let nginx = &found["nginx.conf"].1;
+    assert!(nginx.contains("location = / { return 302 /notes/; }"), "{nginx}");
+    assert!(nginx.contains("try_files $uri $uri/index.html $uri.html /index.html; }"), "{nginx}");
+}

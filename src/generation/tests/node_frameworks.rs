@@ -88,6 +88,42 @@ snapshot!(
     ]
 );
 
+snapshot!(
+    workspace_whose_package_is_built_first,
+    Metadata::default(),
+    [
+        package(r#"{"workspaces":["api","lib"],"private":true}"#),
+        (
+            "api/package.json",
+            r#"{"name":"api","scripts":{"build":"tsc","start":"node dist/index.js"},"dependencies":{"express":"4","@w/lib":"*"}}"#
+        ),
+        ("api/src/index.ts", "import '@w/lib';\n"),
+        ("lib/package.json", r#"{"name":"@w/lib","scripts":{"build":"tsc"},"dependencies":{"api":"*"}}"#),
+    ]
+);
+
+#[test]
+fn builders_from_before_get_what_they_lack() {
+    let files = tree(&[package(
+        r#"{"homepage":"https://a.example/calculator","scripts":{"build":"react-scripts build"},"devDependencies":{"react-scripts":"^3.0.1"}}"#,
+    )]);
+    let plan = planned(&Metadata::default(), &files);
+    let Recipe::Site(site) = &plan.recipe else { panic!("{:?}", plan.recipe) };
+    let variables = &site.node.build_environment;
+    assert_eq!(variables.get("NODE_OPTIONS").map(String::as_str), Some("--openssl-legacy-provider"));
+    assert_eq!(variables.get("PUBLIC_URL").map(String::as_str), Some("/"));
+}
+
+#[test]
+fn the_builder_that_serves_keeps_its_packages() {
+    let files = tree(&[package(
+        r#"{"scripts":{"build":"vite build"},"devDependencies":{"@sveltejs/kit":"2","@sveltejs/adapter-auto":"3","vite":"6"}}"#,
+    )]);
+    let plan = planned(&Metadata::default(), &files);
+    let Recipe::Node(node) = &plan.recipe else { panic!("{:?}", plan.recipe) };
+    assert!(!node.prune && node.dev_dependencies && node.builds(), "{node:?}");
+}
+
 /// Framework, command and port of a package.json with one more file.
 fn of(text: &'static str, file: (&str, &str)) -> (String, String, u16) {
     brief(&Metadata::default(), &[package(text), file])

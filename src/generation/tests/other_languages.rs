@@ -1,7 +1,7 @@
-//! Go and Rust.
+//! Go, Rust, PHP and Ruby.
 
-use super::{brief, planned, tree};
-use crate::domain::Metadata;
+use super::{brief, metadata, planned, tree};
+use crate::domain::{Metadata, Mode};
 
 snapshot!(
     go_with_the_standard_library,
@@ -37,6 +37,72 @@ snapshot!(
         ("src/main.rs", "async fn main() {\n    let l = TcpListener::bind(\"0.0.0.0:3000\").await;\n}\n"),
     ]
 );
+
+snapshot!(
+    php_alone,
+    Metadata::default(),
+    [("index.php", "<?php echo 'tide';\n"), ("api.php", "<?php\n"), ("style.css", "p {}\n")]
+);
+snapshot!(
+    slim,
+    Metadata::default(),
+    [
+        (
+            "composer.json",
+            "{\n  \"require\": {\n    \"php\": \"^8.3\",\n    \"ext-imagick\": \"*\",\n    \"slim/slim\": \"^4\"\n  }\n}"
+        ),
+        ("composer.lock", "{}"),
+        ("public/index.php", "<?php require __DIR__ . '/../vendor/autoload.php';\n"),
+    ]
+);
+snapshot!(
+    laravel_in_development,
+    metadata(|metadata| metadata.mode = Some(Mode::Dev)),
+    [
+        ("composer.json", r#"{"require":{"php":"^8.2","laravel/framework":"^11.0"}}"#),
+        ("public/index.php", "<?php\n"),
+        ("artisan", "#!/usr/bin/env php\n"),
+        (".env.example", "APP_KEY=\n"),
+        ("package.json", r#"{"scripts":{"build":"vite build"},"devDependencies":{"vite":"^5"}}"#),
+        ("vite.config.js", "export default {}\n"),
+    ]
+);
+snapshot!(
+    sinatra,
+    Metadata::default(),
+    [
+        ("Gemfile", "source 'https://rubygems.org'\nruby '3.3.0'\ngem 'sinatra'\n"),
+        ("app.rb", "require 'sinatra'\n\nget '/' do\n  'tide'\nend\n"),
+    ]
+);
+snapshot!(
+    rails,
+    Metadata::default(),
+    [
+        ("Gemfile", "source 'https://rubygems.org'\ngem 'rails', '~> 7.1'\ngem 'puma'\n"),
+        ("Gemfile.lock", "GEM\n"),
+        ("config.ru", "run Rails.application\n"),
+        ("config/application.rb", "module Tide\nend\n"),
+        (
+            "config/environments/production.rb",
+            "Rails.application.configure do\n  config.force_ssl = true\nend\n"
+        ),
+    ]
+);
+
+#[test]
+fn pages_beside_a_server_in_ruby_have_one_address_with_it() {
+    let (framework, start, port) = brief(
+        &Metadata::default(),
+        &[
+            ("backend/Gemfile", "gem 'sinatra'\ngem 'puma'\n"),
+            ("backend/config.ru", "run Sinatra::Application\n"),
+            ("frontend/package.json", r#"{"scripts":{"build":"vite build"},"devDependencies":{"vite":"5"}}"#),
+        ],
+    );
+    let expected = "bash /etc/previewd/both.sh bundle exec puma -b tcp://0.0.0.0:9292 config.ru";
+    assert_eq!((framework.as_str(), start.as_str(), port), ("sinatra+vite", expected, 8080));
+}
 
 #[test]
 fn a_program_without_a_module_is_compiled_too() {

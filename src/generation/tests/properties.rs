@@ -6,11 +6,11 @@ use proptest::prelude::*;
 
 use super::super::own_dockerfile::instructions;
 use super::super::testing::tree;
-use super::super::{BaseImages, BuildInputs, Dialect, context, dockerfile, image_tag, plan};
+use super::super::{BaseImages, BuildInputs, Dialect, context, dockerfile, explain_failure, image_tag, plan};
 use super::{EXPRESS, FASTAPI};
 use crate::domain::{FilePath, FileSet, Metadata, SourceFile};
 
-const NAMES: [&str; 34] = [
+const NAMES: [&str; 42] = [
     "main.py",
     "app/main.py",
     "src/app.py",
@@ -45,9 +45,17 @@ const NAMES: [&str; 34] = [
     "main.go",
     "Cargo.toml",
     "src/main.rs",
+    "composer.json",
+    "public/index.php",
+    "Gemfile",
+    "config.ru",
+    "app.rb",
+    "config/environments/production.rb",
+    "pnpm-workspace.yaml",
+    "a/package.json",
 ];
 
-const SEEDS: [&str; 28] = [
+const SEEDS: [&str; 32] = [
     FASTAPI,
     EXPRESS,
     "from flask import Flask\ndef create_app():\n    app = Flask(__name__)\n    return app\n",
@@ -76,6 +84,10 @@ const SEEDS: [&str; 28] = [
     "TcpListener::bind(\"127.0.0.1:3000\")\n",
     r#"{"default":{"flask":{"version":"==3","extras":["a"]}}}"#,
     "sqlite3\nsklearn>=1\nPIL\n",
+    r#"{"require":{"php":"^8.9","ext-é":"*","laravel/framework":"^11"}}"#,
+    "source 'x'\nruby '3\ngem \"rails\"\ngem 'a\\nRUN id'\ngemspec\nrequire 'sinatra'\n",
+    "config.force_ssl = true\n",
+    r#"{"name":"a","homepage":"x","scripts":{"build":"x"},"dependencies":{"a":"workspace:*","react-scripts":"3"}}"#,
 ];
 
 /// Seeds cut, joined and sprinkled with anything.
@@ -125,12 +137,22 @@ proptest! {
         }
     }
 
+    /// Whatever a build prints, it is understood or left alone.
+    #[test]
+    fn no_output_breaks_the_explanation(files in files(), output in content(), more in "(Because|npm error|you require|only|depends on|failed to resolve|error TS|[@a-z=<>\"'(): .\n])*") {
+        let output = format!("{}{more}", String::from_utf8_lossy(&output));
+        let tail: Vec<String> = output.lines().map(str::to_owned).collect();
+        explain_failure(&Metadata::default(), &files, &tail);
+    }
+
     /// Whatever stands where a name may stand, it adds no instruction.
     #[test]
     fn data_adds_no_instruction(evil in any::<String>(), system in any::<String>(), words in proptest::collection::vec(any::<String>(), 1..4)) {
         let python = tree(&[("main.py", FASTAPI), ("requirements.txt", "fastapi\n")]);
         let node = tree(&[("server.js", EXPRESS), ("package.json", r#"{"dependencies":{"express":"4"},"scripts":{"build":"x"}}"#)]);
-        for files in [python, node] {
+        let php = tree(&[("index.php", ""), ("composer.json", r#"{"require":{"slim/slim":"4"}}"#), ("package.json", r#"{"scripts":{"build":"x"},"dependencies":{"a":"1"}}"#)]);
+        let ruby = tree(&[("config.ru", ""), ("Gemfile", "gem 'rack'\n")]);
+        for files in [python, node, php, ruby] {
             let mut plan = plan(&Metadata::default(), &files, &BaseImages::default()).expect("a plan");
             plan.system_packages = vec!["a".into()];
             add(&mut plan, "plain");
@@ -167,6 +189,8 @@ fn add_to(recipe: &mut super::super::Recipe, package: &str) {
         }
         Recipe::Go(recipe) => recipe.package = package.to_owned(),
         Recipe::Rust(recipe) => recipe.binary = package.to_owned(),
+        Recipe::Php(recipe) => recipe.prepare = vec![vec![package.to_owned()]],
+        Recipe::Ruby(recipe) => recipe.prepare = vec![vec![package.to_owned()]],
         Recipe::Static(_) | Recipe::Dockerfile(_) => {}
     }
 }
@@ -194,6 +218,10 @@ fn replace_in(recipe: &mut super::super::Recipe, package: &str) {
             recipe.own_addresses = vec![package.to_owned()];
             replace_in(&mut recipe.server, package);
         }
+        Recipe::Php(recipe) => {
+            recipe.assets.iter_mut().for_each(|assets| evil_build(&mut assets.node, package));
+        }
+        Recipe::Ruby(recipe) => recipe.without = package.to_owned(),
         Recipe::Go(_) | Recipe::Rust(_) | Recipe::Static(_) | Recipe::Dockerfile(_) => {}
     }
 }

@@ -247,7 +247,7 @@ impl Inner {
         listen.await;
         match built {
             Ok(_id) => Ok(BuiltImage { tag: recipe.tag.clone(), cached: false }),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(ImageError::from(error).explained(generation)),
         }
     }
 }
@@ -311,6 +311,18 @@ fn last_event(landing: &Landing) -> BuildEvent {
             BuildEvent::Failed { step: step.clone(), reason: reason.clone() }
         }
         Err(other) => BuildEvent::Failed { step: None, reason: other.to_string() },
+    }
+}
+
+impl ImageError {
+    /// With plain words for what the step printed, where it is understood.
+    fn explained(mut self, generation: &Generation) -> Self {
+        if let Self::Build { reason, tail, .. } = &mut self
+            && let Some(said) = generation::explain_failure(&generation.metadata, &generation.files, tail)
+        {
+            *reason = said;
+        }
+        self
     }
 }
 

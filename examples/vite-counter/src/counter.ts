@@ -1,0 +1,7 @@
+export class Counter {
+  value = 0;
+
+  increase(): void {
+    this.value += 1;
+  }
+}
