@@ -112,10 +112,15 @@ fn after_text_sequence(rest: &str) -> &str {
     rest
 }
 
+/// Whether it fits into a line as it is.
+pub(super) fn is_short(text: &str) -> bool {
+    end_of(text, MAX_CHARS).is_none()
+}
+
 /// Adds `text`, in marked pieces when it is too long, cut after a newline where there is one in
 /// the second half of a piece. Nothing of it is lost.
 pub(super) fn split(text: String, lines: &mut Vec<String>) {
-    if end_of(&text, MAX_CHARS).is_none() {
+    if is_short(&text) {
         return lines.push(text);
     }
     let mut rest = text.as_str();

@@ -264,7 +264,7 @@ mod tests {
 
     fn lines(seqs: std::ops::RangeInclusive<u64>) -> Vec<Arc<StreamLine>> {
         let entry = |seq| LogEntry::new(Utc::now(), LogLevel::Info, LogSource::App, format!("line {seq}"));
-        seqs.map(|seq| Arc::new(StreamLine::numbered(entry(seq), seq))).collect()
+        seqs.map(|seq| Arc::new(StreamLine::new(entry(seq).numbered(seq)))).collect()
     }
 
     fn mark(lines: u64) -> Mark {

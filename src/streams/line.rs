@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::ops::Deref;
 
-use chrono::SecondsFormat;
+use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::domain::{LogEntry, LogLine};
 
@@ -14,14 +14,24 @@ pub struct StreamLine {
     json: String,
 }
 
+/// A moment in words: lines that were read together share it.
+#[derive(Debug, Default)]
+pub(super) struct Clock {
+    at: Option<DateTime<Utc>>,
+    words: String,
+}
+
 impl StreamLine {
     pub fn new(line: LogLine) -> Self {
-        let json = to_json(&line);
+        let json = to_json(&line, Clock::default().words(line.timestamp));
         Self { line, json }
     }
 
-    pub(super) fn numbered(entry: LogEntry, seq: u64) -> Self {
-        Self::new(entry.numbered(seq))
+    /// `clock` serves one line after the other.
+    pub(super) fn numbered(entry: LogEntry, seq: u64, clock: &mut Clock) -> Self {
+        let line = entry.numbered(seq);
+        let json = to_json(&line, clock.words(line.timestamp));
+        Self { line, json }
     }
 
     /// The message of the socket and of the files: `{"type":"log","seq":…}`, on one line.
@@ -53,10 +63,19 @@ impl Deref for StreamLine {
     }
 }
 
+impl Clock {
+    fn words(&mut self, at: DateTime<Utc>) -> &str {
+        if self.at != Some(at) {
+            self.words = at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+            self.at = Some(at);
+        }
+        &self.words
+    }
+}
+
 /// What serde would write, with `type` in front; by hand, because it is done for every line.
-fn to_json(line: &LogLine) -> String {
+fn to_json(line: &LogLine, time: &str) -> String {
     let mut json = String::with_capacity(line.message.len() + 128);
-    let time = line.timestamp.to_rfc3339_opts(SecondsFormat::AutoSi, true);
     let (level, source) = (line.level.as_str(), line.source.as_str());
     let _ = write!(
         json,

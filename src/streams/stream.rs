@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::StreamLine;
 use super::journal::Journal;
+use super::line::Clock;
 use super::mask::Masker;
 use super::pace::Viewers;
 use super::place::Mark;
@@ -68,9 +69,9 @@ impl LogStream {
                 }
                 ring.last() + 1
             };
-            let numbered = (first..).zip(entries);
-            let lines: Vec<_> =
-                numbered.map(|(seq, entry)| Arc::new(StreamLine::numbered(entry, seq))).collect();
+            let (numbered, mut clock) = ((first..).zip(entries), Clock::default());
+            let numbered = numbered.map(|(seq, entry)| StreamLine::numbered(entry, seq, &mut clock));
+            let lines: Vec<_> = numbered.map(Arc::new).collect();
             if let Some(journal) = &mut writer.journal {
                 journal.append(&lines, mark.as_ref());
             }

@@ -28,12 +28,23 @@ pub async fn measure() -> anyhow::Result<Vec<Line>> {
     }
     daemon.stop(GENERATION).await?;
     daemon.end().await?;
-    let p99 = |all: &[f64]| duration(Duration::from_secs_f64(quantile(all, 0.99)));
     let notes = vec![
-        format!("p99 of ours {}, of the baseline {}; {} lines each, one every 5 ms", p99(&all_ours), p99(&all_theirs), ROUNDS * LINES),
         "baseline: docker logs -f of the same container, in turn; each line carries the time it was printed at".to_owned(),
     ];
-    Ok(vec![pairs.line("log-latency", Goal::AtMost(1.2), notes)])
+    Ok(vec![pairs.line("log-latency", Goal::AtMost(1.2), notes), slowest(&all_ours, &all_theirs)])
+}
+
+fn slowest(ours: &[f64], theirs: &[f64]) -> Line {
+    let (ours, theirs) = (quantile(ours, 0.99), quantile(theirs, 0.99));
+    let shown = |seconds| duration(Duration::from_secs_f64(seconds));
+    Line {
+        row: "log-latency-p99".to_owned(),
+        ours: shown(ours),
+        baseline: shown(theirs),
+        ratio: Some(ours / theirs),
+        goal: Goal::AtMost(1.2),
+        notes: vec![format!("of {} lines each, one every 5 ms", ROUNDS * LINES)],
+    }
 }
 
 fn median(ages: &[f64]) -> Duration {

@@ -22,6 +22,8 @@ pub(super) struct Intake {
     mark: Mark,
     stdout: Side,
     stderr: Side,
+    /// Of one piece of output; kept for its room.
+    lines: Vec<RawLine>,
     /// Read, not yet added to the log.
     entries: Vec<LogEntry>,
     batch: usize,
@@ -49,7 +51,8 @@ impl Intake {
     pub(super) fn new(logs: LogHub, preview: PreviewId, mark: Mark) -> Self {
         let (masker, batch) = (logs.masker(preview), logs.batch());
         let (stdout, stderr) = (Side::default(), Side::default());
-        Self { logs, preview, masker, mark, stdout, stderr, entries: Vec::new(), batch }
+        let (lines, entries) = (Vec::new(), Vec::with_capacity(batch));
+        Self { logs, preview, masker, mark, stdout, stderr, lines, entries, batch }
     }
 
     /// How far the container was read with the lines that were added.
@@ -57,15 +60,15 @@ impl Intake {
         &self.mark
     }
 
-    /// A piece of output.
+    /// A piece of output. Its lines are added with the next commit.
     pub(super) async fn output(&mut self, output: &Output, at: DateTime<Utc>) {
         self.give_out_stale();
-        let mut lines = Vec::new();
+        let mut lines = std::mem::take(&mut self.lines);
         self.side(output.stream).assembler.push(&output.bytes, |line| lines.push(line));
-        for RawLine { text, continues } in lines {
+        for RawLine { text, continues } in lines.drain(..) {
             self.line(output.stream, &text, at, continues).await;
         }
-        self.commit().await;
+        self.lines = lines;
     }
 
     /// A line, or a piece of one. It is added with the next commit.
@@ -81,7 +84,7 @@ impl Intake {
         if self.entries.is_empty() {
             return;
         }
-        let entries = std::mem::take(&mut self.entries);
+        let entries = std::mem::replace(&mut self.entries, Vec::with_capacity(self.batch));
         self.logs.append_all(self.preview, entries, Some(self.mark.clone()));
         self.masker = self.logs.masker(self.preview);
         self.logs.keep_pace(self.preview).await;
@@ -185,9 +188,13 @@ impl Intake {
     }
 
     fn add(&mut self, message: String, timestamp: DateTime<Utc>, reading: level::Reading) {
-        let mut pieces = Vec::with_capacity(1);
-        clean::split(message, &mut pieces);
         let level::Reading { level, trace_id } = reading;
+        if clean::is_short(&message) {
+            let entry = LogEntry::new(timestamp, level, LogSource::App, message);
+            return self.entries.push(LogEntry { trace_id, ..entry });
+        }
+        let mut pieces = Vec::new();
+        clean::split(message, &mut pieces);
         self.entries.extend(pieces.into_iter().map(|message| LogEntry {
             trace_id: trace_id.clone(),
             ..LogEntry::new(timestamp, level, LogSource::App, message)

@@ -23,6 +23,9 @@ use intake::Intake;
 /// How long a traceback may take to be printed on.
 const QUIET: Duration = Duration::from_millis(50);
 
+/// Pieces of output that are taken at once. Each is a line or many, 32 KiB at the most.
+const PIECES: usize = 64;
+
 /// Lines of the engine's log that are taken at once.
 const READY: usize = 256;
 
@@ -86,29 +89,36 @@ impl Source {
     /// Whether it came to an end, and did not break.
     async fn read_attached(
         &self,
-        mut attached: BoxStream<'static, Result<Output, EngineError>>,
+        attached: BoxStream<'static, Result<Output, EngineError>>,
         intake: &mut Intake,
     ) -> bool {
+        // A program that does not buffer makes a piece of every line: those that are there already
+        // are added together.
+        let mut ready = attached.ready_chunks(PIECES).boxed();
         loop {
-            let Some(next) = next_or_quiet(&mut attached, intake).await else { continue };
-            match next {
-                Some(Ok(output)) => intake.output(&output, Utc::now()).await,
-                Some(Err(error)) => {
-                    tracing::debug!(%error, preview = %self.preview, "the attachment broke");
-                    // What had begun is read again, whole, from the engine's log.
-                    intake.forget_unfinished();
-                    return false;
-                }
-                None if self.is_over().await => {
-                    intake.finish(Utc::now()).await;
-                    return true;
-                }
-                None => {
-                    intake.forget_unfinished();
-                    return false;
+            let Some(next) = next_or_quiet(&mut ready, intake).await else { continue };
+            let Some(pieces) = next else { break };
+            let now = Utc::now();
+            for piece in pieces {
+                match piece {
+                    Ok(output) => intake.output(&output, now).await,
+                    Err(error) => {
+                        tracing::debug!(%error, preview = %self.preview, "the attachment broke");
+                        intake.commit().await;
+                        // What had begun is read again, whole, from the engine's log.
+                        intake.forget_unfinished();
+                        return false;
+                    }
                 }
             }
+            intake.commit().await;
         }
+        if self.is_over().await {
+            intake.finish(Utc::now()).await;
+            return true;
+        }
+        intake.forget_unfinished();
+        false
     }
 
     /// Follows the engine's log from behind the last line that was read.
