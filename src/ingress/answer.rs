@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper::{Request, Response, StatusCode, Version};
 
-use super::body::{Body, Outbound};
+use super::body::{Answered, Body, Outbound};
+use super::direct;
 use super::exchange::{exchange, exchange_afresh};
 use super::fault::Fault;
 use super::headers::{self, Seen};
@@ -52,7 +52,7 @@ async fn pass(
     seen: &Seen,
     started: Instant,
     limit: Duration,
-) -> Result<(Response<Incoming>, Option<Lease>), Fault> {
+) -> Result<(Response<Answered>, Option<Lease>), Fault> {
     let (mut head, body) = request.into_parts();
     let upgrade = headers::inward(&mut head, seen, visit)?;
     let client = head.extensions.remove::<OnUpgrade>();
@@ -64,20 +64,26 @@ async fn pass(
             Box::pin(exchange_afresh(&visit.gate, Request::from_parts(head, body), &patience)).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             tunnel::dig(visit, client, &mut response);
-            return Ok((response, None));
+            return Ok((response.map(Answered::General), None));
         }
-        return Ok((response, Some(lease)));
+        return Ok((response.map(Answered::General), Some(lease)));
     }
-    let (response, lease) = exchange(&visit.gate, Request::from_parts(head, body), &patience).await?;
+    let (response, lease) = if body.is_empty() && !seen.takes_trailers() {
+        (direct::exchange(&visit.gate, &head, &patience).await?.map(Answered::Direct), None)
+    } else {
+        let request = Request::from_parts(head, body);
+        let (response, lease) = Box::pin(exchange(&visit.gate, request, &patience)).await?;
+        (response.map(Answered::General), Some(lease))
+    };
     match response.status() {
         StatusCode::SWITCHING_PROTOCOLS => {
             Err(Fault::BadAnswer("the app changed the protocol without being asked".to_owned()))
         }
-        _ => Ok((response, Some(lease))),
+        _ => Ok((response, lease)),
     }
 }
 
-fn deliver(response: Response<Incoming>, lease: Option<Lease>, mut record: Box<Record>) -> Response<Body> {
+fn deliver(response: Response<Answered>, lease: Option<Lease>, mut record: Box<Record>) -> Response<Body> {
     let (mut head, body) = response.into_parts();
     record.answered(head.status, lease);
     if head.status == StatusCode::SWITCHING_PROTOCOLS {

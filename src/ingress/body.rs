@@ -12,6 +12,7 @@ use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 
+use super::direct::DirectBody;
 use super::record::Record;
 use super::visit::Visit;
 
@@ -23,13 +24,30 @@ pub struct Body {
 }
 
 enum Content {
-    Upstream(Incoming),
+    App(Answered),
     Page(Option<Bytes>),
 }
 
+/// The body of an app's answer.
+pub(super) enum Answered {
+    /// Over a connection of the general client.
+    General(Incoming),
+    /// Straight from the socket.
+    Direct(DirectBody),
+}
+
+/// Why an answer broke off.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    #[error(transparent)]
+    General(#[from] hyper::Error),
+    #[error(transparent)]
+    Direct(#[from] std::io::Error),
+}
+
 impl Body {
-    pub(super) fn upstream(body: Incoming, record: Box<Record>) -> Self {
-        let mut body = Self { content: Content::Upstream(body), record: Some(record) };
+    pub(super) fn upstream(body: Answered, record: Box<Record>) -> Self {
+        let mut body = Self { content: Content::App(body), record: Some(record) };
         if body.is_end_stream() {
             body.end();
         }
@@ -46,6 +64,11 @@ impl Body {
 
     fn end(&mut self) {
         if let Some(mut record) = self.record.take() {
+            if let Content::App(Answered::Direct(body)) = &mut self.content
+                && let Some((connection, address)) = body.spare()
+            {
+                record.spare(connection, address);
+            }
             record.end();
         }
     }
@@ -53,18 +76,18 @@ impl Body {
 
 impl HttpBody for Body {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
         let body = match &mut this.content {
             Content::Page(page) => return Poll::Ready(page.take().map(|page| Ok(Frame::data(page)))),
-            Content::Upstream(body) => body,
+            Content::App(body) => body,
         };
-        let frame = ready!(Pin::new(&mut *body).poll_frame(cx));
+        let frame = ready!(body.poll_frame(cx));
         let is_last = body.is_end_stream();
         match (&frame, &mut this.record) {
             (Some(Ok(frame)), Some(record)) => record.sent(frame.data_ref().map_or(0, Bytes::len)),
@@ -79,15 +102,38 @@ impl HttpBody for Body {
 
     fn is_end_stream(&self) -> bool {
         match &self.content {
-            Content::Upstream(body) => body.is_end_stream(),
+            Content::App(body) => body.is_end_stream(),
             Content::Page(page) => page.is_none(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.content {
-            Content::Upstream(body) => body.size_hint(),
+            Content::App(body) => body.size_hint(),
             Content::Page(page) => SizeHint::with_exact(page.as_ref().map_or(0, Bytes::len) as u64),
+        }
+    }
+}
+
+impl Answered {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self {
+            Self::General(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+            Self::Direct(body) => body.poll_data(cx).map_ok(Frame::data).map_err(Into::into),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::General(body) => body.is_end_stream(),
+            Self::Direct(body) => body.is_over(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::General(body) => body.size_hint(),
+            Self::Direct(body) => body.left().map_or_else(SizeHint::default, SizeHint::with_exact),
         }
     }
 }

@@ -20,7 +20,7 @@ type Exchanged = Result<(Response<Incoming>, Lease), Fault>;
 /// request is sent once more, over a new connection, if none of it had left, or if it has no body and
 /// means the same when done twice (RFC 9110, 9.2.2).
 pub(super) async fn exchange(gate: &Gate, mut request: Request<Outbound>, patience: &Patience) -> Exchanged {
-    let (address, kept) = gate.checkout(patience.started).await?;
+    let (address, kept) = gate.checkout::<Connection>(patience.started).await?;
     if let Some(mut connection) = kept
         && connection.is_usable().await
     {
@@ -41,7 +41,7 @@ pub(super) async fn exchange_afresh(
     request: Request<Outbound>,
     patience: &Patience,
 ) -> Exchanged {
-    let (address, _) = gate.checkout(patience.started).await?;
+    let (address, _) = gate.checkout::<Connection>(patience.started).await?;
     send_afresh(gate, address, request, patience).await
 }
 
@@ -82,7 +82,7 @@ fn replay(request: &Request<Outbound>) -> Option<Request<Outbound>> {
     })
 }
 
-async fn not_reached(gate: &Gate, error: io::Error) -> Fault {
+pub(super) async fn not_reached(gate: &Gate, error: io::Error) -> Fault {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => Fault::Refused(gate.diagnose().await),
         io::ErrorKind::TimedOut => Fault::Timeout,
@@ -92,7 +92,7 @@ async fn not_reached(gate: &Gate, error: io::Error) -> Fault {
 
 /// A new connection that ended without an answer. Where the engine forwards a published port, its proxy
 /// accepts for an app that does not listen, and this is how that looks.
-async fn lost(gate: &Gate, fault: Fault) -> Fault {
+pub(super) async fn lost(gate: &Gate, fault: Fault) -> Fault {
     if !matches!(fault, Fault::BadAnswer(_)) {
         return fault;
     }

@@ -15,7 +15,7 @@ use super::Config;
 use super::fault::Fault;
 use super::hooks::{Diagnosis, Hooks};
 use super::traffic::Tally;
-use super::upstream::{Connection, Upstream, Upstreams};
+use super::upstream::{Kept, Upstream, Upstreams};
 use crate::domain::PreviewId;
 
 /// What all previews share.
@@ -75,14 +75,14 @@ impl Gate {
 
     /// The address to ask, with a kept connection if there is one. Waits for a preview that wakes, or
     /// that is being found again after a restart of the daemon.
-    pub(super) async fn checkout(&self, now: Instant) -> Result<(SocketAddr, Option<Connection>), Fault> {
+    pub(super) async fn checkout<C: Kept>(&self, now: Instant) -> Result<(SocketAddr, Option<C>), Fault> {
         match self.upstreams.take(now, &self.shared.config) {
             Err(Fault::Asleep | Fault::Returning) => Box::pin(self.come_back()).await,
             route => route,
         }
     }
 
-    async fn come_back(&self) -> Result<(SocketAddr, Option<Connection>), Fault> {
+    async fn come_back<C: Kept>(&self) -> Result<(SocketAddr, Option<C>), Fault> {
         let deadline = tokio::time::Instant::now() + self.shared.config.wake_timeout;
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());

@@ -97,6 +97,11 @@ impl Seen {
         seen
     }
 
+    /// Whether the visitor takes what an app says after the body of its answer.
+    pub(super) const fn takes_trailers(&self) -> bool {
+        self.trailers
+    }
+
     fn unusual(&mut self, name: &str) {
         match name {
             "keep-alive" | "proxy-connection" | "http2-settings" => self.hop_by_hop = true,

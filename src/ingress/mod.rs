@@ -3,6 +3,8 @@
 //!
 //! ```text
 //!   visitor ──▶ listener ──▶ visit ──▶ headers ──▶ exchange ──▶ upstream (pool) ──▶ container
+//!                 │                                │  direct: without a body   ▲
+//!                 │                                └───────────────────────────┘
 //!                 │ a port of        host check,     │ stale connections
 //!                 │ the range        hop-by-hop      │ are tried again
 //!                 ▼                                  ▼
@@ -25,6 +27,7 @@ mod answer;
 mod body;
 mod client_stream;
 mod config;
+mod direct;
 mod exchange;
 mod fault;
 mod framing;
@@ -32,6 +35,7 @@ mod gate;
 mod headers;
 mod hooks;
 mod host;
+mod idle;
 mod listener;
 mod pages;
 mod ports;
@@ -44,7 +48,7 @@ mod tunnel;
 mod upstream;
 mod visit;
 
-pub use body::Body;
+pub use body::{Body, BodyError};
 pub use config::Config;
 pub use fault::{IngressError, RequestError};
 pub use hooks::{Diagnose, Diagnosis, Finished, Hooks, Observer};

@@ -1,5 +1,6 @@
 //! The account of one request, from its head to the last byte of its answer.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,6 +8,7 @@ use hyper::header::HeaderValue;
 use hyper::{Method, Request, StatusCode, Uri};
 
 use super::body::{Meter, Outbound};
+use super::direct::DirectConnection;
 use super::hooks::{Finished, Observer};
 use super::upstream::Lease;
 use super::visit::{Phase, Visit};
@@ -99,6 +101,11 @@ impl Record {
         if self.answer.is_some_and(|(status, _)| !status.is_server_error()) {
             self.visit.gate.tally.broke_off();
         }
+    }
+
+    /// A connection that the answer came over is free again.
+    pub(super) fn spare(&self, connection: DirectConnection, address: SocketAddr) {
+        self.visit.gate.upstreams.keep(connection, address, self.latest, &self.visit.gate.shared.config);
     }
 
     /// The answer is complete: its connection can carry another.

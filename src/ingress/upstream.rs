@@ -18,7 +18,9 @@ use tokio::time::timeout;
 use super::Config;
 use super::alarm::Alarm;
 use super::body::{Meter, Outbound};
+use super::direct::DirectConnection;
 use super::fault::Fault;
+use super::idle::Idle;
 
 /// What is behind a preview's port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,19 +47,21 @@ pub(super) struct Upstreams {
 }
 
 #[derive(Debug)]
-struct State {
+pub(super) struct State {
     upstream: Upstream,
-    /// The one used last is at the end, and used first: the others may grow old.
-    idle: Vec<Idle>,
+    general: Idle<Connection>,
+    direct: Idle<DirectConnection>,
 }
 
-#[derive(Debug)]
-struct Idle {
-    connection: Connection,
-    since: Instant,
+/// A connection that can be kept for another request.
+pub(super) trait Kept: Sized {
+    fn idle(state: &mut State) -> &mut Idle<Self>;
+
+    /// Whether the app has not closed it, as far as can be told at once.
+    fn is_open(&self) -> bool;
 }
 
-/// An open connection to the container.
+/// An open connection to the container, for any request.
 #[derive(Debug)]
 pub(super) struct Connection {
     sender: SendRequest<Outbound>,
@@ -93,15 +97,14 @@ pub(super) struct Patience {
 
 impl Upstreams {
     pub(super) fn new() -> Self {
-        Self { state: Mutex::new(State { upstream: Upstream::Returning, idle: Vec::new() }) }
+        Self { state: Mutex::new(State::new(Upstream::Returning)) }
     }
 
     pub(super) fn set(&self, upstream: Upstream) {
         let mut state = self.lock();
         if state.upstream != upstream {
-            state.upstream = upstream;
             // Dropped after the lock is released: closing sockets takes time.
-            let old = std::mem::take(&mut state.idle);
+            let old = std::mem::replace(&mut *state, State::new(upstream));
             drop(state);
             drop(old);
         }
@@ -116,11 +119,11 @@ impl Upstreams {
     }
 
     /// The address to ask, and a kept connection to it if there is one.
-    pub(super) fn take(
+    pub(super) fn take<C: Kept>(
         &self,
         now: Instant,
         config: &Config,
-    ) -> Result<(SocketAddr, Option<Connection>), Fault> {
+    ) -> Result<(SocketAddr, Option<C>), Fault> {
         let mut state = self.lock();
         let address = match &state.upstream {
             Upstream::At { address } => *address,
@@ -130,42 +133,64 @@ impl Upstreams {
             Upstream::Paused => return Err(Fault::Paused),
             Upstream::Down { reason } => return Err(Fault::Down(reason.clone())),
         };
-        while let Some(idle) = state.idle.pop() {
-            if now.saturating_duration_since(idle.since) >= config.idle_timeout {
-                state.idle.clear();
-            } else if !idle.connection.sender.is_closed() {
-                return Ok((address, Some(idle.connection)));
-            }
-        }
-        Ok((address, None))
+        Ok((address, C::idle(&mut state).take(now, config.idle_timeout)))
     }
 
     /// Keeps the connection for another request, unless it is of no more use.
     pub(super) fn give_back(&self, lease: Lease, now: Instant, config: &Config) {
         let sent_to_its_end = lease.meter.as_ref().is_none_or(|meter| meter.has_ended());
-        if !sent_to_its_end || lease.connection.sender.is_closed() {
-            return;
+        if sent_to_its_end && lease.connection.is_open() {
+            self.keep(lease.connection, lease.address, now, config);
         }
+    }
+
+    /// Keeps a connection that is of further use, while its address is the recorded one.
+    pub(super) fn keep<C: Kept>(&self, connection: C, address: SocketAddr, now: Instant, config: &Config) {
         let mut state = self.lock();
-        let is_current = matches!(state.upstream, Upstream::At { address } if address == lease.address);
-        if is_current && state.idle.len() < config.max_idle {
-            state.idle.push(Idle { connection: lease.connection, since: now });
+        let is_current = matches!(state.upstream, Upstream::At { address: current } if current == address);
+        if is_current && state.general.len() + state.direct.len() < config.max_idle {
+            C::idle(&mut state).put(connection, now);
         }
     }
 
     /// Closes the connections that have been idle for too long.
     pub(super) fn prune(&self, config: &Config) {
         let mut state = self.lock();
-        let fresh = |idle: &Idle| idle.since.elapsed() < config.idle_timeout;
-        let old = state.idle.iter().position(fresh).unwrap_or(state.idle.len());
-        let old: Vec<Idle> = state.idle.drain(..old).collect();
+        let general = state.general.take_old(config.idle_timeout);
+        let direct = state.direct.take_old(config.idle_timeout);
         drop(state);
-        drop(old);
+        drop((general, direct));
     }
 
     /// A panic while it was held cannot have left it half changed.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    const fn new(upstream: Upstream) -> Self {
+        Self { upstream, general: Idle::new(), direct: Idle::new() }
+    }
+}
+
+impl Kept for Connection {
+    fn idle(state: &mut State) -> &mut Idle<Self> {
+        &mut state.general
+    }
+
+    fn is_open(&self) -> bool {
+        !self.sender.is_closed()
+    }
+}
+
+impl Kept for DirectConnection {
+    fn idle(state: &mut State) -> &mut Idle<Self> {
+        &mut state.direct
+    }
+
+    fn is_open(&self) -> bool {
+        Self::is_open(self)
     }
 }
 
@@ -197,7 +222,7 @@ impl Connection {
     ) -> Result<Response<Incoming>, Failure> {
         let Self { sender, alarm } = self;
         let mut answer = pin!(sender.try_send_request(request));
-        let mut until = patience.started + patience.limit;
+        let mut until = patience.until();
         poll_fn(|cx| {
             if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
                 return Poll::Ready(answer.map_err(|mut error| match error.take_message() {
@@ -221,6 +246,11 @@ impl Connection {
 impl Patience {
     pub(super) fn new(started: Instant, limit: Duration, body: &Outbound) -> Self {
         Self { started, limit, meter: body.meter() }
+    }
+
+    /// When it ends, unless more of the request is sent.
+    pub(super) fn until(&self) -> Instant {
+        self.started + self.limit
     }
 
     /// A later end, if the request was still being sent not long ago.
