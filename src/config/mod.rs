@@ -206,8 +206,9 @@ fn read_streams(r: &mut Reader) -> Option<streams::Config> {
     let total = "10000 to 1000000000 lines";
     let total = r.take("PREVIEW_LOG_TOTAL_LINES", "5000000", total, in_range(10_000..=1_000_000_000));
     let days = r.take("PREVIEW_LOG_RETENTION_DAYS", "7", "1 to 3650 days", in_range(1..=3650));
-    // The contract names more: syslog, elasticsearch, cloudwatch, otlp. They are not there yet.
-    let backend = r.take("PREVIEW_LOG_BACKEND", "database", "database or file", |text| match text {
+    let backends =
+        "database or file (this version ships no lines to syslog, elasticsearch, cloudwatch or otlp)";
+    let backend = r.take("PREVIEW_LOG_BACKEND", "database", backends, |text| match text {
         "database" => Some(streams::Backend::Database),
         "file" => Some(streams::Backend::File),
         _ => None,
@@ -445,6 +446,15 @@ mod tests {
         assert_eq!(errors.len(), 3, "{errors:?}");
         assert!(errors.iter().any(|e| e.contains("contradict")), "{errors:?}");
         assert!(errors.iter().any(|e| e.contains("did you mean PREVIEW_NETWORK_POOL?")), "{errors:?}");
+    }
+
+    #[test]
+    fn a_backend_that_is_not_there_is_told_from_a_misspelt_one() {
+        for backend in ["syslog", "elasticsearch", "cloudwatch", "otlp"] {
+            let errors = read(&[("PREVIEW_LOG_BACKEND", backend)]).expect_err("accepted");
+            assert!(errors[0].contains("PREVIEW_LOG_BACKEND") && errors[0].contains(backend), "{errors:?}");
+            assert!(errors[0].contains("this version ships no lines to syslog"), "{errors:?}");
+        }
     }
 
     #[test]

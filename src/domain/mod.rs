@@ -2,6 +2,7 @@
 
 mod block;
 mod bounded;
+mod container_status;
 mod database;
 mod egress;
 mod event;
@@ -20,6 +21,7 @@ mod progress;
 mod sample;
 
 pub use block::Block;
+pub use container_status::ContainerStatus;
 pub use database::{DatabaseMode, DatabaseRecord, MigrationStatus};
 pub use egress::{CLOSED, Egress, Target};
 pub use event::{Event, EventType};

@@ -45,7 +45,7 @@ pub struct ResourceUsage {
 /// One check whose outcome changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct HealthChange {
-    /// `http`, `database`, `memory` or `storage`.
+    /// `http`, `port`, `container`, `database`, `memory` or `storage`.
     pub name: String,
     pub status: HealthStatus,
     pub message: String,

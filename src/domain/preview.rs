@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{DatabaseType, Egress, Failure, GenerationId, PreviewId, ResourceLimits, UserId, UserTier};
+use super::{
+    ContainerStatus, DatabaseType, Egress, Failure, GenerationId, LogLevel, PreviewId, ResourceLimits,
+    UserId, UserTier,
+};
 
 /// ```text
 /// launching ──► running ──► healthy ◄──► degraded ◄──► unhealthy
@@ -97,6 +100,8 @@ pub struct Preview {
     /// and it is none of its owner's live ones.
     pub parked_until: Option<DateTime<Utc>>,
     pub container_id: Option<String>,
+    /// As its container was last seen; none while there is none.
+    pub container_status: Option<ContainerStatus>,
     pub image: Option<String>,
     pub network: Option<String>,
     /// Where the app listens inside its container.
@@ -107,6 +112,12 @@ pub struct Preview {
     /// How long it may take from a started container to the first answer, seconds.
     pub startup_timeout_s: u32,
     pub environment: BTreeMap<String, String>,
+    /// What the app is told to log at, as `LOG_LEVEL`.
+    pub log_level: LogLevel,
+    /// Lines of its log that are kept.
+    pub max_log_lines: u32,
+    /// Where they are kept, as in `database:preview_logs`.
+    pub log_storage: Option<String>,
     pub database: DatabaseType,
     pub health: HealthStatus,
     /// The path asked for, and whether the metadata named it.

@@ -54,3 +54,25 @@ pub enum BuildEvent {
     /// Last event of a build nobody waited for any more.
     Cancelled,
 }
+
+impl BuildEvent {
+    /// The event with every text that comes from a step, or names one, run through `change`.
+    #[must_use]
+    pub fn with_texts(mut self, change: impl Fn(&str) -> String) -> Self {
+        let one = |text: &mut String| *text = change(text);
+        match &mut self {
+            Self::Started { step, .. } => one(&mut step.name),
+            Self::Finished { step, error, .. } => {
+                one(&mut step.name);
+                error.iter_mut().for_each(one);
+            }
+            Self::Output { line, .. } => one(line),
+            Self::Failed { step, reason } => {
+                step.iter_mut().for_each(one);
+                one(reason);
+            }
+            Self::Queued { .. } | Self::Builder { .. } | Self::Done { .. } | Self::Cancelled => {}
+        }
+        self
+    }
+}

@@ -11,19 +11,7 @@ use chrono::{DateTime, Datelike, Utc};
 
 use super::ownership::of_container;
 use super::{ContainerProcess, Ownership, Storage};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ContainerStatus {
-    Created,
-    Running,
-    Paused,
-    Restarting,
-    Removing,
-    Exited,
-    /// Half removed: the engine failed to delete it.
-    Dead,
-    Unknown,
-}
+use crate::domain::ContainerStatus;
 
 /// One container, looked at closely.
 #[derive(Debug, Clone, PartialEq)]

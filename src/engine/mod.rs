@@ -41,7 +41,7 @@ pub use attach::Output;
 pub use build::{BuildContext, BuildError, BuildRequest, Builder};
 pub use cgroup::{CgroupLimits, Freezer, Meter};
 pub use container_spec::{ContainerSpec, VolumeMount};
-pub use container_state::{ContainerState, ContainerStatus, OwnedContainer};
+pub use container_state::{ContainerState, OwnedContainer};
 pub use disk::Storage;
 pub use error::EngineError;
 pub use events::{EngineEvent, EventKind};

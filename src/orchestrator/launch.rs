@@ -8,6 +8,7 @@ use chrono::{SubsecRound, Utc};
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
 
+use super::checks::Checks;
 use super::driver::{Begin, Driver, INBOX, Life};
 use super::images::{ImageError, Recipe};
 use super::metrics::ErrorType;
@@ -15,8 +16,8 @@ use super::registry::Entry;
 use super::served::Earlier;
 use super::{Orchestrator, Parts};
 use crate::domain::{
-    DatabaseRecord, DatabaseType, Egress, Event, EventType, Generation, HealthStatus, Invalid, Preview,
-    PreviewId, ResourceTier, Status, UserId, UserTier,
+    DatabaseRecord, DatabaseType, Egress, Event, EventType, Generation, HealthStatus, Invalid, LogLevel,
+    Preview, PreviewId, ResourceTier, Status, UserId, UserTier,
 };
 use crate::ingress::{IngressError, Upstream};
 use crate::store::{Insert, StoreError};
@@ -35,6 +36,10 @@ pub struct Launch {
     pub egress: Option<Egress>,
     /// Whether its migrations and seeds are run.
     pub migrate: bool,
+    /// What the app is told to log at; `INFO` when absent.
+    pub log_level: Option<LogLevel>,
+    /// Lines of its log to keep; the setting, which is the most, when absent.
+    pub max_log_lines: Option<u32>,
     /// From a started container to its first answer; the setting when absent.
     pub startup_timeout: Option<Duration>,
     /// How long the preview may live unless it is extended.
@@ -90,6 +95,7 @@ impl Orchestrator {
         {
             return Ok(found);
         }
+        parts.check_log_lines(launch.max_log_lines)?;
         let recipe = parts.recipe_for(generation).await?;
         let mut preview = parts.new_preview(generation, &recipe, &launch)?;
         let database = parts.database_for(&mut preview, generation, &recipe, &launch)?;
@@ -183,6 +189,18 @@ impl Parts {
         }
     }
 
+    /// Fewer lines than the setting says is everybody's own affair; more are memory of the host.
+    fn check_log_lines(&self, lines: Option<u32>) -> Result<(), Invalid> {
+        const LEAST: u32 = 100;
+        let most = self.logs.most_lines();
+        match lines {
+            Some(lines) if !(LEAST..=most).contains(&lines) => {
+                Err(Invalid::new("maxLogLines", format!("expected {LEAST} to {most}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Refused where it asks for more egress than there is.
     pub(super) fn new_preview(
         &self,
@@ -219,6 +237,7 @@ impl Parts {
             idle_timeout_s: launch.idle.map(|idle| u32::try_from(idle.as_secs()).unwrap_or(u32::MAX)),
             parked_until: None,
             container_id: None,
+            container_status: None,
             image: Some(recipe.tag.clone()),
             network: None,
             container_port: recipe.plan.port,
@@ -226,6 +245,9 @@ impl Parts {
             egress,
             startup_timeout_s: u32::try_from(startup.as_secs()).unwrap_or(u32::MAX),
             environment,
+            log_level: launch.log_level.unwrap_or(LogLevel::Info),
+            max_log_lines: launch.max_log_lines.unwrap_or(self.logs.most_lines()),
+            log_storage: self.logs.place_of(id),
             database: DatabaseType::None,
             health: HealthStatus::Unknown,
             health_path: recipe.plan.health_path.clone(),
@@ -325,7 +347,8 @@ impl Parts {
         let (outbox, inbox) = mpsc::channel(INBOX);
         let (view, seen) = watch::channel(preview.clone());
         let earlier = Earlier::of(&preview);
-        self.registry.insert(preview.id, Entry { inbox: outbox.clone(), view: seen, earlier });
+        let checks = Checks::default();
+        self.registry.insert(preview.id, Entry { inbox: outbox.clone(), view: seen, earlier, checks });
         let upstream = match begin {
             Begin::Adopt => Upstream::Returning,
             _ => Upstream::Waiting { what: "being prepared".to_owned() },

@@ -6,6 +6,7 @@
 
 mod asks;
 mod builds;
+mod checks;
 mod compare;
 mod databases;
 mod driver;
@@ -48,6 +49,7 @@ pub use crate::databases::{
 };
 pub use asks::AskError;
 pub use builds::BuildJob;
+pub use checks::{Check, Checked};
 pub use egress::{Config as EgressConfig, EgressError};
 pub use health::memory as memory_health;
 pub use images::{

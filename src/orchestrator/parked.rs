@@ -122,6 +122,8 @@ impl Parts {
             database: None,
             egress: None,
             migrate: true,
+            log_level: None,
+            max_log_lines: None,
             startup_timeout: None,
             session: self.config.parked.ttl,
             idle: None,

@@ -7,8 +7,8 @@ use std::collections::{HashMap, HashSet};
 
 use super::Parts;
 use super::driver::Message;
-use crate::domain::{Preview, PreviewId};
-use crate::engine::{ContainerStatus, EngineError, Kind, OwnedContainer, OwnedNetwork, OwnedVolume};
+use crate::domain::{ContainerStatus, Preview, PreviewId};
+use crate::engine::{EngineError, Kind, OwnedContainer, OwnedNetwork, OwnedVolume};
 
 /// One thing to put right.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{mpsc, watch};
 
+use super::checks::Checks;
 use super::driver::Message;
 use super::served::Earlier;
 use crate::domain::{Preview, PreviewId};
@@ -15,6 +16,7 @@ pub struct Entry {
     pub(super) inbox: mpsc::Sender<Message>,
     pub view: watch::Receiver<Preview>,
     pub(super) earlier: Earlier,
+    pub(super) checks: Checks,
 }
 
 /// Never locked across an await.

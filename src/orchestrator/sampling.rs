@@ -8,10 +8,9 @@ use std::time::Duration;
 use chrono::Utc;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::{Orchestrator, Parts, health};
+use super::{Check, Orchestrator, Parts, health};
 use crate::domain::{
-    HealthChange, HealthStatus, LogLevel, LogSource, MetricName, NoticeContent, Preview, PreviewId,
-    ResourceUsage, Sample,
+    HealthChange, LogLevel, LogSource, MetricName, NoticeContent, Preview, PreviewId, ResourceUsage, Sample,
 };
 use crate::streams::samples::Recent;
 
@@ -22,13 +21,7 @@ const HEALTH_EVERY: u32 = 5;
 #[derive(Default)]
 struct Rounds {
     count: u32,
-    seen: HashMap<PreviewId, Seen>,
-}
-
-#[derive(Clone, Copy)]
-struct Seen {
-    memory: HealthStatus,
-    oom_kills: u64,
+    oom_kills: HashMap<PreviewId, u64>,
 }
 
 impl Orchestrator {
@@ -70,7 +63,7 @@ impl Parts {
         let live = self.registry.previews();
         let ids: HashSet<PreviewId> = live.iter().map(|preview| preview.id).collect();
         self.samples.keep(&ids);
-        rounds.seen.retain(|id, _| ids.contains(id));
+        rounds.oom_kills.retain(|id, _| ids.contains(id));
         rounds.count = rounds.count.wrapping_add(1);
         // The kernel may take its time over the files of a hundred containers.
         let samples = self.samples.clone();
@@ -120,15 +113,11 @@ impl Parts {
     /// of it.
     fn compare_with_before(&self, preview: &Preview, sample: &Sample, rounds: &mut Rounds) {
         let percent = sample.memory_percent(&preview.limits);
-        let now = Seen { memory: health::memory(percent), oom_kills: sample.counters.oom_kills };
-        let before = rounds.seen.insert(preview.id, now);
-        let memory_before = before.map_or(HealthStatus::Healthy, |seen| seen.memory);
         let limit = preview.limits.memory_mb;
-        if now.memory != memory_before {
-            let message = format!("{percent:.0} % of {limit} MiB are in use");
-            self.tell_health(preview, vec![HealthChange::new("memory", now.memory, &message)]);
-        }
-        if before.is_some_and(|seen| now.oom_kills > seen.oom_kills) {
+        let message = format!("{percent:.0} % of {limit} MiB are in use");
+        self.checked(preview, Check::Memory, health::memory(percent), &message);
+        let killed = sample.counters.oom_kills;
+        if rounds.oom_kills.insert(preview.id, killed).is_some_and(|before| killed > before) {
             let said =
                 format!("a process of the app was killed: out of memory (OOM), the limit is {limit} MiB");
             self.logs.append(preview.id, Utc::now(), LogLevel::Error, LogSource::System, &said);

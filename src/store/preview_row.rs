@@ -16,7 +16,8 @@ macro_rules! preview_columns {
          startup_timeout_s, environment_vars, db_type, health_status, health_path, \
          health_path_given, health_check_interval, last_health_check, consecutive_failures, \
          session_extensions_used, session_extensions_allowed, request_count, error_count, \
-         avg_response_time, paused_by, idle_timeout_s, parked_until, egress"
+         avg_response_time, paused_by, idle_timeout_s, parked_until, egress, container_status, log_level, \
+         max_log_lines, log_storage_location"
     };
 }
 
@@ -24,11 +25,12 @@ macro_rules! preview_columns {
 macro_rules! preview_values {
     () => {
         "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, \
-         $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38"
+         $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, \
+         $39, $40, $41, $42"
     };
 }
 
-/// Binds `$1` to `$38`.
+/// Binds `$1` to `$42`.
 macro_rules! bind_preview {
     ($query:expr, $row:expr) => {
         $query
@@ -70,6 +72,10 @@ macro_rules! bind_preview {
             .bind($row.idle_timeout_s)
             .bind($row.parked_until)
             .bind(&$row.egress)
+            .bind(&$row.container_status)
+            .bind(&$row.log_level)
+            .bind($row.max_log_lines)
+            .bind(&$row.log_storage_location)
     };
 }
 
@@ -115,6 +121,10 @@ pub(super) struct PreviewRow {
     pub idle_timeout_s: Option<i64>,
     pub parked_until: Option<i64>,
     pub egress: String,
+    pub container_status: Option<String>,
+    pub log_level: String,
+    pub max_log_lines: i64,
+    pub log_storage_location: Option<String>,
 }
 
 impl PreviewRow {
@@ -159,6 +169,10 @@ impl PreviewRow {
             idle_timeout_s: preview.idle_timeout_s.map(i64::from),
             parked_until: preview.parked_until.map(|at| at.timestamp_millis()),
             egress: preview.egress.to_string(),
+            container_status: preview.container_status.map(|status| status.as_str().to_owned()),
+            log_level: preview.log_level.as_str().to_owned(),
+            max_log_lines: i64::from(preview.max_log_lines),
+            log_storage_location: preview.log_storage.clone(),
         })
     }
 
@@ -206,6 +220,13 @@ impl PreviewRow {
                 .transpose()?,
             parked_until: name.time_or_none("parked_until", self.parked_until)?,
             egress: name.parsed("egress", Egress::parse(&self.egress))?,
+            container_status: self
+                .container_status
+                .map(|word| name.word("container_status", &word))
+                .transpose()?,
+            log_level: name.word("log_level", &self.log_level)?,
+            max_log_lines: name.number("max_log_lines", self.max_log_lines)?,
+            log_storage: self.log_storage_location,
         })
     }
 }

@@ -12,7 +12,7 @@ use super::place::Mark;
 use super::ring::Ring;
 use super::stream::LogStream;
 use super::subscription::{Older, Start, Subscription};
-use super::{LogFilter, Masker, Notices, StreamLine, Totals, clean};
+use super::{LastAnswers, LogFilter, Masker, Notices, StreamLine, Totals, clean};
 use crate::domain::{LogEntry, LogLevel, LogLine, LogSource, PreviewId};
 
 /// How much is kept, and how far behind a subscriber may be.
@@ -59,6 +59,7 @@ pub(super) struct Inner {
     pub(super) kept: Option<Kept>,
     pub(super) totals: Arc<Totals>,
     notices: Notices,
+    answers: LastAnswers,
     streams: Mutex<Streams>,
     /// Held by who takes up a log: a journal is read before anybody writes to it.
     opening: tokio::sync::Mutex<()>,
@@ -111,6 +112,7 @@ impl LogHub {
             kept,
             totals: Arc::default(),
             notices: Notices::default(),
+            answers: LastAnswers::default(),
             streams: Mutex::default(),
             opening: tokio::sync::Mutex::default(),
         };
@@ -120,6 +122,11 @@ impl LogHub {
     /// What viewers are told beside the lines.
     pub fn notices(&self) -> &Notices {
         &self.inner.notices
+    }
+
+    /// What the addresses of previews answered last.
+    pub fn answers(&self) -> &LastAnswers {
+        &self.inner.answers
     }
 
     /// Figures over all previews.
@@ -164,6 +171,22 @@ impl LogHub {
 
     /// Lines of an earlier run that are taken back into memory; older ones are in the archive.
     const RELOADED: usize = 1000;
+
+    /// Lines that may be kept of a preview.
+    pub fn most_lines(&self) -> u32 {
+        u32::try_from(self.inner.config.lines).unwrap_or(u32::MAX)
+    }
+
+    /// Where the lines of a preview are kept, as in `database:preview_logs`; nowhere but in memory
+    /// when there is no archive.
+    pub fn place_of(&self, preview: PreviewId) -> Option<String> {
+        self.inner.kept.as_ref().map(|kept| kept.archive.place_of(preview))
+    }
+
+    /// Keeps so many lines of the preview, of which the setting allows the most.
+    pub fn bound(&self, preview: PreviewId, lines: u32) {
+        self.inner.stream(preview).lock().bound(lines.min(self.most_lines()) as usize);
+    }
 
     /// Hides these secrets in every line of the preview that is added from now on.
     pub fn guard(&self, preview: PreviewId, masker: Masker) {
@@ -269,6 +292,7 @@ impl LogHub {
     /// and so are later ones. Not for a restart, which goes on in the same log.
     pub fn end(&self, preview: PreviewId) {
         self.inner.notices.end(preview);
+        self.inner.answers.forget(preview);
         let ended_now = self.inner.stream(preview).end();
         let mut streams = self.inner.lock();
         if ended_now {

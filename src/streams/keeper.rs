@@ -75,7 +75,8 @@ impl LogHub {
             stream.set_stored(last, release);
         }
         stream.brought();
-        self.trim(kept, preview, before, stream.stored()).await?;
+        let bound = stream.lock().max_lines();
+        self.trim(kept, preview, bound, before, stream.stored()).await?;
         let is_over = {
             let ring = stream.lock();
             ring.ended() && ring.last() <= stream.stored()
@@ -95,11 +96,11 @@ impl LogHub {
         &self,
         kept: &Kept,
         preview: PreviewId,
+        bound: u64,
         before: u64,
         stored: u64,
     ) -> Result<(), ArchiveError> {
         const PIECE: usize = 2000;
-        let bound = self.inner.config.lines as u64;
         let tenth = (bound / 10).max(1);
         if stored <= bound || before / tenth == stored / tenth {
             return Ok(());

@@ -14,6 +14,7 @@
 //! go on after a restart of the container or of the daemon: a line is in the [`journal`] before
 //! anybody sees it.
 
+mod answers;
 mod archive;
 mod clean;
 mod container;
@@ -35,6 +36,7 @@ mod stream;
 mod subscription;
 mod totals;
 
+pub use answers::{LastAnswer, LastAnswers};
 pub use archive::{Archive, ArchiveError, DatabaseArchive, Done, FileArchive, Knows};
 pub use clean::CONTINUED;
 pub use container::ContainerReader;

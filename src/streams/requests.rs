@@ -174,6 +174,7 @@ fn add(logs: &LogHub, requests: &mut Vec<(DateTime<Utc>, SeenRequest)>) {
 fn worded(logs: &LogHub, at: DateTime<Utc>, request: SeenRequest) -> LogEntry {
     let SeenRequest { preview, method, path, status, duration, bytes_in, bytes_out, trace_id } = request;
     // Microseconds are as much as anybody can use.
+    logs.answers().note(preview, &method, &path, status, duration);
     let ms = duration.as_micros() as f64 / 1000.0;
     let shown: String = path.chars().take(LONGEST_PATH).collect();
     let path = logs.masked(preview, &shown);

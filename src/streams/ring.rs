@@ -36,10 +36,20 @@ impl Ring {
         self.last += 1;
         self.bytes += line.cost();
         self.lines.push_back(line);
+        self.forget_older();
+    }
+
+    fn forget_older(&mut self) {
         // The newest line stays whatever the bounds say.
         while self.lines.len() > 1 && (self.lines.len() > self.max_lines || self.bytes > self.max_bytes) {
             self.bytes -= self.lines.pop_front().map_or(0, |line| line.cost());
         }
+    }
+
+    /// Keeps no more than so many lines from now on.
+    pub(super) fn bound(&mut self, max_lines: usize) {
+        self.max_lines = max_lines.max(1);
+        self.forget_older();
     }
 
     /// Number of the oldest line kept, or of the next to come.

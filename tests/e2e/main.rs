@@ -42,4 +42,5 @@ mod prometheus;
 mod store_trouble;
 mod v1;
 mod versions;
+mod watched;
 mod ways_in;

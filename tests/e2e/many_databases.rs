@@ -10,8 +10,8 @@ use futures_util::future::{BoxFuture, join_all};
 use previewd::config::{Config, Overrides};
 use previewd::databases::{Databases, Ground, GroundError, Needs, Provided, Seal};
 use previewd::domain::{
-    DatabaseType, GenerationId, HealthStatus, Metadata, Preview, PreviewId, ResourceLimits, Status, UserId,
-    UserTier,
+    DatabaseType, GenerationId, HealthStatus, LogLevel, Metadata, Preview, PreviewId, ResourceLimits, Status,
+    UserId, UserTier,
 };
 use previewd::engine::{Engine, Kind, NetworkSpec, Ownership};
 use previewd::store::Store;
@@ -156,5 +156,9 @@ fn preview(generation: &str) -> Preview {
         idle_timeout_s: None,
         parked_until: None,
         egress: previewd::domain::Egress::Open,
+        container_status: None,
+        log_level: LogLevel::Info,
+        max_log_lines: 10_000,
+        log_storage: None,
     }
 }

@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use previewd::domain::ContainerStatus;
 use previewd::domain::GenerationId;
-use previewd::engine::ContainerStatus;
 use serde_json::{Value, json};
 
 use crate::app::{Settings, TestApp, until};

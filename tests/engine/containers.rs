@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
+use previewd::domain::ContainerStatus;
 use previewd::domain::{InstanceId, PreviewId};
-use previewd::engine::{Config, ContainerStatus, Engine, EngineError, EventKind};
+use previewd::engine::{Config, Engine, EngineError, EventKind};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 use previewd::domain::{
-    DatabaseType, FilePath, FileSet, Generation, GenerationId, HealthStatus, Metadata, Preview, PreviewId,
-    ResourceLimits, SourceFile, Status, UserId, UserTier,
+    DatabaseType, FilePath, FileSet, Generation, GenerationId, HealthStatus, LogLevel, Metadata, Preview,
+    PreviewId, ResourceLimits, SourceFile, Status, UserId, UserTier,
 };
 use previewd::store::{Config, Store};
 
@@ -193,5 +193,9 @@ pub fn preview(generation: &str, owner: &str) -> Preview {
         idle_timeout_s: None,
         parked_until: None,
         egress: previewd::domain::Egress::Open,
+        container_status: None,
+        log_level: LogLevel::Info,
+        max_log_lines: 10_000,
+        log_storage: None,
     }
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use previewd::domain::{
-    DatabaseType, Failure, HealthStatus, PausedBy, Preview, PreviewId, ResourceLimits, Stage, Status,
-    UserTier,
+    ContainerStatus, DatabaseType, Failure, HealthStatus, LogLevel, PausedBy, Preview, PreviewId,
+    ResourceLimits, Stage, Status, UserTier,
 };
 use previewd::store::{Fault, Insert, Page, PreviewFilter, Store, StoreError};
 
@@ -45,6 +45,10 @@ pub async fn every_field_survives(setting: Setting) {
         stopped_at: Some(now() + Duration::from_millis(3003)),
         expires_at: now() + Duration::from_millis(4004),
         container_id: Some("c".repeat(64)),
+        container_status: Some(ContainerStatus::Exited),
+        log_level: LogLevel::Warning,
+        max_log_lines: 321,
+        log_storage: Some("file:logs/x".into()),
         image: Some("previewd/app:1".into()),
         network: Some("previewd-n".into()),
         container_port: 1,

@@ -82,6 +82,8 @@ async fn launch(
         egress: None,
         database: None,
         migrate: true,
+        log_level: None,
+        max_log_lines: None,
         startup_timeout: body.timeout.map(Duration::from_secs),
         session: state.config.v1_session,
         idle: Some(state.config.v1_idle),

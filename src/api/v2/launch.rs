@@ -14,7 +14,9 @@ use crate::api::auth::Caller;
 use crate::api::extract::Path;
 use crate::api::problem::{ApiError, Problem};
 use crate::api::{AppState, json, owned};
-use crate::domain::{DatabaseType, Egress, GenerationId, Invalid, Metadata, Preview, ResourceTier, Status};
+use crate::domain::{
+    DatabaseType, Egress, GenerationId, Invalid, LogLevel, Metadata, Preview, ResourceTier, Status,
+};
 use crate::orchestrator::{Launch, Launched};
 
 /// Everything is optional.
@@ -33,6 +35,10 @@ pub struct LaunchBody {
     /// `none`, or a list of public addresses, blocks and host names.
     #[schema(value_type = Option<String>)]
     egress: Option<Egress>,
+    /// What the app is told to log at, as `LOG_LEVEL`; default INFO.
+    log_level: Option<LogLevel>,
+    /// Lines of its log to keep, from 100 to `PREVIEW_LOG_MAX_LINES`, which is the default.
+    max_log_lines: Option<u32>,
     /// `true`, or seconds: answer when the preview is healthy or has failed.
     #[serde(deserialize_with = "wait")]
     #[schema(value_type = Option<u64>)]
@@ -92,6 +98,8 @@ pub async fn launch(
         database: body.database_type,
         egress: body.egress,
         migrate: body.auto_migrate_database.unwrap_or(true),
+        log_level: body.log_level,
+        max_log_lines: body.max_log_lines,
         startup_timeout: None,
         session: state.config.session,
         idle: None,

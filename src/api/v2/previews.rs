@@ -13,7 +13,7 @@ use crate::api::extract::{Path, Query};
 use crate::api::listing::PageQuery;
 use crate::api::problem::{ApiError, Problem};
 use crate::api::{AppState, owned};
-use crate::domain::{ResourceLimits, Status, UserTier};
+use crate::domain::{LogLevel, ResourceLimits, Status, UserTier};
 use crate::generation::Warning;
 use crate::generation::endpoints::Endpoint;
 use crate::orchestrator::{DocumentRead, Listed};
@@ -72,6 +72,12 @@ pub struct ConfigView {
     network: Option<String>,
     /// Where the app may connect to: `open`, `none`, or what it is restricted to.
     egress: String,
+    /// What the app is told to log at.
+    log_level: LogLevel,
+    /// Lines of its log that are kept.
+    max_log_lines: u32,
+    /// Where they are kept, as in `database:preview_logs`.
+    log_storage: Option<String>,
     /// The engine's runtime; null is the engine's default.
     runtime: Option<String>,
 }
@@ -169,6 +175,9 @@ pub async fn config(
         database: preview.database,
         network: preview.network.clone(),
         egress: preview.egress.to_string(),
+        log_level: preview.log_level,
+        max_log_lines: preview.max_log_lines,
+        log_storage: preview.log_storage.clone(),
         runtime: state.orchestrator.config().runtime.clone(),
     }))
 }

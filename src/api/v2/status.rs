@@ -11,10 +11,10 @@ use crate::api::extract::Path;
 use crate::api::problem::{ApiError, Problem};
 use crate::api::{AppState, owned};
 use crate::domain::{
-    BlockCounters, Failure, HealthStatus, NetworkCounters, PausedBy, Preview, Sample, Status,
+    BlockCounters, ContainerStatus, Failure, HealthStatus, NetworkCounters, PausedBy, Preview, Sample, Status,
 };
 use crate::generation::endpoints::Endpoint;
-use crate::orchestrator::memory_health;
+use crate::orchestrator::{Check, Checked, memory_health};
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -26,6 +26,8 @@ pub struct StatusView {
     /// Present while it is paused.
     #[serde(skip_serializing_if = "Option::is_none")]
     paused_by: Option<PausedBy>,
+    /// As the engine was last seen to have it: created, running, paused, restarting, removing, exited,
+    /// dead; `none` where there is no container.
     container_status: String,
     base_url: String,
     created_at: DateTime<Utc>,
@@ -49,16 +51,22 @@ pub struct StatusView {
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct HealthView {
     status: HealthStatus,
-    checks: Vec<Check>,
+    checks: Vec<CheckView>,
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Check {
-    /// http, database or memory.
-    name: String,
+#[schema(as = Check)]
+pub struct CheckView {
+    /// http, port, container, database or memory.
+    name: &'static str,
     status: HealthStatus,
     last_check: Option<DateTime<Utc>>,
+    /// Seconds between two of them.
+    interval: u64,
+    /// What it came to, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<String>,
 }
@@ -129,7 +137,9 @@ pub struct EndpointView {
     method: String,
     path: String,
     description: Option<String>,
+    /// Milliseconds of its last answer, where the log has one.
     response_time: Option<f64>,
+    /// Of its last answer.
     status: Option<u16>,
 }
 
@@ -146,7 +156,7 @@ pub async fn get(
     let counted = state.orchestrator.database_counted(&preview).await;
     let mut view = StatusView::new(&state, &preview);
     view.database = DatabaseView::of(&preview, counted.as_ref());
-    view.generated_endpoints = outline.endpoints.iter().map(EndpointView::from).collect();
+    view.generated_endpoints = EndpointView::all(&state, &preview, &outline.endpoints);
     Ok(Json(view))
 }
 
@@ -167,12 +177,12 @@ impl StatusView {
             project_id: preview.project_id.clone(),
             status: preview.status,
             paused_by: preview.paused_by,
-            container_status: container_status(preview).to_owned(),
+            container_status: preview.container_status.map_or("none", ContainerStatus::as_str).to_owned(),
             base_url: preview.base_url.clone(),
             created_at: preview.created_at,
             started_at: preview.started_at,
             uptime,
-            health: HealthView::of(preview, sample.as_ref(), &database),
+            health: HealthView::of(state, preview, sample.as_ref(), &database),
             resources: Resources::of(preview, sample.as_ref()),
             performance: Performance::of(state, preview),
             database,
@@ -186,55 +196,77 @@ impl StatusView {
     }
 }
 
-const fn container_status(preview: &Preview) -> &'static str {
-    match (preview.container_id.is_some(), preview.status) {
-        (false, _) => "none",
-        (true, Status::Paused) => "paused",
-        (true, Status::Launching) => "starting",
-        (true, Status::Stopping) => "removing",
-        (true, _) => "running",
-    }
-}
-
 impl HealthView {
-    fn of(preview: &Preview, sample: Option<&Sample>, database: &DatabaseView) -> Self {
-        let http = Check {
-            name: "http".to_owned(),
-            status: preview.health,
-            last_check: preview.last_health_check,
-            usage: None,
-        };
-        let checks = [
-            Some(http),
-            Check::of_database(database),
-            sample.map(|sample| Check::of_memory(preview, sample)),
-        ];
-        Self { status: preview.health, checks: checks.into_iter().flatten().collect() }
+    fn of(state: &AppState, preview: &Preview, sample: Option<&Sample>, database: &DatabaseView) -> Self {
+        let made = state.orchestrator.checks(preview);
+        let newest = |check| made.iter().find(|checked| checked.check == check);
+        let checks = Check::ALL.into_iter().filter_map(|check| {
+            let view = match check {
+                Check::Http => Some(CheckView::of_http(preview, newest(check))),
+                Check::Port | Check::Container => newest(check).map(CheckView::of),
+                Check::Database => CheckView::of_database(database, newest(check)),
+                Check::Memory => sample.map(|sample| CheckView::of_memory(preview, sample)),
+            }?;
+            let interval = state.orchestrator.check_interval(preview, check).as_secs();
+            Some(CheckView { interval, ..view })
+        });
+        Self { status: preview.health, checks: checks.collect() }
     }
 }
 
-impl Check {
+impl CheckView {
+    fn of(checked: &Checked) -> Self {
+        Self {
+            name: checked.check.as_str(),
+            status: checked.status,
+            last_check: Some(checked.at),
+            interval: 0,
+            message: Some(checked.message.clone()),
+            usage: None,
+        }
+    }
+
+    /// Of an earlier run of the daemon only the outcome is known.
+    fn of_http(preview: &Preview, checked: Option<&Checked>) -> Self {
+        checked.map_or_else(
+            || Self {
+                name: Check::Http.as_str(),
+                status: preview.health,
+                last_check: preview.last_health_check,
+                interval: 0,
+                message: None,
+                usage: None,
+            },
+            Self::of,
+        )
+    }
+
     /// None where the preview has no database.
-    fn of_database(database: &DatabaseView) -> Option<Self> {
+    fn of_database(database: &DatabaseView, checked: Option<&Checked>) -> Option<Self> {
         database.mode.as_ref()?;
         Some(Self {
-            name: "database".to_owned(),
+            name: Check::Database.as_str(),
             status: match database.status {
                 "ready" => HealthStatus::Healthy,
                 "unavailable" => HealthStatus::Unhealthy,
                 _ => HealthStatus::Unknown,
             },
             last_check: database.last_check,
+            interval: 0,
+            message: checked.map(|checked| checked.message.clone()),
             usage: None,
         })
     }
 
     fn of_memory(preview: &Preview, sample: &Sample) -> Self {
         let percent = sample.memory_percent(&preview.limits);
+        let (used, limit) = (sample.memory_mb(), preview.limits.memory_mb);
         Self {
-            name: "memory".to_owned(),
+            name: Check::Memory.as_str(),
             status: memory_health(percent),
             last_check: Some(sample.at),
+            interval: 0,
+            message: Some(format!("{used:.0} of {limit} MiB are in use")),
             usage: Some(format!("{percent:.0}%")),
         }
     }
@@ -290,15 +322,21 @@ impl Performance {
     }
 }
 
-impl From<&Endpoint> for EndpointView {
-    fn from(endpoint: &Endpoint) -> Self {
-        let description = endpoint.description.clone().or_else(|| endpoint.summary.clone());
-        Self {
-            method: endpoint.method.clone(),
-            path: endpoint.path.clone(),
-            description,
-            response_time: None,
-            status: None,
-        }
+impl EndpointView {
+    fn all(state: &AppState, preview: &Preview, endpoints: &[Endpoint]) -> Vec<Self> {
+        let view = |endpoint: &Endpoint| {
+            let same = endpoints.iter().filter(|other| other.method == endpoint.method);
+            let routes: Vec<&str> = same.map(|other| other.path.as_str()).collect();
+            let answers = state.logs.answers();
+            let last = answers.of(preview.id, &endpoint.method, &endpoint.path, &routes);
+            Self {
+                method: endpoint.method.clone(),
+                path: endpoint.path.clone(),
+                description: endpoint.description.clone().or_else(|| endpoint.summary.clone()),
+                response_time: last.map(|answer| answer.took.as_secs_f64() * 1e3),
+                status: last.map(|answer| answer.status),
+            }
+        };
+        endpoints.iter().map(view).collect()
     }
 }

@@ -20,7 +20,7 @@ use super::problem::Problem;
 use super::progress::Progress;
 use super::upload::Upload;
 use super::{Usage, build, logs_follow, preview, timespan};
-use crate::domain::{DatabaseType, Egress, GenerationId, Metadata, ResourceTier};
+use crate::domain::{DatabaseType, Egress, GenerationId, LogLevel, Metadata, ResourceTier};
 
 #[derive(Debug, Args)]
 pub struct LaunchArgs {
@@ -46,6 +46,12 @@ pub struct LaunchArgs {
     /// An environment variable of the app; may be given several times
     #[arg(long = "env", value_name = "K=V", value_parser = variable)]
     pub environment: Vec<(String, String)>,
+    /// What the app is told to log at, as LOG_LEVEL: debug, info, warning, error [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    pub log_level: Option<LogLevel>,
+    /// Lines of its log to keep, at least 100 [default: PREVIEW_LOG_MAX_LINES, which is the most]
+    #[arg(long, value_name = "N")]
+    pub log_lines: Option<u32>,
     /// Go on with the logs; Ctrl-C only detaches
     #[arg(long)]
     pub follow: bool,
@@ -68,6 +74,10 @@ struct LaunchBody {
     egress: Option<Egress>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     environment: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log_level: Option<LogLevel>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_log_lines: Option<u32>,
     wait: bool,
 }
 
@@ -126,13 +136,19 @@ impl LaunchBody {
             egress: args.egress.clone(),
             resource_tier: args.tier,
             environment,
+            log_level: args.log_level,
+            max_log_lines: args.log_lines,
             wait: true,
         })
     }
 
     /// Something was asked for that only a new preview can have.
     fn is_particular(&self) -> bool {
-        self.database_type.is_some() || self.resource_tier.is_some() || !self.environment.is_empty()
+        self.database_type.is_some()
+            || self.resource_tier.is_some()
+            || self.log_level.is_some()
+            || self.max_log_lines.is_some()
+            || !self.environment.is_empty()
     }
 }
 

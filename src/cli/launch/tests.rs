@@ -74,7 +74,8 @@ async fn launch(server: &Server, line: &str, json: bool) -> (anyhow::Result<()>,
 #[tokio::test]
 async fn files_go_in_and_the_url_comes_out() {
     let server = daemon(|_| None).await;
-    let line = "--id g-1 --tier pro --db postgresql --env A=b=c --env EMPTY=";
+    let line =
+        "--id g-1 --tier pro --db postgresql --env A=b=c --env EMPTY= --log-level debug --log-lines 500";
     let (result, out, err) = launch(&server, line, false).await;
     result.expect("launched");
     assert_eq!(out.text(), "http://127.0.0.1:3001\n");
@@ -89,7 +90,8 @@ async fn files_go_in_and_the_url_comes_out() {
     assert_eq!(
         start.json(),
         json!({"projectId": "shop", "databaseType": "postgresql", "resourceTier": "pro",
-               "environment": {"A": "b=c", "EMPTY": ""}, "wait": true})
+               "environment": {"A": "b=c", "EMPTY": ""}, "logLevel": "DEBUG", "maxLogLines": 500,
+               "wait": true})
     );
 }
 

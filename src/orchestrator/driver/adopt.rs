@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::ready::exit_words;
+use super::exit::exit_words;
 use super::{Interrupt, Life};
 use crate::domain::{EventType, Stage, Status};
 use crate::engine::ContainerState;
@@ -22,6 +22,7 @@ impl Life {
             Some(Some(state)) => state,
             Some(None) => return Err(self.fail(Stage::Run, "its container is gone; somebody removed it")),
         };
+        self.saw_container(Some(&state));
         self.follow_log();
         if !state.running {
             self.logs_settled().await;

@@ -14,15 +14,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Interrupt, Life};
 use crate::domain::{
-    BuildEvent, EventType, Failure, Generation, HealthChange, HealthStatus, LogLevel, LogSource, Stage,
-    Status,
+    BuildEvent, ContainerStatus, EventType, Failure, Generation, HealthChange, HealthStatus, LogLevel,
+    LogSource, Stage, Status,
 };
 use crate::engine::{ContainerSpec, EngineError, Kind, Ownership};
 use crate::ingress::Upstream;
-use crate::orchestrator::Dial;
 use crate::orchestrator::images::{BuiltImage, ImageError, Recipe};
 use crate::orchestrator::retry::{patiently, retry};
 use crate::orchestrator::starts::Turn;
+use crate::orchestrator::{Check, Dial};
 
 impl Life {
     pub(super) async fn bring_up(
@@ -58,10 +58,19 @@ impl Life {
         self.used = tokio::time::Instant::now();
         self.preview.last_health_check = Some(Utc::now());
         self.keep().await;
-        let change = HealthChange::new("http", HealthStatus::Healthy, "the app answers");
-        self.parts.tell_health(&self.preview, vec![change]);
+        self.first_checks();
         self.record(EventType::Healthy, json!({})).await;
         Ok(())
+    }
+
+    /// The first look at a container, or at a new one: it answers, so it runs and listens.
+    fn first_checks(&self) {
+        const SAID: &str = "the app answers";
+        for check in [Check::Http, Check::Port, Check::Container] {
+            self.parts.checked(&self.preview, check, HealthStatus::Healthy, SAID);
+        }
+        let change = HealthChange::new(Check::Http.as_str(), HealthStatus::Healthy, SAID);
+        self.parts.tell_health(&self.preview, vec![change]);
     }
 
     pub(super) fn waiting(&self, what: &str) {
@@ -203,6 +212,7 @@ impl Life {
         let (container, provided) =
             tokio::join!(self.container(image), self.provide_database(interrupt, database.as_ref()));
         self.preview.container_id = Some(container?);
+        self.preview.container_status = Some(ContainerStatus::Created);
         self.intend().await?;
         match database {
             Some(database) => self.fill_database(interrupt, image, database, provided?).await,
@@ -224,7 +234,7 @@ impl Life {
     fn environment(&self) -> BTreeMap<String, String> {
         let mut environment: BTreeMap<String, String> = BTreeMap::from([
             ("PYTHONUNBUFFERED".to_owned(), "1".to_owned()),
-            ("LOG_LEVEL".to_owned(), "INFO".to_owned()),
+            ("LOG_LEVEL".to_owned(), self.preview.log_level.as_str().to_owned()),
         ]);
         if let Some(recipe) = &self.recipe {
             environment.extend(recipe.plan.dotenv.clone());

@@ -11,9 +11,11 @@ use super::serve::failed;
 use super::{Interrupt, Life, Reply};
 use crate::databases::{self, DatabaseError, Provided, Task, TaskEnd};
 use crate::domain::{
-    DatabaseRecord, DatabaseType, EventType, Failure, LogLevel, LogSource, MigrationStatus, Stage,
+    DatabaseRecord, DatabaseType, EventType, Failure, HealthStatus, LogLevel, LogSource, MigrationStatus,
+    Stage,
 };
 use crate::engine::{ContainerSpec, EngineError, EngineLogLine, Kind, LogStream};
+use crate::orchestrator::Check;
 use crate::orchestrator::setup::{self, Action, Step};
 use crate::streams::level_of;
 
@@ -211,13 +213,18 @@ impl Life {
 
     /// How the database is, as the watch over its server says.
     pub(super) async fn database_seen(&mut self, problem: Option<String>) {
-        if !self.preview.status.is_serving() || self.database_problem.is_some() == problem.is_some() {
+        if !self.preview.status.is_serving() {
             return;
+        }
+        let outcome = if problem.is_some() { HealthStatus::Unhealthy } else { HealthStatus::Healthy };
+        if self.database_problem.is_some() == problem.is_some() {
+            let said = problem.as_deref().unwrap_or("the database answers");
+            return self.parts.checked(&self.preview, Check::Database, outcome, said);
         }
         let said = problem.clone().unwrap_or_else(|| "the database answers again".to_owned());
         self.say(LogLevel::Warning, LogSource::Database, &said);
         self.database_problem = problem;
-        self.regrade(said).await;
+        self.regrade(Check::Database, outcome, &said).await;
     }
 }
 

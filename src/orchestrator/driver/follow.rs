@@ -26,6 +26,10 @@ impl Life {
         }
     }
 
+    pub(super) fn bound_log(&self) {
+        self.parts.logs.bound(self.preview.id, self.preview.max_log_lines);
+    }
+
     /// Hides what the preview's environment holds, its database's password among it, and its token
     /// in every line from now on.
     pub(super) fn guard_log(&self) {

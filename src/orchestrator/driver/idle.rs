@@ -13,9 +13,9 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::{Ending, Life, Phase};
-use crate::domain::{EventType, PausedBy, Status};
+use crate::domain::{ContainerStatus, EventType, HealthStatus, PausedBy, Status};
 use crate::ingress::Upstream;
-use crate::orchestrator::health;
+use crate::orchestrator::{Check, health};
 
 impl Life {
     /// How often to look whether anybody uses the preview; none when that does not matter.
@@ -87,8 +87,16 @@ impl Life {
 
     pub(super) async fn paused(&mut self, by: PausedBy) {
         self.preview.paused_by = Some(by);
+        // One that made room has none.
+        self.preview.container_status =
+            self.preview.container_id.is_some().then_some(ContainerStatus::Paused);
         self.show_paused();
         self.set_status(Status::Paused).await;
+        let said = match by {
+            PausedBy::Memory => "stopped to give back its memory; the next visitor starts it again",
+            PausedBy::Request | PausedBy::Idleness => "it is paused",
+        };
+        self.parts.checked(&self.preview, Check::Container, HealthStatus::Healthy, said);
         self.record(EventType::Paused, json!({ "by": by })).await;
     }
 
@@ -103,6 +111,7 @@ impl Life {
 
     pub(super) async fn resumed(&mut self, by: &str) {
         self.preview.paused_by = None;
+        self.preview.container_status = Some(ContainerStatus::Running);
         self.used = Instant::now();
         self.set_status(health::status_of(self.preview.health)).await;
         self.record(EventType::Resumed, json!({ "by": by })).await;

@@ -14,7 +14,7 @@ use super::clock::Clock;
 use super::recover::Restarts;
 use super::{Interrupt, Message, Way};
 use crate::domain::{Event, EventType, Failure, LogLevel, LogSource, NoticeContent, Preview, Stage, Status};
-use crate::engine::Freezer;
+use crate::engine::{ContainerProcess, Freezer};
 use crate::ingress::Upstream;
 use crate::orchestrator::Parts;
 use crate::orchestrator::images::Recipe;
@@ -43,6 +43,8 @@ pub(in crate::orchestrator) struct Life {
     pub earlier: Earlier,
     /// What is wrong with its database, when something is.
     pub database_problem: Option<String>,
+    /// The first process of the present container, where the engine said which.
+    pub process: Option<ContainerProcess>,
     /// Where the app is dialled, once it answered.
     pub address: Option<SocketAddr>,
     /// The switch of its present container, where this host lets us see it.
@@ -78,6 +80,7 @@ impl Life {
             is_fresh: false,
             recipe: None,
             database_problem: None,
+            process: None,
             address: None,
             freezer: None,
             tell_engine_at: None,
@@ -164,6 +167,7 @@ impl Life {
 
     /// One entry of the audit trail and one line in the preview's log.
     pub(super) async fn record(&self, event_type: EventType, data: Value) {
+        let data = masked(data, &|text| self.parts.logs.masked(self.preview.id, text));
         let event =
             Event { preview_id: self.preview.id, timestamp: Utc::now(), event_type, data: data.clone() };
         let line = match &data {
@@ -226,5 +230,17 @@ impl Life {
     /// What an event says of where the preview is.
     pub(super) fn place(&self) -> Value {
         json!({ "port": self.preview.port, "image": self.preview.image })
+    }
+}
+
+/// Every text in it without the preview's secrets.
+fn masked(value: Value, mask: &impl Fn(&str) -> String) -> Value {
+    match value {
+        Value::String(text) => Value::String(mask(&text)),
+        Value::Array(items) => items.into_iter().map(|item| masked(item, mask)).collect(),
+        Value::Object(members) => {
+            members.into_iter().map(|(name, value)| (name, masked(value, mask))).collect()
+        }
+        plain => plain,
     }
 }

@@ -22,6 +22,7 @@ mod adopt;
 mod bring_up;
 mod clock;
 mod database;
+mod exit;
 mod follow;
 mod frost;
 mod idle;
@@ -144,6 +145,7 @@ impl Driver {
         if !self.life.is_fresh {
             self.life.open_log().await;
         }
+        self.life.bound_log();
         self.life.guard_log();
         let mut phase = match begin {
             Begin::Launch | Begin::Relaunch => Phase::Lead(Way::BringUp(EventType::Started)),

@@ -15,7 +15,8 @@ use tokio::sync::oneshot;
 use super::clock::Clock;
 use super::{Driver, Ending, Life, Message, Phase, Refusal, Way};
 use crate::domain::{
-    DatabaseRecord, EventType, Failure, HealthStatus, LogLevel, LogSource, PausedBy, Preview, Stage, Status,
+    ContainerStatus, DatabaseRecord, EventType, Failure, HealthStatus, LogLevel, LogSource, PausedBy,
+    Preview, Stage, Status,
 };
 use crate::orchestrator::launch::LaunchError;
 use crate::orchestrator::queue::{self, Ask, Verdict};
@@ -80,6 +81,7 @@ impl Life {
             return Some(Ending::Failed(self.park_failure(error.to_string())));
         }
         let is_new = self.preview.status == Status::Healthy;
+        self.preview.container_status = Some(ContainerStatus::Paused);
         self.set_status(Status::Parked).await;
         if is_new {
             self.record(EventType::Parked, json!({ "until": self.preview.parked_until })).await;
@@ -162,6 +164,7 @@ impl Life {
             self.preview = parked;
             return Err(refusal);
         }
+        self.bound_log();
         self.guard_log();
         let left = (self.preview.expires_at - Utc::now()).to_std().unwrap_or_default();
         self.clock = Clock::new(tokio::time::Instant::now(), left);
@@ -178,6 +181,7 @@ impl Life {
             return Ok(Phase::Lead(Way::BringUp(EventType::Started)));
         }
         self.preview.paused_by = None;
+        self.preview.container_status = Some(ContainerStatus::Running);
         self.preview.status = Status::Healthy;
         self.preview.health = HealthStatus::Healthy;
         self.show();
@@ -202,6 +206,9 @@ impl Life {
         if is.environment != wanted.environment {
             return Err(NotTaken::Other("another environment is wanted"));
         }
+        if is.log_level != wanted.log_level {
+            return Err(NotTaken::Other("another log level is wanted"));
+        }
         let known = self.parts.databases.known(is.id).map(|known| known.record);
         let what =
             |record: &DatabaseRecord| (record.kind, record.mode, record.version.clone(), record.migrate);
@@ -223,6 +230,7 @@ impl Life {
         preview.idle_timeout_s = wanted.idle_timeout_s;
         preview.startup_timeout_s = wanted.startup_timeout_s;
         preview.extensions_allowed = wanted.extensions_allowed;
+        preview.max_log_lines = wanted.max_log_lines;
         preview.parked_until = None;
         preview.status = Status::Paused;
         preview.paused_by = Some(PausedBy::Idleness);

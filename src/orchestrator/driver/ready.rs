@@ -8,6 +8,7 @@ use chrono::Utc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::exit::exit_words;
 use super::{Interrupt, Life};
 use crate::domain::{Stage, Status};
 use crate::engine::{ContainerProcess, ContainerState, ListeningSocket};
@@ -42,6 +43,7 @@ impl Life {
         let state = retry(|| self.parts.engine.inspect(&id))
             .await
             .map_err(|error| self.refused("looking at the container", &error))?;
+        self.saw_container(state.as_ref());
         match state {
             Some(state) if state.running => self.locate(&state),
             Some(state) => {
@@ -52,6 +54,10 @@ impl Life {
         }
     }
 
+    pub(super) fn saw_container(&mut self, state: Option<&ContainerState>) {
+        self.preview.container_status = state.map(|state| state.status);
+    }
+
     /// The address to dial: the container's own, or the published port where that is the way. What
     /// the container uses is seen from here on.
     pub(super) fn locate(&mut self, state: &ContainerState) -> Result<Started, Interrupt> {
@@ -60,6 +66,7 @@ impl Life {
         // Woken by a daemon that had no time left to tell the engine.
         let is_behind = state.paused && !self.is_frozen(state);
         self.tell_engine_at = is_behind.then(Instant::now);
+        self.process.clone_from(&state.process);
         let network = self.preview.network.as_deref().unwrap_or_default();
         let own = state.address_in(network);
         let address = match (self.parts.reach.dial(), own, state.published_port) {
@@ -177,7 +184,7 @@ pub fn where_it_listens(sockets: &[ListeningSocket], port: u16) -> Listening {
     if others.is_empty() { Listening::Nowhere } else { Listening::Elsewhere(others.into_iter().collect()) }
 }
 
-fn listening_words(listening: &Listening, port: u16) -> String {
+pub(super) fn listening_words(listening: &Listening, port: u16) -> String {
     match listening {
         Listening::There => format!("the app listens on port {port} but does not answer"),
         Listening::LoopbackOnly => format!("the app listens on 127.0.0.1:{port} only: bind 0.0.0.0"),
@@ -186,29 +193,6 @@ fn listening_words(listening: &Listening, port: u16) -> String {
             let list: Vec<String> = ports.iter().map(u16::to_string).collect();
             format!("nothing listens on {port}; the app listens on {}", list.join(", "))
         }
-    }
-}
-
-/// How a container ended, in words.
-pub(super) fn exit_words(state: &ContainerState) -> String {
-    if state.oom_killed {
-        return "it ran out of memory and was killed (OOM)".to_owned();
-    }
-    match state.exit_code {
-        Some(0) => "the app exited by itself with code 0; a preview must keep serving".to_owned(),
-        Some(137) => "the app was killed (exit code 137)".to_owned(),
-        Some(126 | 127) => format!(
-            "the start command could not be run (exit code {}){}",
-            state.exit_code.unwrap_or_default(),
-            state
-                .error
-                .as_deref()
-                .filter(|text| !text.is_empty())
-                .map(|t| format!(": {t}"))
-                .unwrap_or_default()
-        ),
-        Some(code) => format!("the app exited with code {code}"),
-        None => "the app is not running".to_owned(),
     }
 }
 

@@ -8,16 +8,15 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::clock::Tick;
-use super::ready::{answer_of, exit_words, lost_its_container};
+use super::exit::exit_words;
+use super::ready::{Listening, answer_of, listening_words, lost_its_container, where_it_listens};
 use super::{Driver, Ending, Life, Message, Phase, Refusal, Reply, Way};
-use crate::domain::{
-    EventType, Failure, HealthChange, HealthStatus, LogLevel, LogSource, PausedBy, Stage, Status,
-};
+use crate::domain::{EventType, Failure, HealthStatus, LogLevel, LogSource, PausedBy, Stage, Status};
 use crate::engine::ContainerState;
 use crate::ingress::Upstream;
-use crate::orchestrator::ErrorType;
 use crate::orchestrator::health::{self, Answer};
 use crate::orchestrator::queue::{self, Ask, Denial, Verdict};
+use crate::orchestrator::{Check, ErrorType};
 
 impl Driver {
     pub(super) async fn serve(&mut self) -> Phase {
@@ -201,7 +200,11 @@ impl Life {
             return None;
         }
         let id = self.preview.container_id.clone().unwrap_or_default();
-        match self.parts.engine.inspect(&id).await {
+        let looked = self.parts.engine.inspect(&id).await;
+        if let Ok(state) = &looked {
+            self.saw_container(state.as_ref());
+        }
+        match looked {
             Ok(Some(state)) if state.running && self.is_cut_off(&state) => Some(self.run_failure(
                 "its network was removed, or it was taken out of it, by somebody else".to_owned(),
             )),
@@ -211,9 +214,9 @@ impl Life {
             }
             Ok(Some(state)) => {
                 self.logs_settled().await;
-                Some(self.run_failure(exit_words(&state)))
+                Some(self.container_lost(exit_words(&state)))
             }
-            Ok(None) => Some(self.run_failure("its container was removed by somebody else".to_owned())),
+            Ok(None) => Some(self.container_lost("its container was removed by somebody else".to_owned())),
             Err(error) => {
                 tracing::debug!(%error, preview = %self.preview.id, "cannot look at the container");
                 None
@@ -247,17 +250,23 @@ impl Life {
         Phase::End(Ending::Failed(self.run_failure(self.parts.overfull(&self.preview, bytes))))
     }
 
+    fn container_lost(&self, reason: String) -> Failure {
+        self.parts.checked(&self.preview, Check::Container, HealthStatus::Unhealthy, &reason);
+        self.run_failure(reason)
+    }
+
     fn run_failure(&self, reason: String) -> Failure {
         Failure::new(Stage::Run, reason, self.log_tail())
     }
 
-    /// Asks the health endpoint in the background; the answer comes as a message, so that a slow
-    /// app does not delay a stop.
+    /// Looks at the app in the background; what its health endpoint says comes as a message, so
+    /// that a slow app does not delay a stop.
     fn probe(&self) {
         if !self.preview.status.is_serving() {
             return;
         }
         let Some(address) = self.address else { return };
+        self.look_from_outside();
         let (ingress, outbox) = (self.parts.ingress.clone(), self.outbox.clone());
         let (path, timeout) = (self.preview.health_path.clone(), self.parts.config.health_timeout);
         let stop = self.watchers.clone();
@@ -266,6 +275,21 @@ impl Life {
             let Some(result) = stop.run_until_cancelled(probe).await else { return };
             let _ = outbox.try_send(Message::Probed(answer_of(result)));
         });
+    }
+
+    /// What the kernel shows of the container: whether it is there, and listens. Where it shows
+    /// nothing these checks say nothing.
+    fn look_from_outside(&self) {
+        let Some(process) = self.process.as_ref().filter(|process| process.is_there()) else { return };
+        self.parts.checked(&self.preview, Check::Container, HealthStatus::Healthy, "it runs");
+        let Some(sockets) = process.listening() else { return };
+        let port = self.preview.container_port;
+        let listening = where_it_listens(&sockets, port);
+        let (status, said) = match listening {
+            Listening::There => (HealthStatus::Healthy, format!("the app listens on port {port}")),
+            elsewhere => (HealthStatus::Unhealthy, listening_words(&elsewhere, port)),
+        };
+        self.parts.checked(&self.preview, Check::Port, status, &said);
     }
 
     /// The failure when the app has been silent or unwell for too long.
@@ -277,19 +301,20 @@ impl Life {
         let failures = if well { 0 } else { self.preview.consecutive_failures.saturating_add(1) };
         self.preview.consecutive_failures = failures;
         self.preview.last_health_check = Some(Utc::now());
-        self.regrade(self.said(answer)).await;
-        health::is_hopeless(failures).then(|| {
-            self.run_failure(format!("{failures} health checks in a row failed: {}", self.said(answer)))
-        })
+        let said = self.said(answer);
+        self.regrade(Check::Http, health::grade(failures), &said).await;
+        health::is_hopeless(failures)
+            .then(|| self.run_failure(format!("{failures} health checks in a row failed: {said}")))
     }
 
     /// Health after a look, of which `said` tells the outcome.
-    pub(super) async fn regrade(&mut self, said: String) {
+    pub(super) async fn regrade(&mut self, check: Check, outcome: HealthStatus, said: &str) {
         let before = self.preview.health;
         let grade = health::grade(self.preview.consecutive_failures);
         self.preview.health = health::with_database(grade, self.database_problem.is_none());
         self.preview.status = health::status_of(self.preview.health);
         self.keep().await;
+        self.parts.checked(&self.preview, check, outcome, said);
         if self.preview.health != before {
             self.health_changed(before, said).await;
         }
@@ -302,7 +327,7 @@ impl Life {
         }
     }
 
-    async fn health_changed(&self, before: HealthStatus, said: String) {
+    async fn health_changed(&self, before: HealthStatus, said: &str) {
         let event = match (before, self.preview.health) {
             (HealthStatus::Degraded | HealthStatus::Unhealthy, HealthStatus::Healthy) => EventType::Recovered,
             (_, HealthStatus::Degraded) => EventType::Degraded,
@@ -312,10 +337,8 @@ impl Life {
         if event == EventType::Unhealthy {
             self.parts.metrics.error(ErrorType::HealthCheck);
         }
-        let change = HealthChange::new("http", self.preview.health, &said);
-        self.parts.tell_health(&self.preview, vec![change]);
         if !matches!(event, EventType::Recovered | EventType::Healthy) {
-            self.say(LogLevel::Warning, LogSource::System, &said);
+            self.say(LogLevel::Warning, LogSource::System, said);
         }
         self.record(event, json!({ "check": said })).await;
     }

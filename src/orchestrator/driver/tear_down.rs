@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{Ending, Life};
 use crate::databases::DatabaseError;
-use crate::domain::{EventType, Failure, LogLevel, LogSource, Status};
+use crate::domain::{ContainerStatus, EventType, Failure, LogLevel, LogSource, Status};
 use crate::engine::{EngineError, Kind, OwnedContainer};
 use crate::ingress::Upstream;
 
@@ -17,8 +17,11 @@ impl Life {
     pub(super) async fn tear_down(&mut self, ending: Ending) {
         self.watchers.cancel();
         self.preview.status = Status::Stopping;
+        self.preview.container_status = self.preview.container_status.map(|_| ContainerStatus::Removing);
         if let Ending::Failed(failure) = &ending {
-            self.preview.failure = Some(failure.clone());
+            let mask = |text: &String| self.parts.logs.masked(self.preview.id, text);
+            let tail = failure.log_tail.iter().map(mask).collect();
+            self.preview.failure = Some(Failure::new(failure.stage, mask(&failure.reason), tail));
             self.say(LogLevel::Error, LogSource::Error, &format!("failed: {}", failure.reason));
         }
         self.keep().await;
@@ -44,6 +47,7 @@ impl Life {
         self.parts.record_last(&self.preview);
         self.remove_containers().await?;
         self.preview.container_id = None;
+        self.preview.container_status = None;
         // Before the network goes on to another preview: a connection that is just being made
         // must not end in a container that gets the same address.
         self.parts.ingress.close(self.preview.id).await;

@@ -8,6 +8,7 @@
 mod build_log;
 mod flight;
 mod recipe;
+mod secrets;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -24,6 +25,8 @@ use tokio_util::task::TaskTracker;
 pub use build_log::{BuildFollower, BuildLog};
 pub use flight::{BuiltImage, Flight, Landing, Seat};
 pub use recipe::Recipe;
+
+use secrets::Secrets;
 
 use crate::domain::{BuildEvent, ContentHash, Generation};
 use crate::engine::{BuildContext, BuildError, BuildRequest, Engine, EngineError, Kind, Ownership};
@@ -230,12 +233,13 @@ impl Inner {
     }
 
     async fn build(&self, generation: &Arc<Generation>, recipe: &Arc<Recipe>, log: &BuildLog) -> Landing {
+        let secrets = Secrets::of(generation, recipe);
         let (events, mut said) = mpsc::channel(256);
         let request = self.request(generation, recipe);
         let build = self.engine.build(request, &events);
         let listen = async {
             while let Some(event) = said.recv().await {
-                log.push(event);
+                log.push(secrets.hide(event));
             }
         };
         tokio::pin!(listen);
@@ -247,7 +251,7 @@ impl Inner {
         listen.await;
         match built {
             Ok(_id) => Ok(BuiltImage { tag: recipe.tag.clone(), cached: false }),
-            Err(error) => Err(ImageError::from(error).explained(generation)),
+            Err(error) => Err(secrets.hide_in(ImageError::from(error).explained(generation))),
         }
     }
 }

@@ -24,6 +24,10 @@ impl DatabaseArchive {
 }
 
 impl Archive for DatabaseArchive {
+    fn place_of(&self, _: PreviewId) -> String {
+        "database:preview_logs".to_owned()
+    }
+
     fn append<'a>(&'a self, preview: PreviewId, lines: &'a [Arc<StreamLine>]) -> Done<'a, ()> {
         async move {
             let lines: Vec<&LogLine> = lines.iter().map(|line| line.line()).collect();

@@ -42,6 +42,11 @@ impl FileArchive {
 }
 
 impl Archive for FileArchive {
+    /// Below the data directory, which may move.
+    fn place_of(&self, preview: PreviewId) -> String {
+        format!("file:logs/{preview}")
+    }
+
     fn append<'a>(&'a self, _: PreviewId, _: &'a [Arc<StreamLine>]) -> Done<'a, ()> {
         // The journal has them already.
         async { Ok(()) }.boxed()

@@ -51,6 +51,9 @@ pub trait Archive: Debug + Send + Sync {
     /// all. How many lines went, about.
     fn expire<'a>(&'a self, before: DateTime<Utc>, most: u64, live: &'a HashSet<PreviewId>) -> Done<'a, u64>;
 
+    /// Where the lines of a preview are kept, as in `database:preview_logs`.
+    fn place_of(&self, preview: PreviewId) -> String;
+
     /// Whether the journal that every line is written to first is this archive.
     fn is_the_journal(&self) -> bool {
         false
