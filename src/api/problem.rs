@@ -213,6 +213,7 @@ impl From<LaunchError> for ApiError {
             LaunchError::UserFull { .. } => Self::Quota { reason, retry_after: 30 },
             LaunchError::HostFull { .. } => Self::Unavailable { code: "host_full", reason, retry_after: 30 },
             LaunchError::Memory { .. } => Self::Unavailable { code: "memory_short", reason, retry_after: 10 },
+            LaunchError::DiskFull { .. } => Self::Unavailable { code: "disk_full", reason, retry_after: 60 },
             LaunchError::Port(_) => Self::Unavailable { code: "no_port", reason, retry_after: 30 },
             LaunchError::Engine { .. } => {
                 Self::Unavailable { code: "engine_unreachable", reason, retry_after: 5 }

@@ -7,6 +7,7 @@ mod databases;
 mod parse;
 mod reader;
 mod reserves;
+mod upkeep;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -40,8 +41,6 @@ pub struct Config {
     pub samples: streams::samples::Config,
     pub orchestrator: orchestrator::Config,
     pub api: api::Config,
-    /// `PREVIEW_DOCKER_IMAGE_CACHE_TTL`, seconds, default 86400: how long an unused image is kept.
-    pub image_ttl: Duration,
     /// Every setting as it is in force, for `previewd config`.
     pub effective: Vec<Effective>,
 }
@@ -126,10 +125,8 @@ fn read_parts(r: &mut Reader) -> Option<Config> {
     let ingress = read_ingress(r, domain.clone());
     let streams = read_streams(r);
     let samples = read_samples(r);
-    let orchestrator = read_orchestrator(r, domain);
+    let orchestrator = read_orchestrator(r, domain, &data_dir);
     let api = read_api(r);
-    let year = "60 to 31536000 seconds";
-    let image_ttl = r.take("PREVIEW_DOCKER_IMAGE_CACHE_TTL", "86400", year, duration_s(60..=31_536_000));
     read_others(r);
     Some(Config {
         listen: listen?,
@@ -143,7 +140,6 @@ fn read_parts(r: &mut Reader) -> Option<Config> {
         samples: samples?,
         orchestrator: orchestrator?,
         api: api?,
-        image_ttl: image_ttl?,
         effective: Vec::new(),
     })
 }
@@ -235,7 +231,11 @@ fn read_samples(r: &mut Reader) -> Option<samples::Config> {
     Some(samples::Config { interval: interval?, source: source?, retention, ..samples::Config::default() })
 }
 
-fn read_orchestrator(r: &mut Reader, domain: Option<String>) -> Option<orchestrator::Config> {
+fn read_orchestrator(
+    r: &mut Reader,
+    domain: Option<String>,
+    data_dir: &Path,
+) -> Option<orchestrator::Config> {
     let tiers = read_tiers(r);
     let per_user = r.take("PREVIEW_MAX_INSTANCES_PER_USER", "3", "1 to 10000", in_range(1..=10_000));
     let live = r.take("PREVIEW_MAX_CONCURRENCY", "100", "1 to 10000", in_range(1..=10_000));
@@ -265,6 +265,7 @@ fn read_orchestrator(r: &mut Reader, domain: Option<String>) -> Option<orchestra
         "open, none, or public addresses, blocks and host names with commas",
         |text| Egress::parse(text).ok(),
     );
+    let upkeep = upkeep::read(r, data_dir);
     Some(orchestrator::Config {
         tiers: tiers?,
         max_per_user: u32::try_from(per_user?).ok()?,
@@ -289,6 +290,7 @@ fn read_orchestrator(r: &mut Reader, domain: Option<String>) -> Option<orchestra
         networks: networks?,
         images: images?,
         databases: databases?,
+        upkeep: upkeep?,
         reconcile_every: every?,
     })
 }

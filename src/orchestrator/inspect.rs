@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::Orchestrator;
+use super::{Orchestrator, Room};
 use crate::domain::{Egress, GenerationId, MetricPoint, Preview, PreviewId, Sample};
 use crate::engine::EngineInfo;
 use crate::store::StoreError;
@@ -16,6 +16,10 @@ pub struct Readiness {
     pub store: Option<String>,
     /// Base images that are not on the host.
     pub base_images: Option<String>,
+    /// A disk without room for another launch.
+    pub disk: Option<String>,
+    /// What is usable, and may soon not be.
+    pub warnings: Vec<String>,
     /// What previews may reach is not restricted, and why. Stands in the way of launches only
     /// where `PREVIEW_EGRESS` is not `open`.
     pub egress: Option<String>,
@@ -28,6 +32,7 @@ impl Readiness {
         self.engine.is_none()
             && self.store.is_none()
             && self.base_images.is_none()
+            && self.disk.is_none()
             && !(self.needs_egress && self.egress.is_some())
     }
 }
@@ -90,7 +95,13 @@ impl Orchestrator {
             }
         }
         let base_images = (!missing.is_empty()).then(|| format!("not on this host: {}", missing.join(", ")));
+        let (disk, warnings) = match self.parts.disks.room() {
+            Room::Enough => (None, Vec::new()),
+            Room::Tight(said) => (None, vec![format!("the disk is filling up: {said}")]),
+            Room::Out(said) => (Some(said), Vec::new()),
+        };
         let needs_egress = *self.parts.egress.allowed() != Egress::Open;
-        Readiness { engine, store, base_images, egress: self.parts.egress.trouble(), needs_egress }
+        let egress = self.parts.egress.trouble();
+        Readiness { engine, store, base_images, disk, warnings, egress, needs_egress }
     }
 }

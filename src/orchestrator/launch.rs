@@ -14,7 +14,7 @@ use super::images::{ImageError, Recipe};
 use super::metrics::ErrorType;
 use super::registry::Entry;
 use super::served::Earlier;
-use super::{Orchestrator, Parts};
+use super::{Orchestrator, Parts, Room};
 use crate::domain::{
     DatabaseRecord, DatabaseType, Egress, Event, EventType, Generation, HealthStatus, Invalid, LogLevel,
     Preview, PreviewId, ResourceTier, Status, UserId, UserTier,
@@ -69,6 +69,8 @@ pub enum LaunchError {
     Port(IngressError),
     #[error("the Docker engine does not answer: {reason}")]
     Engine { reason: String },
+    #[error("the disk is full: {said}")]
+    DiskFull { said: String },
     #[error("another daemon that shares this store runs this preview")]
     Elsewhere,
     #[error("the daemon is shutting down")]
@@ -94,6 +96,9 @@ impl Orchestrator {
             && let Some(found) = parts.found(&preview)
         {
             return Ok(found);
+        }
+        if let Room::Out(said) = parts.disks.room() {
+            return Err(LaunchError::DiskFull { said });
         }
         parts.check_log_lines(launch.max_log_lines)?;
         let recipe = parts.recipe_for(generation).await?;

@@ -36,6 +36,7 @@ mod starts;
 mod storage;
 mod subnets;
 mod token;
+mod upkeep;
 mod visitors;
 
 use std::sync::Arc;
@@ -69,6 +70,7 @@ pub use reach::Dial;
 pub use served::Served;
 pub use subnets::AddressPool;
 pub use token::TokenKey;
+pub use upkeep::{CollectError, Config as UpkeepConfig, IdleImage, Room, free_at, idle_images, room};
 pub use visitors::Visitors;
 
 use crate::databases::{Databases, Needs as DatabaseNeeds, Seal};
@@ -125,6 +127,7 @@ pub struct Config {
     pub egress: EgressConfig,
     pub images: ImagesConfig,
     pub databases: DatabasesConfig,
+    pub upkeep: UpkeepConfig,
     /// How often the engine's inventory is compared with the store.
     pub reconcile_every: Duration,
 }
@@ -158,6 +161,7 @@ struct Parts {
     launch_turn: tokio::sync::Mutex<()>,
     reach: Arc<Reach>,
     outlines: Outlines,
+    disks: upkeep::Disks,
     tokens: TokenKey,
     metrics: Metrics,
     /// Something happened to a database server: look at once.
@@ -203,6 +207,7 @@ impl Orchestrator {
             seal,
             ground: Arc::new(databases::Ground::new(networks.clone(), Arc::clone(&reach))),
         });
+        let disks = upkeep::Disks::new(&config.upkeep);
         let parts = Parts {
             instance,
             config,
@@ -221,6 +226,7 @@ impl Orchestrator {
             launch_turn: tokio::sync::Mutex::default(),
             reach,
             outlines: Outlines::default(),
+            disks,
             tokens,
             metrics,
             server_changed: tokio::sync::Notify::new(),

@@ -137,7 +137,8 @@ impl Parts {
         let is_there = head.is_some_and(|head| head.content_hash == generation.content_hash);
         let is_had = self.store.live_preview(&generation.id, &launch.user).await?.is_some()
             || self.parked_one(&generation.id, &launch.user).is_some();
-        let is_short = self.missing_for(&preview.limits).is_some();
+        let is_short =
+            self.missing_for(&preview.limits).is_some() || self.disks.room() != super::Room::Enough;
         if !is_there || is_had || is_short || !self.make_room(&preview) {
             return Ok(());
         }

@@ -36,6 +36,7 @@ impl Orchestrator {
         self.parts.tasks.spawn(async move { parts.watch_databases().await });
         let parts = Arc::clone(&self.parts);
         self.parts.tasks.spawn(async move { parts.watch_memory().await });
+        self.parts.tasks.spawn(Arc::clone(&self.parts).keep_up());
         Ok(())
     }
 }

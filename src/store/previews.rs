@@ -1,5 +1,7 @@
 //! Previews: insertion that keeps the quotas, the owning task's updates, and finding them again.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 
 use super::db::{in_transaction, on_read, on_write};
@@ -75,6 +77,9 @@ const INSERT_PARKED: &str = concat!(
     preview_values!(),
     ") ON CONFLICT DO NOTHING"
 );
+
+const IMAGE_USES: &str = "SELECT image_id, MAX(COALESCE(stopped_at, created_at)) FROM preview_instances
+    WHERE image_id IS NOT NULL GROUP BY image_id";
 
 const BY_ID: &str = select!("id = $1");
 
@@ -253,6 +258,19 @@ impl Store {
             at: preview.created_at.timestamp_millis(),
             id: preview.id.to_string(),
         }))
+    }
+
+    /// When a preview last had each image; of a live one, since when it has it.
+    pub async fn image_uses(&self) -> Result<HashMap<String, DateTime<Utc>>, StoreError> {
+        let find = async {
+            let rows: Vec<(String, i64)> =
+                on_read!(self.db, |pool| sqlx::query_as(IMAGE_USES).fetch_all(pool).await?);
+            let used = rows
+                .into_iter()
+                .filter_map(|(image, at)| Some((image, DateTime::from_timestamp_millis(at)?)));
+            Ok(used.collect())
+        };
+        self.run(StoreError::ListPreviews, find).await
     }
 
     /// Removes previews that ended before then, with their events, logs and samples. How many.

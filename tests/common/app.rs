@@ -77,6 +77,11 @@ impl TestApp {
         self.running = Some((end, tokio::spawn(run)));
     }
 
+    /// Changes values before the next [`TestApp::boot`].
+    pub fn tune(&mut self, tune: impl FnOnce(&mut Config)) {
+        tune(&mut self.config);
+    }
+
     /// Ends the daemon as SIGTERM would; previews stay.
     pub async fn shutdown(&mut self) {
         if let Some((end, task)) = self.running.take() {

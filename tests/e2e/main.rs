@@ -40,6 +40,7 @@ mod parked;
 mod postgres;
 mod prometheus;
 mod store_trouble;
+mod upkeep;
 mod v1;
 mod versions;
 mod watched;

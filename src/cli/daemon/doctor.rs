@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::data_dir;
 use crate::domain::{DatabaseMode, Egress, InstanceId};
 use crate::engine::{Engine, EngineInfo, Firewall};
+use crate::orchestrator::{Room, free_at, room};
 use crate::store::Store;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -44,12 +45,10 @@ impl Finding {
     }
 }
 
-/// Less than this and a build may not end.
-const ENOUGH_DISK: u64 = 5 * 1024 * 1024 * 1024;
-
 pub async fn doctor(globals: Globals, args: ConfigArgs) -> anyhow::Result<()> {
     let config = super::load(&globals, &args, None)?;
     let mut findings = vec![database(&config).await];
+    let floor = config.orchestrator.upkeep.disk_floor;
     let engine = Engine::connect(config.engine(InstanceId::random()))?;
     match engine.info().await {
         Ok(info) => {
@@ -59,7 +58,7 @@ pub async fn doctor(globals: Globals, args: ConfigArgs) -> anyhow::Result<()> {
             findings.push(networks(&config, &engine).await);
             findings.push(reach(&engine).await);
             findings.push(egress(&config, &engine).await);
-            findings.extend(disk("disk of images", Path::new(&info.data_root)));
+            findings.extend(disk("disk of images", Path::new(&info.data_root), floor));
         }
         Err(error) => findings.push(Finding::failed(
             "engine",
@@ -70,7 +69,7 @@ pub async fn doctor(globals: Globals, args: ConfigArgs) -> anyhow::Result<()> {
             ),
         )),
     }
-    findings.extend(disk("disk of data", &config.data_dir));
+    findings.extend(disk("disk of data", &config.data_dir, floor));
     show(&globals, &findings)?;
     match findings.iter().any(|finding| finding.verdict == Verdict::Failed) {
         true => anyhow::bail!("launches will not work until what failed is mended"),
@@ -200,13 +199,14 @@ async fn egress(config: &Config, engine: &Engine) -> Finding {
 }
 
 /// `None` where the directory is not on this host.
-fn disk(check: &'static str, dir: &Path) -> Option<Finding> {
-    let stat = rustix::fs::statvfs(dir).ok()?;
-    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-    let found = format!("{} free at {}", bytes(free), dir.display());
-    Some(match free >= ENOUGH_DISK {
-        true => Finding::ok(check, found),
-        false => Finding::warning(check, found, "free some, `previewd gc` removes old images"),
+fn disk(check: &'static str, dir: &Path, floor: u64) -> Option<Finding> {
+    let found = format!("{} free at {}", bytes(free_at(dir)?), dir.display());
+    let advice =
+        "free some: `previewd gc` removes unused images; PREVIEW_DISK_FLOOR_MB says how much is enough";
+    Some(match room(&[dir.to_owned()], floor) {
+        Room::Enough => Finding::ok(check, found),
+        Room::Tight(_) => Finding::warning(check, found, advice),
+        Room::Out(_) => Finding::failed(check, found, advice),
     })
 }
 

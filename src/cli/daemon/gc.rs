@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use serde::Serialize;
 
 use super::GcArgs;
@@ -12,7 +12,8 @@ use crate::config::Config;
 use crate::data_dir::{DataDir, DataDirError};
 use crate::databases::server_in_use;
 use crate::domain::InstanceId;
-use crate::engine::{Engine, Kind};
+use crate::engine::{Engine, EngineError, Kind};
+use crate::orchestrator::{Room, idle_images, room};
 use crate::store::Store;
 
 /// One thing that can go.
@@ -97,17 +98,31 @@ async fn find(config: &Config, store: &Store, engine: &Engine, alone: bool) -> a
         }
     }
     let used: HashSet<_> = live.into_iter().filter_map(|preview| preview.image).collect();
-    let before = Utc::now() - config.image_ttl;
-    let is_old = |made: Option<DateTime<Utc>>| made.is_none_or(|made| made < before);
-    for image in engine.owned_images().await? {
-        let unused = image.names.iter().all(|name| !used.contains(name));
-        if unused && is_old(image.created_at) {
-            let name = image.names.first().unwrap_or(&image.id).clone();
-            let why = "not used by a preview and older than PREVIEW_DOCKER_IMAGE_CACHE_TTL";
-            waste.push(Waste { kind: "image", name, why, bytes: Some(image.size_bytes) });
-        }
-    }
+    waste.extend(images(config, store, engine, &used).await?);
     Ok(waste)
+}
+
+/// The least recently used first, so that what is there to be removed for room comes before what is
+/// needed soon.
+async fn images(
+    config: &Config,
+    store: &Store,
+    engine: &Engine,
+    used: &HashSet<String>,
+) -> anyhow::Result<Vec<Waste>> {
+    let upkeep = &config.orchestrator.upkeep;
+    let places = [config.data_dir.clone(), engine.info().await?.data_root.into()];
+    let is_short = room(&places, upkeep.disk_floor) != Room::Enough;
+    let idle = idle_images(engine, store, used).await?.into_iter();
+    let waste = idle.filter_map(|image| {
+        let why = match image.is_old(Utc::now(), upkeep.image_ttl) {
+            true => "not used by a preview for PREVIEW_DOCKER_IMAGE_CACHE_TTL",
+            false if is_short => "not used by a preview, and the disk is filling up (PREVIEW_DISK_FLOOR_MB)",
+            false => return None,
+        };
+        Some(Waste { kind: "image", name: image.name, why, bytes: Some(image.bytes) })
+    });
+    Ok(waste.collect())
 }
 
 async fn remove(engine: &Engine, item: &Waste) -> anyhow::Result<()> {
@@ -115,7 +130,11 @@ async fn remove(engine: &Engine, item: &Waste) -> anyhow::Result<()> {
         "container" => engine.remove(&item.name).await?,
         "network" => engine.remove_network(&item.name).await?,
         "volume" => engine.remove_volume(&item.name).await?,
-        _ => engine.remove_image(&item.name).await?,
+        // One that another image is built on, or that somebody runs, stays.
+        _ => match engine.remove_image(&item.name).await {
+            Err(EngineError::Conflict { .. } | EngineError::NotOurs { .. }) => {}
+            removed => removed?,
+        },
     }
     Ok(())
 }

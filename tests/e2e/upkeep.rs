@@ -1,0 +1,106 @@
+//! The host does not fill up: images that nobody uses go, and a full disk is seen before it hurts.
+
+use std::time::Duration;
+
+use previewd::config::Config;
+use serde_json::json;
+
+use crate::app::{Settings, TestApp, until};
+use crate::scene::{launch_with, nonce, page, path, put, status, stop, up, visitor};
+
+fn often(config: &mut Config) {
+    config.orchestrator.upkeep.every = Duration::from_millis(300);
+}
+
+/// Names of the images of this generation.
+async fn images(app: &TestApp, generation: &str) -> Vec<String> {
+    let owned = app.engine.owned_images().await.expect("a list");
+    let of = |image: &previewd::engine::OwnedImage| {
+        image.ownership.generation.as_ref().is_some_and(|id| id.as_str() == generation)
+    };
+    owned.into_iter().filter(of).flat_map(|image| image.names).collect()
+}
+
+/// Since its image was made.
+async fn age(app: &TestApp, generation: &str) -> Duration {
+    let owned = app.engine.owned_images().await.expect("a list");
+    let of = |image: &previewd::engine::OwnedImage| {
+        image.ownership.generation.as_ref().is_some_and(|id| id.as_str() == generation)
+    };
+    let made = owned.into_iter().find(of).and_then(|image| image.created_at).expect("an image");
+    (chrono::Utc::now() - made).to_std().unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_image_goes_when_no_preview_has_had_it_for_a_while_and_not_before() {
+    let tune = |config: &mut Config| {
+        often(config);
+        config.orchestrator.upkeep.image_ttl = Duration::from_secs(4);
+    };
+    let app = TestApp::tuned(Settings::new(), tune).await;
+    let ann = app.user("ann");
+    let lived = up(&ann, "fresh-lives", &page(&format!("lives {}", nonce()))).await;
+    up(&ann, "fresh-ends", &page(&format!("ends {}", nonce()))).await;
+    assert_eq!(images(&app, "fresh-ends").await.len(), 1);
+    until(30, || async { (age(&app, "fresh-ends").await > Duration::from_secs(5)).then_some(()) }).await;
+    // Older than the limit, and in use.
+    assert_eq!(images(&app, "fresh-ends").await.len(), 1);
+    stop(&ann, "fresh-ends").await;
+    // Used until now, so it is kept for a while: launched again, nothing is built.
+    let again = launch_with(&ann, "fresh-ends", json!({ "wait": true })).await;
+    assert_eq!(again.status, 201, "{again:?}");
+    let events = ann.get(&path("fresh-ends", "/events")).await.text();
+    assert!(!events.contains("building"), "{events}");
+    stop(&ann, "fresh-ends").await;
+    until(30, || async { images(&app, "fresh-ends").await.is_empty().then_some(()) }).await;
+    assert_eq!(images(&app, "fresh-lives").await.len(), 1);
+    assert_eq!(visitor(&lived).get("/").await.status, 200);
+    // What is gone is built again.
+    assert_eq!(launch_with(&ann, "fresh-ends", json!({ "wait": true })).await.status, 201);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_fills_up_is_told_of_and_a_full_one_takes_no_launch() {
+    // A floor above what any disk has: there is no room, whatever is free.
+    let mut app = TestApp::tuned(Settings::new(), often).await;
+    let ann = app.user("ann");
+    let lived = up(&ann, "fresh-lives", &page(&format!("lives {}", nonce()))).await;
+    up(&ann, "fresh-ends", &page(&format!("ends {}", nonce()))).await;
+    stop(&ann, "fresh-ends").await;
+    assert_eq!(images(&app, "fresh-ends").await.len(), 1, "its time has not come");
+    assert_eq!(app.stranger().get("/readiness").await.status, 200);
+    app.shutdown().await;
+
+    app.tune(|config| config.orchestrator.upkeep.disk_floor = u64::MAX);
+    app.boot().await;
+    let ann = app.user("ann");
+    let ready = app.stranger().get("/readiness").await;
+    assert_eq!(ready.status, 503, "{ready:?}");
+    let disk = ready.json()["disk"].as_str().expect("a sentence").to_owned();
+    assert!(disk.contains("are free at") && disk.contains("PREVIEW_DISK_FLOOR_MB"), "{disk}");
+    put(&ann, "fresh-more", &page("more")).await;
+    let refused = launch_with(&ann, "fresh-more", json!({})).await;
+    assert_eq!((refused.status, refused.json()["code"].as_str()), (503, Some("disk_full")), "{refused:?}");
+    assert!(refused.headers.contains_key("retry-after"), "{refused:?}");
+    // What serves goes on, and what nobody uses makes room before its time.
+    until(30, || async { images(&app, "fresh-ends").await.is_empty().then_some(()) }).await;
+    until(30, || async { (status(&ann, "fresh-lives").await["status"] == "healthy").then_some(()) }).await;
+    assert_eq!(visitor(&lived).get("/").await.status, 200);
+    assert_eq!(launch_with(&ann, "fresh-lives", json!({})).await.status, 200, "it is there already");
+
+    app.shutdown().await;
+    app.tune(|config| config.orchestrator.upkeep.disk_floor = tight());
+    app.boot().await;
+    let ready = app.stranger().get("/readiness").await;
+    assert_eq!(ready.status, 200, "{ready:?}");
+    assert!(ready.text().contains("the disk is filling up"), "{ready:?}");
+    app.finish().await;
+}
+
+/// A floor between half of what is free and all of it, on whichever disk has less.
+fn tight() -> u64 {
+    let free = |place: &str| previewd::orchestrator::free_at(place.as_ref());
+    let free = [free("/var/lib/docker"), free("/tmp")].into_iter().flatten().min();
+    free.expect("a disk") / 4 * 3
+}
