@@ -40,7 +40,8 @@ pub struct Config {
     pub samples: streams::samples::Config,
     pub orchestrator: orchestrator::Config,
     pub api: api::Config,
-    /// `PREVIEW_DOCKER_IMAGE_CACHE_TTL`, seconds, default 86400: how long an unused image is kept.
+    /// `PREVIEW_DOCKER_IMAGE_CACHE_TTL`, seconds, default 86400: how long an image, or an environment, is kept
+    /// that no preview runs from.
     pub image_ttl: Duration,
     /// Every setting as it is in force, for `previewd config`.
     pub effective: Vec<Effective>,

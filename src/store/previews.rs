@@ -103,6 +103,14 @@ const COUNT_LIVE: &str = concat!("SELECT count(*) FROM preview_instances WHERE "
 const COUNT_LIVE_OF_USER: &str =
     concat!("SELECT count(*) FROM preview_instances WHERE user_id = $1 AND ", live!(), " AND ", seen!());
 
+/// An image counts as used until its preview has ended.
+const IMAGES_USED: &str = concat!(
+    "SELECT DISTINCT image_id FROM preview_instances
+     WHERE image_id IS NOT NULL AND (stopped_at >= $1 OR ",
+    live!(),
+    ")"
+);
+
 /// Events, logs and samples go with the row.
 const PRUNE: &str = "DELETE FROM preview_instances
     WHERE status IN ('stopped', 'failed') AND COALESCE(stopped_at, created_at) < $1";
@@ -226,6 +234,17 @@ impl Store {
                 .map(|row| read(TABLE, "id", row))
                 .collect::<Result<_, _>>()?);
             rows.into_iter().map(PreviewRow::into_preview).collect()
+        };
+        self.run(StoreError::ListPreviews, find).await
+    }
+
+    /// Images that previews run from, or ran from at that time or later.
+    pub async fn images_used_since(&self, since: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
+        let find = async {
+            Ok(on_read!(self.db, |pool| sqlx::query_scalar(IMAGES_USED)
+                .bind(since.timestamp_millis())
+                .fetch_all(pool)
+                .await?))
         };
         self.run(StoreError::ListPreviews, find).await
     }

@@ -14,6 +14,7 @@ use crate::domain::{
     BlockCounters, Failure, HealthStatus, NetworkCounters, PausedBy, Preview, Sample, Status,
 };
 use crate::generation::endpoints::Endpoint;
+use crate::generation::is_environment;
 use crate::orchestrator::memory_health;
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -27,6 +28,9 @@ pub struct StatusView {
     #[serde(skip_serializing_if = "Option::is_none")]
     paused_by: Option<PausedBy>,
     container_status: String,
+    /// What its container was made from: its image, or the environment it shares with others of the
+    /// same dependencies and its source, while the image is made.
+    runs_from: RunsFrom,
     base_url: String,
     created_at: DateTime<Utc>,
     started_at: Option<DateTime<Utc>>,
@@ -44,6 +48,13 @@ pub struct StatusView {
     generated_endpoints: Vec<EndpointView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<Failure>,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RunsFrom {
+    Image,
+    Environment,
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -168,6 +179,7 @@ impl StatusView {
             status: preview.status,
             paused_by: preview.paused_by,
             container_status: container_status(preview).to_owned(),
+            runs_from: RunsFrom::of(preview),
             base_url: preview.base_url.clone(),
             created_at: preview.created_at,
             started_at: preview.started_at,
@@ -193,6 +205,15 @@ const fn container_status(preview: &Preview) -> &'static str {
         (true, Status::Launching) => "starting",
         (true, Status::Stopping) => "removing",
         (true, _) => "running",
+    }
+}
+
+impl RunsFrom {
+    fn of(preview: &Preview) -> Self {
+        match preview.image.as_deref().is_some_and(is_environment) {
+            true => Self::Environment,
+            false => Self::Image,
+        }
     }
 }
 

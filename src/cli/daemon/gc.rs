@@ -96,15 +96,16 @@ async fn find(config: &Config, store: &Store, engine: &Engine, alone: bool) -> a
             }
         }
     }
-    let used: HashSet<_> = live.into_iter().filter_map(|preview| preview.image).collect();
     let before = Utc::now() - config.image_ttl;
+    let used: HashSet<_> = store.images_used_since(before).await?.into_iter().collect();
     let is_old = |made: Option<DateTime<Utc>>| made.is_none_or(|made| made < before);
     for image in engine.owned_images().await? {
         let unused = image.names.iter().all(|name| !used.contains(name));
         if unused && is_old(image.created_at) {
             let name = image.names.first().unwrap_or(&image.id).clone();
-            let why = "not used by a preview and older than PREVIEW_DOCKER_IMAGE_CACHE_TTL";
-            waste.push(Waste { kind: "image", name, why, bytes: Some(image.size_bytes) });
+            let why = "neither made nor used by a preview within PREVIEW_DOCKER_IMAGE_CACHE_TTL";
+            let kind = if image.ownership.kind == Kind::Environment { "environment" } else { "image" };
+            waste.push(Waste { kind, name, why, bytes: Some(image.size_bytes) });
         }
     }
     Ok(waste)
