@@ -25,8 +25,8 @@ pub async fn measure() -> anyhow::Result<Vec<Line>> {
     for number in 0..LAUNCHES {
         daemon.put(&name(number), &apps::fastapi(APP)).await?;
     }
+    let image = daemon.image(&name(0)).await?;
     daemon.launch_and_wait(&name(0)).await?;
-    let image = docker::image_of(&format!("previewd.generation={}", name(0)))?;
     daemon.stop(&name(0)).await?;
     // A first one of each, and the daemon's networks are ready as they would be on a host in use.
     ours(&daemon).await?;

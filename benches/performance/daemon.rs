@@ -171,6 +171,21 @@ impl Daemon {
         .await
     }
 
+    /// The name of the generation's image, built where it is not there.
+    pub async fn image(&self, generation: &str) -> anyhow::Result<String> {
+        let path = format!("/api/v2/generations/{generation}/build");
+        accepted(self.client.post(&path, &json!({})).await, "asking for a build")?;
+        until("the image is built", async || {
+            let answer = accepted(self.client.get(&path).await, "asking about a build")?;
+            match (answer["state"].as_str(), answer["image"].as_str()) {
+                (Some("building"), _) => Ok(None),
+                (Some("built"), Some(image)) => Ok(Some(image.to_owned())),
+                _ => bail!("the build failed: {answer}"),
+            }
+        })
+        .await
+    }
+
     /// What happened to the generation's newest preview.
     pub async fn events(&self, generation: &str) -> anyhow::Result<Vec<Value>> {
         let path = format!("/api/v2/generations/{generation}/preview/events");

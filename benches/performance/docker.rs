@@ -99,9 +99,18 @@ impl Baseline {
 
     /// `docker build` without any cache of layers, with whichever builder this host's command has.
     pub fn build(&self, folder: &Path, tag: &str) -> anyhow::Result<()> {
+        self.build_with(folder, tag, &["--no-cache"])
+    }
+
+    /// The same with every layer that an earlier build has left.
+    pub fn build_cached(&self, folder: &Path, tag: &str) -> anyhow::Result<()> {
+        self.build_with(folder, tag, &[])
+    }
+
+    fn build_with(&self, folder: &Path, tag: &str, options: &[&str]) -> anyhow::Result<()> {
         let mut command = Command::new("docker");
         command.env("DOCKER_BUILDKIT", if has_buildkit() { "1" } else { "0" });
-        command.args(["build", "--no-cache", "--rm", "--label", &self.label, "-t", tag]);
+        command.arg("build").args(options).args(["--rm", "--label", &self.label, "-t", tag]);
         if let Ok(index) = std::env::var("PREVIEW_PIP_INDEX_URL") {
             command.args(["--build-arg", &format!("PIP_INDEX_URL={index}")]);
         }
@@ -200,12 +209,6 @@ pub fn container_address(label: &str) -> anyhow::Result<String> {
 /// The id of the container that carries a label.
 pub fn container_of(label: &str) -> anyhow::Result<String> {
     let found = list(&["ps", "-q", "--filter", &format!("label={label}")])?;
-    found.into_iter().next().with_context(|| format!("no container with {label}"))
-}
-
-/// The image a container runs.
-pub fn image_of(label: &str) -> anyhow::Result<String> {
-    let found = list(&["ps", "--filter", &format!("label={label}"), "--format", "{{.Image}}"])?;
     found.into_iter().next().with_context(|| format!("no container with {label}"))
 }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::answer::first_ok;
 use crate::apps;
 use crate::daemon::Daemon;
-use crate::docker::{self, Baseline};
+use crate::docker::Baseline;
 use crate::table::{Goal, Line, Pairs};
 
 const PAIRS: usize = 15;
@@ -15,9 +15,9 @@ pub async fn measure() -> anyhow::Result<Vec<Line>> {
     let daemon = Daemon::start(&[]).await?;
     let baseline = Baseline::new("launch-cached");
     daemon.put(GENERATION, &apps::fastapi(GENERATION)).await?;
+    let image = daemon.image(GENERATION).await?;
     let address = daemon.launch_and_wait(GENERATION).await?;
     first_ok(address, GENERATION).await?;
-    let image = docker::image_of(&format!("previewd.generation={GENERATION}"))?;
     daemon.stop(GENERATION).await?;
     theirs(&baseline, &image).await?;
     let mut pairs = Pairs::default();

@@ -76,7 +76,7 @@ async fn theirs(baseline: &Baseline, generation: &str) -> anyhow::Result<Duratio
     Ok(took)
 }
 
-fn write(folder: &Path, shop: &Shop) -> anyhow::Result<()> {
+pub fn write(folder: &Path, shop: &Shop) -> anyhow::Result<()> {
     std::fs::create_dir(folder.join("app"))?;
     std::fs::write(folder.join("app/__init__.py"), "")?;
     std::fs::write(folder.join("app/main.py"), &shop.main)?;

@@ -28,9 +28,9 @@ pub async fn measure() -> anyhow::Result<Vec<Line>> {
     let daemon = Daemon::start(&[]).await?;
     let baseline = Baseline::new("launch-postgres");
     daemon.put(GENERATION, &ledger()?).await?;
+    let image = daemon.image(GENERATION).await?;
     let address = daemon.launch_and_wait(GENERATION).await?;
     first_ok(address, GENERATION).await?;
-    let image = docker::image_of(&format!("previewd.generation={GENERATION}"))?;
     daemon.stop(GENERATION).await?;
     theirs(&baseline, &image).await?;
     let (mut pairs, mut copies) = (Pairs::default(), Vec::new());

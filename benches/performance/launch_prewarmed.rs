@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::answer::first_ok;
 use crate::apps;
 use crate::daemon::Daemon;
-use crate::docker::{self, Baseline};
+use crate::docker::Baseline;
 use crate::table::{Goal, Line, Pairs};
 
 const PAIRS: usize = 15;
@@ -21,7 +21,7 @@ pub async fn measure() -> anyhow::Result<Vec<Line>> {
     ours(&daemon, &app).await?;
     let address = daemon.launch_and_wait(GENERATION).await?;
     first_ok(address, GENERATION).await?;
-    let image = docker::image_of(&format!("previewd.generation={GENERATION}"))?;
+    let image = daemon.image(GENERATION).await?;
     daemon.stop(GENERATION).await?;
     theirs(&baseline, &image).await?;
     let mut pairs = Pairs::default();

@@ -26,6 +26,7 @@ mod endpoints;
 mod http;
 mod launch_cached;
 mod launch_cold;
+mod launch_new_code;
 mod launch_postgres;
 mod launch_prewarmed;
 mod logs;
@@ -43,9 +44,10 @@ use std::process::ExitCode;
 use table::Line;
 
 /// The rows, in the order they are measured.
-const ROWS: [&str; 14] = [
+const ROWS: [&str; 15] = [
     "launch-cached",
     "launch-prewarmed",
+    "launch-new-code",
     "launch-cold",
     "launch-postgres",
     "rebuild",
@@ -101,6 +103,7 @@ async fn one(row: &str) -> anyhow::Result<Vec<Line>> {
     match row {
         "launch-cached" => launch_cached::measure().await,
         "launch-prewarmed" => launch_prewarmed::measure().await,
+        "launch-new-code" => launch_new_code::measure().await,
         "launch-cold" => launch_cold::measure().await,
         "launch-postgres" => launch_postgres::measure().await,
         "rebuild" => rebuild::measure().await,

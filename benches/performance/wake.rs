@@ -19,7 +19,7 @@ pub async fn measure() -> anyhow::Result<Vec<Line>> {
     daemon.put(GENERATION, &apps::fastapi(GENERATION)).await?;
     let address = daemon.launch_and_wait(GENERATION).await?;
     first_ok(address, GENERATION).await?;
-    let image = docker::image_of(&format!("previewd.generation={GENERATION}"))?;
+    let image = daemon.image(GENERATION).await?;
     let running = baseline.run(&image, 8000)?;
     let theirs_at = running.address;
     first_ok(theirs_at, GENERATION).await?;

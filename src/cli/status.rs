@@ -30,7 +30,7 @@ fn lines(status: &Value) -> Vec<(&'static str, String)> {
         ("status", word("/status")),
         ("url", word("/baseUrl")),
         ("preview", word("/previewInstanceId")),
-        ("container", word("/containerStatus")),
+        ("container", container(status)),
         ("up", seconds_at(status, "/uptime")),
         ("expires", expiry(status)),
         ("health", health(status)),
@@ -43,6 +43,15 @@ fn lines(status: &Value) -> Vec<(&'static str, String)> {
     let mut lines: Vec<_> = all.into_iter().filter_map(|(label, text)| Some((label, text?))).collect();
     lines.extend(failure(status));
     lines
+}
+
+/// Its state, and that it is not of the image yet where that is so.
+fn container(status: &Value) -> Option<String> {
+    let state = text_at(status, "/containerStatus")?;
+    match text_at(status, "/runsFrom").as_deref() {
+        Some("environment") => Some(format!("{state}, in its environment while its image is made")),
+        _ => Some(state),
+    }
 }
 
 fn text_at(status: &Value, pointer: &str) -> Option<String> {
@@ -148,6 +157,7 @@ mod tests {
     fn a_whole_status_is_a_screenful() {
         let status = json!({
             "previewInstanceId": "id-1", "status": "healthy", "containerStatus": "running",
+            "runsFrom": "environment",
             "baseUrl": "http://127.0.0.1:3001", "uptime": 3700,
             "health": {"status": "healthy", "checks": [{"name": "http", "status": "healthy"}]},
             "resources": {"memory": {"allocated": 512.0, "used": 48.0, "percent": 9.375},
@@ -157,7 +167,7 @@ mod tests {
         });
         assert_eq!(
             text(&status),
-            "status=healthy\nurl=http://127.0.0.1:3001\npreview=id-1\ncontainer=running\nup=1h 1m\n\
+            "status=healthy\nurl=http://127.0.0.1:3001\npreview=id-1\ncontainer=running, in its environment while its image is made\nup=1h 1m\n\
              expires=in 1m 30s, 3 extensions left\nhealth=healthy (http healthy)\n\
              memory=48 of 512 MiB (9.38 %)\ncpu=up to 0.5 cores\n\
              requests=12, 1 errors, 4.5 ms on average\n"

@@ -283,6 +283,7 @@ impl Servers {
             name: name.to_owned(),
             image,
             command: None,
+            arguments: None,
             environment: BTreeMap::from([
                 ("ADMIN_PASSWORD".to_owned(), self.seal.admin_password(name)),
                 ("ADMIN_NET".to_owned(), subnet),

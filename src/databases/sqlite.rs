@@ -139,6 +139,7 @@ fn spec(inner: &Inner, preview: PreviewId, known: &Known, arguments: &[&str]) ->
         name: format!("previewd-{}-{preview}-look-{}", inner.instance, &seal::random_password()[..8]),
         image: inner.config.python_image.clone(),
         command: Some(command.map(str::to_owned).collect()),
+        arguments: None,
         environment: BTreeMap::new(),
         network: "none".to_owned(),
         limits: ResourceLimits::new(128, 1.0, 64),

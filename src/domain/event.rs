@@ -10,6 +10,8 @@ use super::PreviewId;
 pub enum EventType {
     Launched,
     Building,
+    /// Its image was made while it ran from its environment, and is the same.
+    Built,
     Started,
     Healthy,
     Degraded,
@@ -49,6 +51,7 @@ impl EventType {
         match self {
             Self::Launched => "launched",
             Self::Building => "building",
+            Self::Built => "built",
             Self::Started => "started",
             Self::Healthy => "healthy",
             Self::Degraded => "degraded",

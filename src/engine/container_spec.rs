@@ -20,6 +20,9 @@ pub struct ContainerSpec {
     pub image: String,
     /// Run instead of what the image names, entry point included.
     pub command: Option<Vec<String>>,
+    /// Given to the image's entry point in place of its own command; that, or the image's
+    /// program itself where it has no entry point.
+    pub arguments: Option<Vec<String>>,
     pub environment: BTreeMap<String, String>,
     /// The one network it joins.
     pub network: String,
@@ -65,6 +68,7 @@ impl ContainerSpec {
             user: Some(format!("{0}:{0}", Self::UID)),
             // An entry point given replaces the image's, and drops its command.
             entrypoint: self.command.clone(),
+            cmd: self.arguments.clone(),
             env: Some(self.environment()),
             working_dir: self.working_dir.clone(),
             labels: Some(self.ownership.to_labels()),
@@ -197,6 +201,7 @@ mod tests {
             name: "pv-1".into(),
             image: "app:1".into(),
             command: None,
+            arguments: None,
             environment: BTreeMap::from([("PORT".into(), "8000".into())]),
             network: "net-1".into(),
             limits: ResourceLimits::new(512, 0.5, 1024),

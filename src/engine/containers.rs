@@ -6,10 +6,8 @@ use std::time::Duration;
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder,
     ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, RestartContainerOptionsBuilder,
-    StartContainerOptions, StopContainerOptionsBuilder, UploadToContainerOptionsBuilder,
-    WaitContainerOptionsBuilder,
+    StartContainerOptions, StopContainerOptionsBuilder, WaitContainerOptionsBuilder,
 };
-use bytes::Bytes;
 use futures_util::StreamExt;
 
 use super::ownership::instance_filter;
@@ -149,16 +147,6 @@ impl Engine {
         let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
         let found = self.call("list containers", |docker| docker.list_containers(Some(options))).await?;
         Ok(found.into_iter().filter_map(OwnedContainer::new).collect())
-    }
-
-    /// Unpacks a tar archive in `folder` of the container, running or not. The folder must be
-    /// one of the spec's `writable`; the engine refuses read-only ones.
-    pub async fn upload(&self, id: &str, tar: Bytes, folder: &str) -> Result<(), EngineError> {
-        let options = UploadToContainerOptionsBuilder::default().path(folder).build();
-        self.call("upload files", |docker| {
-            docker.upload_to_container(id, Some(options), bollard::body_full(tar))
-        })
-        .await
     }
 }
 

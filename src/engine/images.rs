@@ -1,5 +1,7 @@
 //! Images: which are there, and fetching one from where the engine gets them.
 
+use std::collections::BTreeMap;
+
 use bollard::models::{CreateImageInfo, ImageInspect, ImageSummary};
 use bollard::query_parameters::{
     CreateImageOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptionsBuilder,
@@ -22,7 +24,22 @@ pub struct OwnedImage {
     pub size_bytes: u64,
 }
 
+/// What an image is made of, and how it is started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageFacts {
+    /// Digests of the layers' content, the lowest first.
+    pub layers: Vec<String>,
+    pub entry_point: Vec<String>,
+    pub command: Vec<String>,
+    pub variables: BTreeMap<String, String>,
+    pub working_dir: String,
+}
+
 impl Engine {
+    pub async fn image_facts(&self, name: &str) -> Result<Option<ImageFacts>, EngineError> {
+        Ok(self.inspect_image(name).await?.map(ImageFacts::new))
+    }
+
     /// The content id of an image the engine holds.
     pub async fn image_id(&self, name: &str) -> Result<Option<String>, EngineError> {
         Ok(self.inspect_image(name).await?.and_then(|image| image.id))
@@ -74,6 +91,24 @@ impl Engine {
 
     async fn inspect_image(&self, name: &str) -> Result<Option<ImageInspect>, EngineError> {
         present(self.call("inspect image", |docker| docker.inspect_image(name)).await)
+    }
+}
+
+impl ImageFacts {
+    fn new(image: ImageInspect) -> Self {
+        let config = image.config.unwrap_or_default();
+        let variables = config.env.unwrap_or_default().into_iter();
+        let pair = |text: String| {
+            let (name, value) = text.split_once('=')?;
+            Some((name.to_owned(), value.to_owned()))
+        };
+        Self {
+            layers: image.root_fs.and_then(|root| root.layers).unwrap_or_default(),
+            entry_point: config.entrypoint.unwrap_or_default(),
+            command: config.cmd.unwrap_or_default(),
+            variables: variables.filter_map(pair).collect(),
+            working_dir: config.working_dir.unwrap_or_default(),
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 //! does not carry them is never changed. A handle can be made without an engine: calls answer
 //! [`EngineError::Unreachable`] until one is there.
 
+mod archive;
 mod attach;
 mod build;
 mod cgroup;
@@ -25,6 +26,7 @@ mod process;
 mod sockets;
 mod stats;
 mod transport;
+mod upload;
 mod volumes;
 
 use std::future::Future;
@@ -37,8 +39,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::domain::InstanceId;
 use crate::faults::{self, Side};
 
+pub use archive::Archive;
 pub use attach::Output;
-pub use build::{BuildContext, BuildError, BuildRequest, Builder};
+pub use build::{BuildError, BuildRequest, Builder};
 pub use cgroup::{CgroupLimits, Freezer, Meter};
 pub use container_spec::{ContainerSpec, VolumeMount};
 pub use container_state::{ContainerState, OwnedContainer};
@@ -48,7 +51,7 @@ pub use events::{EngineEvent, EventKind};
 pub use firewall::{
     Firewall, FirewallError, Policy as FirewallPolicy, Rules as FirewallRules, Standing as FirewallStanding,
 };
-pub use images::OwnedImage;
+pub use images::{ImageFacts, OwnedImage};
 pub use info::EngineInfo;
 pub use logs::{EngineLogLine, LogStream, LogsFrom};
 pub use networks::{NetworkSpec, OwnedNetwork};
@@ -177,6 +180,8 @@ fn present<T>(answer: Result<T, EngineError>) -> Result<Option<T>, EngineError> 
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     fn config(host: &str) -> Config {
@@ -209,7 +214,7 @@ mod tests {
         ));
         movable((engine.owned_networks(), engine.all_subnets(), engine.remove_network("x")));
         movable((engine.owned_images(), engine.image_id("x"), engine.remove_image("x")));
-        movable((engine.owned_volumes(), engine.remove_volume("x"), engine.upload("x", "".into(), "/")));
+        movable((engine.owned_volumes(), engine.remove_volume("x"), engine.upload("x", Bytes::new(), "/")));
         movable((engine.events(), engine.logs("x", LogsFrom::Start, true), engine.stats("x")));
         let (lines, _read) = tokio::sync::mpsc::channel(1);
         movable(engine.pull("x", &lines));

@@ -24,6 +24,8 @@ pub enum Kind {
     Volume,
     /// An image built from a generation.
     Image,
+    /// All of such an image but the source, for every generation of the same dependencies.
+    Environment,
     /// An image others are built on.
     Base,
 }
@@ -47,14 +49,24 @@ impl Kind {
             Self::Network => "network",
             Self::Volume => "volume",
             Self::Image => "image",
+            Self::Environment => "environment",
             Self::Base => "base",
         }
     }
 
     fn parse(text: &str) -> Option<Self> {
-        [Self::Preview, Self::Task, Self::Server, Self::Network, Self::Volume, Self::Image, Self::Base]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
+        [
+            Self::Preview,
+            Self::Task,
+            Self::Server,
+            Self::Network,
+            Self::Volume,
+            Self::Image,
+            Self::Environment,
+            Self::Base,
+        ]
+        .into_iter()
+        .find(|kind| kind.as_str() == text)
     }
 }
 

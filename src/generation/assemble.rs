@@ -7,7 +7,7 @@ use super::frameworks::Outline;
 use super::needs::{self, CacheNeed, DatabaseNeed, DatabaseTask};
 use super::plan::{EnvRead, Language, Notes, Place, Plan, Source};
 use super::project::Project;
-use super::{broken, context, dotenv, examples, health};
+use super::{broken, context, dotenv, environment, examples, health};
 use crate::domain::{FileSet, Metadata};
 
 pub fn assemble(
@@ -35,6 +35,11 @@ pub fn assemble(
     if !own {
         broken::warn(project, notes);
     }
+    let (choice, reason) = match environment::shared(&outline.recipe) {
+        Ok(()) => ("shared", "new source over the same dependencies starts without a build"),
+        Err(reason) => ("its own", reason),
+    };
+    notes.decide("environment", choice, Source::Default, reason, None);
     let notes = std::mem::take(notes);
     Plan {
         language,

@@ -21,6 +21,7 @@ mod dockerfile;
 mod dotenv;
 pub mod endpoints;
 mod entry_point;
+mod environment;
 mod error;
 mod examples;
 mod frameworks;
@@ -53,9 +54,12 @@ const OUR_CACHES: &str = "previewd";
 const OWNERS: &str = "{owner}/";
 
 pub use bases::{BaseImages, Resolved, Runtime};
-pub use context::{BuildInputs, CLASSIC_DOCKERFILE, DOCKERFILE, build_args, context};
+pub use context::{
+    BuildInputs, CLASSIC_DOCKERFILE, DOCKERFILE, Entry, Part, build_args, context, pack, with_folders,
+};
 pub use diagnosis::explain as explain_failure;
 pub use dockerfile::{Dialect, dockerfile};
+pub use environment::{Start, environment_tag, is_environment, shared as shares_environment, source, start};
 pub use error::PlanError;
 pub use needs::{
     CacheKind, CacheNeed, ConnectionPart, DatabaseKind, DatabaseNeed, DatabaseTask, DatabaseVariable,

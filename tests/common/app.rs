@@ -12,7 +12,7 @@ use previewd::app::App;
 use previewd::cli::upload::Upload;
 use previewd::config::{Config, Overrides};
 use previewd::domain::{InstanceId, UserId, UserTier};
-use previewd::engine::Engine;
+use previewd::engine::{Engine, Kind};
 use previewd::store::Store;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -100,11 +100,13 @@ impl TestApp {
         self.assert_nothing_left().await;
     }
 
-    /// Images of generations whose ids begin with `fresh` have content that comes only once.
+    /// Images of generations whose ids begin with `fresh` have content that comes only once. Their
+    /// environments stay: other tests may be just about to start in them.
     pub async fn remove_fresh_images(&self) {
         for image in self.engine.owned_images().await.expect("a list") {
             let generation = image.ownership.generation.as_ref().map(|id| id.as_str());
-            if generation.is_some_and(|id| id.starts_with("fresh")) {
+            let is_shared = image.ownership.kind == Kind::Environment;
+            if generation.is_some_and(|id| id.starts_with("fresh")) && !is_shared {
                 self.engine.remove_image(&image.id).await.expect("nothing uses it any more");
             }
         }

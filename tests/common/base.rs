@@ -6,7 +6,7 @@ use std::process::Command;
 
 use bytes::Bytes;
 use previewd::domain::InstanceId;
-use previewd::engine::{BuildContext, BuildRequest, Config, Engine, Kind, Ownership};
+use previewd::engine::{Archive, BuildRequest, Config, Engine, Kind, Ownership};
 use tokio::sync::{OnceCell, mpsc};
 
 static PROBE: OnceCell<String> = OnceCell::const_new();
@@ -50,7 +50,7 @@ pub fn docker_host() -> String {
 pub fn request(tag: &str, context: Bytes, ownership: Ownership) -> BuildRequest {
     BuildRequest {
         tag: tag.to_owned(),
-        context: BuildContext::bytes(context),
+        context: Archive::bytes(context),
         dockerfile: "Dockerfile".to_owned(),
         classic_dockerfile: None,
         build_args: Default::default(),
@@ -62,7 +62,7 @@ pub fn request(tag: &str, context: Bytes, ownership: Ownership) -> BuildRequest 
     }
 }
 
-/// An archive of `(path, content, mode)`.
+/// An archive of `(path, content, mode)`; a path that ends in `/` is a folder.
 pub fn tar(files: &[(&str, &[u8], u32)]) -> Bytes {
     let mut archive = tar::Builder::new(Vec::new());
     for (path, content, mode) in files {
@@ -71,6 +71,9 @@ pub fn tar(files: &[(&str, &[u8], u32)]) -> Bytes {
         header.set_mode(*mode);
         header.set_uid(10001);
         header.set_gid(10001);
+        if path.ends_with('/') {
+            header.set_entry_type(tar::EntryType::Directory);
+        }
         archive.append_data(&mut header, path, *content).expect("an entry");
     }
     archive.into_inner().expect("an archive").into()

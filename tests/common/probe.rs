@@ -16,6 +16,7 @@ fn main() {
         "write" => rest.iter().for_each(|path| println!("{path} {}", written(path))),
         "read" => println!("{}", std::fs::read_to_string(&rest[0]).unwrap_or_else(|e| e.to_string())),
         "say" => say(&rest),
+        "trap" => trap(&rest),
         "lines" => (0..number(&rest[0])).for_each(|at| println!("line {at}")),
         "long" => println!("{}", "x".repeat(number(&rest[0]) as usize)),
         "fail" => {
@@ -54,6 +55,29 @@ fn written(path: &str) -> String {
         Ok(()) => "ok".to_owned(),
         Err(error) => format!("{:?}", error.kind()),
     }
+}
+
+/// Leaves a link where somebody may want to put files, and once `/app/go` is there tells what
+/// became of some paths.
+fn trap(words: &[String]) {
+    std::os::unix::fs::symlink(&words[0], &words[1]).expect("a link");
+    println!("set");
+    while !std::path::Path::new("/app/go").exists() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    words[2..].iter().for_each(|path| println!("{path} {}", kind(path)));
+}
+
+/// Kind, mode and owner.
+fn kind(path: &str) -> String {
+    use std::os::unix::fs::MetadataExt;
+    let Ok(found) = std::fs::symlink_metadata(path) else { return "absent".to_owned() };
+    let kind = match found.file_type() {
+        kind if kind.is_dir() => "folder",
+        kind if kind.is_symlink() => "link",
+        _ => "file",
+    };
+    format!("{kind} {:o} {}:{}", found.mode() & 0o7777, found.uid(), found.gid())
 }
 
 /// Prints words at once: `out:text` or `err:text`, `\n` only where written.

@@ -35,6 +35,7 @@ mod log_crash;
 mod logs;
 mod many_databases;
 mod memory;
+mod new_code;
 mod numbers;
 mod parked;
 mod postgres;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use previewd::domain::BuildEvent;
-use previewd::engine::{BuildContext, BuildError, BuildRequest, Builder, Config, Engine, Kind};
+use previewd::engine::{Archive, BuildError, BuildRequest, Builder, Config, Engine, Kind};
 use tokio::sync::mpsc;
 
 use crate::base::{request, tar};
@@ -194,7 +194,7 @@ async fn where_buildkit_is_refused_the_classic_builder_is_used_and_says_so() {
             ("Dockerfile", dockerfile.as_bytes(), 0o644),
             ("Dockerfile.classic", classic.as_bytes(), 0o644),
         ]);
-        request.context = BuildContext::bytes(context);
+        request.context = Archive::bytes(context);
         request.classic_dockerfile = Some("Dockerfile.classic".into());
         let (outcome, events) = collect(&engine, request).await;
         outcome.expect("an image");
@@ -257,7 +257,7 @@ async fn a_context_that_breaks_off_is_not_the_engines_fault() {
     for builder in BOTH {
         scene_with(builder, async |scene| {
             let mut request = scene.build_request("COPY data /data");
-            request.context = BuildContext::stream(|| {
+            request.context = Archive::stream(|| {
                 let start = tar(&[("Dockerfile", b"FROM scratch", 0o644)]).slice(..512);
                 futures_util::stream::iter([Ok(start), Err(std::io::Error::other("disk on fire"))])
             });

@@ -183,23 +183,6 @@ async fn events_tell_its_story() {
 }
 
 #[tokio::test]
-async fn files_can_be_put_into_what_is_writable_only() {
-    scene(async |scene| {
-        let network = scene.network().await;
-        let spec = scene.spec("a", &network, &["read", "/app/sent"]);
-        let id = scene.engine.create_container(&spec).await.expect("created");
-        let archive = base::tar(&[("sent", b"hello", 0o644)]);
-        scene.engine.upload(&id, archive.clone(), "/app").await.expect("uploaded");
-        let refused = scene.engine.upload(&id, archive, "/").await;
-        assert!(refused.is_err(), "the root is read-only");
-        scene.engine.start(&id).await.expect("started");
-        scene.engine.wait(&id, GRACE).await.expect("an end");
-        assert_eq!(crate::logs::all_lines(&scene.engine, &id).await, ["hello"]);
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn stopping_has_the_patience_asked_for() {
     scene(async |scene| {
         let network = scene.network().await;

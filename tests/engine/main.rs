@@ -13,3 +13,4 @@ mod pulls;
 mod refusing_engine;
 mod scene;
 mod unreachable;
+mod uploads;

@@ -75,6 +75,7 @@ impl Scene {
             name: self.name(name),
             image: self.image.to_owned(),
             command: Some(command),
+            arguments: None,
             environment: BTreeMap::new(),
             network: network.to_owned(),
             limits: ResourceLimits { memory_mb: 64, cpu: 0.5, storage_mb: 64, pids: 32 },

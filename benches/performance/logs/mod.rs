@@ -61,6 +61,8 @@ fn app(generation: &str) -> Value {
 /// A preview of the app, and its token.
 async fn launched(daemon: &Daemon, generation: &str) -> anyhow::Result<(SocketAddr, String)> {
     daemon.put(generation, &app(generation)).await?;
+    // The image itself is compared, not the environment it may share with others.
+    daemon.image(generation).await?;
     let address = daemon.launch_and_wait(generation).await?;
     Ok((address, daemon.preview_token(generation).await?))
 }

@@ -25,7 +25,7 @@ struct Flood {
 pub async fn measure() -> anyhow::Result<Vec<Line>> {
     let daemon = Daemon::start(&[]).await?;
     launched(&daemon, GENERATION).await?;
-    let image = docker::image_of(&format!("previewd.generation={GENERATION}"))?;
+    let image = daemon.image(GENERATION).await?;
     let alone = alone(&image).await?;
     let mut lines = Vec::new();
     for (viewers, goal) in [(1, 1.0), (10, 10.0)] {

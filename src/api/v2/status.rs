@@ -14,6 +14,7 @@ use crate::domain::{
     BlockCounters, ContainerStatus, Failure, HealthStatus, NetworkCounters, PausedBy, Preview, Sample, Status,
 };
 use crate::generation::endpoints::Endpoint;
+use crate::generation::is_environment;
 use crate::orchestrator::{Check, Checked, memory_health};
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -29,6 +30,9 @@ pub struct StatusView {
     /// As the engine was last seen to have it: created, running, paused, restarting, removing, exited,
     /// dead; `none` where there is no container.
     container_status: String,
+    /// What its container was made from: its image, or the environment it shares with others of the
+    /// same dependencies and its source, while the image is made.
+    runs_from: RunsFrom,
     base_url: String,
     created_at: DateTime<Utc>,
     started_at: Option<DateTime<Utc>>,
@@ -46,6 +50,13 @@ pub struct StatusView {
     generated_endpoints: Vec<EndpointView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<Failure>,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RunsFrom {
+    Image,
+    Environment,
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -178,6 +189,7 @@ impl StatusView {
             status: preview.status,
             paused_by: preview.paused_by,
             container_status: preview.container_status.map_or("none", ContainerStatus::as_str).to_owned(),
+            runs_from: RunsFrom::of(preview),
             base_url: preview.base_url.clone(),
             created_at: preview.created_at,
             started_at: preview.started_at,
@@ -192,6 +204,15 @@ impl StatusView {
             extensions_remaining,
             generated_endpoints: Vec::new(),
             failure: preview.failure.clone(),
+        }
+    }
+}
+
+impl RunsFrom {
+    fn of(preview: &Preview) -> Self {
+        match preview.image.as_deref().is_some_and(is_environment) {
+            true => Self::Environment,
+            false => Self::Image,
         }
     }
 }

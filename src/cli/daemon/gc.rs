@@ -13,6 +13,7 @@ use crate::data_dir::{DataDir, DataDirError};
 use crate::databases::server_in_use;
 use crate::domain::InstanceId;
 use crate::engine::{Engine, EngineError, Kind};
+use crate::generation::is_environment;
 use crate::orchestrator::{Room, idle_images, room};
 use crate::store::Store;
 
@@ -120,7 +121,8 @@ async fn images(
             false if is_short => "not used by a preview, and the disk is filling up (PREVIEW_DISK_FLOOR_MB)",
             false => return None,
         };
-        Some(Waste { kind: "image", name: image.name, why, bytes: Some(image.bytes) })
+        let kind = if is_environment(&image.name) { "environment" } else { "image" };
+        Some(Waste { kind, name: image.name, why, bytes: Some(image.bytes) })
     });
     Ok(waste.collect())
 }

@@ -8,16 +8,12 @@ mod kit;
 mod progress;
 
 use std::collections::{BTreeMap, HashMap};
-use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures_util::stream::{self, BoxStream, Stream, StreamExt};
 use tokio::sync::mpsc;
 
 use super::info::has_buildkit;
-use super::{Engine, EngineError, Ownership};
+use super::{Archive, Engine, EngineError, Ownership};
 use crate::domain::{BuildEvent, Invalid};
 use crate::faults::{self, Side};
 use progress::Progress;
@@ -37,7 +33,7 @@ pub enum Builder {
 pub struct BuildRequest {
     /// The name the image gets, `name:tag`.
     pub tag: String,
-    pub context: BuildContext,
+    pub context: Archive,
     /// Its path inside the context.
     pub dockerfile: String,
     /// One for the classic builder, which knows no `RUN --mount`; the same one otherwise.
@@ -53,11 +49,6 @@ pub struct BuildRequest {
     /// Network of the steps, such as `host` or `none`; the engine's default otherwise.
     pub network: Option<String>,
 }
-
-/// A tar archive that can be read from its beginning more than once: when BuildKit turns out to
-/// refuse, the classic builder needs it again.
-#[derive(Clone)]
-pub struct BuildContext(Arc<dyn Fn() -> BoxStream<'static, io::Result<Bytes>> + Send + Sync>);
 
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum BuildError {
@@ -146,30 +137,6 @@ impl BuildRequest {
 
     fn all_build_args(&self) -> HashMap<String, String> {
         self.build_args.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
-    }
-}
-
-impl BuildContext {
-    pub fn bytes(tar: Bytes) -> Self {
-        Self::stream(move || stream::iter([Ok(tar.clone())]))
-    }
-
-    /// `open` starts reading the archive anew. An error on the way fails the build.
-    pub fn stream<S>(open: impl Fn() -> S + Send + Sync + 'static) -> Self
-    where
-        S: Stream<Item = io::Result<Bytes>> + Send + 'static,
-    {
-        Self(Arc::new(move || open().boxed()))
-    }
-
-    fn open(&self) -> BoxStream<'static, io::Result<Bytes>> {
-        (self.0)()
-    }
-}
-
-impl std::fmt::Debug for BuildContext {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("BuildContext")
     }
 }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! Dockerfile
 //! Dockerfile.classic  the same for the classic builder
+//! empty/              where the source will be
 //! app/…               the source (without what .dockerignore leaves out, .git and .env files)
 //! deps/…              what the dependency layer depends on
 //! support/…           modules of ours that the app is started with
@@ -28,7 +29,7 @@ use bytes::Bytes;
 
 use self::ignore::Ignore;
 pub use self::inputs::{BuildInputs, build_args};
-use super::dockerfile::{Dialect, dockerfile};
+use super::dockerfile::{Dialect, dockerfile, of_environment, onto_environment};
 use super::plan::{Notes, Plan};
 use super::quoting::sh_word;
 use super::recipe::{DependencyFile, NodeRecipe, PagesServer, Recipe};
@@ -66,25 +67,69 @@ pub const DOCKERFILE: &str = "Dockerfile";
 /// `previewd/`: what is mounted into a step is part of what its cached result depends on.
 pub const CLASSIC_DOCKERFILE: &str = "Dockerfile.classic";
 
+/// Which part of an image is built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// All of it.
+    Whole,
+    /// What it has in common with others of the same dependencies.
+    Environment,
+    /// The rest, onto an image of the environment.
+    Onto(String),
+}
+
 /// Writes the context of a build as a tar: sorted, owned by root, dated 1970. Equal arguments
-/// give equal bytes.
-pub fn context(plan: &Plan, files: &FileSet, inputs: &BuildInputs, out: impl Write) -> io::Result<()> {
-    let mut entries = content(plan, files);
+/// give equal bytes. A part that the plan does not have is written as nothing.
+pub fn context(
+    plan: &Plan,
+    files: &FileSet,
+    inputs: &BuildInputs,
+    part: &Part,
+    out: impl Write,
+) -> io::Result<()> {
+    let (mut entries, [kit, classic]) = match part {
+        Part::Whole => (content(plan, files), DIALECTS.map(|dialect| Some(dockerfile(plan, dialect)))),
+        Part::Environment => {
+            (below_source(plan, files), DIALECTS.map(|dialect| of_environment(plan, dialect)))
+        }
+        Part::Onto(image) => {
+            let mut entries = content(plan, files);
+            entries.retain(|path, _| is_source(path));
+            (entries, DIALECTS.map(|dialect| onto_environment(plan, image, dialect)))
+        }
+    };
     let text = |text: String| Entry::File { content: text.into(), executable: false };
-    let written = dockerfile(plan, Dialect::BuildKit);
-    entries.insert(DOCKERFILE.to_owned(), text(inputs.scope_caches(&written)));
+    entries.insert(DOCKERFILE.to_owned(), text(inputs.scope_caches(&kit.unwrap_or_default())));
     if !matches!(plan.recipe, Recipe::Dockerfile(_)) {
         let ca = inputs.ca_bundle.clone().unwrap_or_default();
-        entries.insert(CLASSIC_DOCKERFILE.to_owned(), text(dockerfile(plan, Dialect::Classic)));
+        entries.insert(CLASSIC_DOCKERFILE.to_owned(), text(classic.unwrap_or_default()));
         entries.insert("previewd/env".to_owned(), text(inputs.env_script()));
         entries.insert("previewd/ca.crt".to_owned(), Entry::File { content: ca, executable: false });
     }
-    add_folders(&mut entries);
+    pack(entries, 0, out)
+}
+
+const DIALECTS: [Dialect; 2] = [Dialect::BuildKit, Dialect::Classic];
+
+/// Writes entries as a tar, every folder before what lies in it, all of one owner and group.
+pub fn pack(entries: BTreeMap<String, Entry>, owner: u32, out: impl Write) -> io::Result<()> {
+    let entries = with_folders(entries);
     let mut tar = tar::Builder::new(out);
     for (path, entry) in &entries {
-        append(&mut tar, path, entry)?;
+        append(&mut tar, path, entry, owner)?;
     }
     tar.into_inner()?.flush()
+}
+
+fn is_source(path: &str) -> bool {
+    path == "app" || path.starts_with("app/")
+}
+
+/// What the environment is made of besides its Dockerfile.
+pub fn below_source(plan: &Plan, files: &FileSet) -> BTreeMap<String, Entry> {
+    let mut entries = content(plan, files);
+    entries.retain(|path, _| !is_source(path));
+    entries
 }
 
 /// What the image is made of besides the Dockerfile: the same on every host.
@@ -97,6 +142,7 @@ pub fn content(plan: &Plan, files: &FileSet) -> BTreeMap<String, Entry> {
     let mut entries = carried(files, &ignore, "app/", |path| !holds_secrets(path));
     entries.insert("app".to_owned(), Entry::Folder);
     entries.insert("deps".to_owned(), Entry::Folder);
+    entries.insert("empty".to_owned(), Entry::Folder);
     add_dependencies(&mut entries, files, "deps", plan.recipe.dependency_files());
     let text = |text: String| Entry::File { content: text.into(), executable: false };
     match &plan.recipe {
@@ -200,8 +246,8 @@ fn carried(
         .collect()
 }
 
-/// Every folder an entry lies in.
-fn add_folders(entries: &mut BTreeMap<String, Entry>) {
+/// The same with every folder an entry lies in.
+pub fn with_folders(mut entries: BTreeMap<String, Entry>) -> BTreeMap<String, Entry> {
     let mut folders = Vec::new();
     for path in entries.keys() {
         folders.extend(path.match_indices('/').map(|(at, _)| path[..at].to_owned()));
@@ -209,13 +255,14 @@ fn add_folders(entries: &mut BTreeMap<String, Entry>) {
     for folder in folders {
         entries.entry(folder).or_insert(Entry::Folder);
     }
+    entries
 }
 
-fn append(tar: &mut tar::Builder<impl Write>, path: &str, entry: &Entry) -> io::Result<()> {
+fn append(tar: &mut tar::Builder<impl Write>, path: &str, entry: &Entry, owner: u32) -> io::Result<()> {
     let mut header = tar::Header::new_gnu();
     header.set_mtime(0);
-    header.set_uid(0);
-    header.set_gid(0);
+    header.set_uid(u64::from(owner));
+    header.set_gid(u64::from(owner));
     match entry {
         Entry::Folder => {
             header.set_entry_type(tar::EntryType::Directory);

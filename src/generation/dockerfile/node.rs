@@ -5,7 +5,7 @@
 //! link; what it leaves is moved away from them, so that the last stage copies little.
 
 use super::writer::{USER, Writer};
-use super::{Dialect, node_install};
+use super::{Dialect, ENVIRONMENT, node_install};
 use crate::generation::OUR_CACHES;
 use crate::generation::plan::Plan;
 use crate::generation::quoting::run_word;
@@ -47,36 +47,57 @@ pub fn stages(out: &mut Writer, plan: &Plan, recipe: &NodeRecipe, base: &str) {
         out.line(&format!("COPY --from=build --chown={USER} /app/ /app/"));
         return;
     }
-    if recipe.builds() {
-        built(out, recipe, &place, &format!("{BUILT}/app"));
-    } else if recipe.install {
+    if !recipe.builds() {
+        environment(out, recipe, base);
+        source_onto(out, plan, recipe, ENVIRONMENT);
+        return;
+    }
+    built(out, recipe, &place, &format!("{BUILT}/app"));
+    prune(out, recipe);
+    out.stage(base, "");
+    out.env(&plan.environment, &path);
+    if recipe.install {
+        let from = if recipe.prune { "production" } else { "deps" };
+        out.line(&format!("COPY --from={from} {}/node_modules {MODULES}", plan.working_dir));
+    }
+    out.line(&format!("COPY --from=build --chown={USER} {BUILT}/app/ /app/"));
+}
+
+/// All that does not depend on the source, where nothing is built of it.
+pub fn environment(out: &mut Writer, recipe: &NodeRecipe, base: &str) {
+    if recipe.install {
+        // The folder of the source is of no account here.
+        let place = Place { base, prefix: "", deps: "deps", dir: "/app" };
         installed(out, recipe, &place, "/opt/node");
     }
+    prune(out, recipe);
+    out.stage(base, ENVIRONMENT);
+    if recipe.install {
+        let from = if recipe.prune { "production" } else { "deps" };
+        out.line(&format!("COPY --from={from} {MODULES} {MODULES}"));
+    }
+    out.place_for_source();
+}
+
+/// The source onto the environment: a stage or an image.
+pub fn source_onto(out: &mut Writer, plan: &Plan, recipe: &NodeRecipe, environment: &str) {
+    out.stage(environment, "");
+    out.env(&plan.environment, &path(recipe, &plan.working_dir));
+    // The copy comes before WORKDIR, so that /app itself belongs to the user too.
+    out.line(&format!("COPY --chown={USER} app/ /app/"));
+    if recipe.writes_beside_packages() {
+        out.line(&format!("USER {USER}"));
+        out.run(&link_packages(MODULES, &format!("{}/node_modules", plan.working_dir)));
+    }
+}
+
+fn prune(out: &mut Writer, recipe: &NodeRecipe) {
     if recipe.prune {
         out.stage("deps", "production");
         let prune = "npm prune --omit=dev --ignore-scripts --no-audit --no-fund --offline";
         // What cannot be pruned, such as packages installed in spite of their peers, may stay.
         let prune = format!("{{ {prune} || {prune} --legacy-peer-deps || true; }}");
         out.run(&["export HOME=/tmp".to_owned(), prune]);
-    }
-    out.stage(base, "");
-    out.env(&plan.environment, &path);
-    if recipe.install {
-        let from = if recipe.prune { "production" } else { "deps" };
-        let modules = match recipe.builds() {
-            true => format!("{}/node_modules", plan.working_dir),
-            false => MODULES.to_owned(),
-        };
-        out.line(&format!("COPY --from={from} {modules} {MODULES}"));
-    }
-    // The copy comes before WORKDIR, so that /app itself belongs to the user too.
-    match recipe.builds() {
-        true => out.line(&format!("COPY --from=build --chown={USER} {BUILT}/app/ /app/")),
-        false => out.line(&format!("COPY --chown={USER} app/ /app/")),
-    }
-    if recipe.writes_beside_packages() {
-        out.line(&format!("USER {USER}"));
-        out.run(&link_packages(MODULES, &format!("{}/node_modules", plan.working_dir)));
     }
 }
 

@@ -1,7 +1,7 @@
 //! Python: uv fills `/opt/venv` in a stage of its own.
 
-use super::Dialect;
 use super::writer::{USER, Writer};
+use super::{Dialect, ENVIRONMENT};
 use crate::generation::OUR_CACHES;
 use crate::generation::plan::Plan;
 use crate::generation::quoting::run_word;
@@ -19,11 +19,29 @@ pub fn write(plan: &Plan, recipe: &PythonRecipe, dialect: Dialect) -> String {
 
 /// Everything but the last lines.
 pub fn stages(out: &mut Writer, plan: &Plan, recipe: &PythonRecipe, base: &str, dialect: Dialect) {
+    environment(out, recipe, base, dialect);
+    source(out, plan, recipe, ENVIRONMENT);
+}
+
+/// All that does not depend on the source.
+pub fn environment(out: &mut Writer, recipe: &PythonRecipe, base: &str, dialect: Dialect) {
     if recipe.installs() {
         dependencies(out, base, recipe, dialect);
     }
+    out.stage(base, ENVIRONMENT);
+    if recipe.installs() {
+        out.line("COPY --from=deps /opt/venv /opt/venv");
+    }
+    if !recipe.support.is_empty() {
+        out.line("COPY support/ /opt/previewd/");
+    }
+    out.place_for_source();
+}
+
+/// The source and what is made of it, onto the environment: a stage or an image.
+pub fn source(out: &mut Writer, plan: &Plan, recipe: &PythonRecipe, environment: &str) {
     if recipe.compile_source {
-        out.stage(base, "source");
+        out.stage(environment, "source");
         out.line(&format!("COPY --chown={USER} app/ /app/"));
         out.line(&format!("USER {USER}"));
         // Hashes, not times, say whether the bytecode is current: files may be replaced in place.
@@ -31,21 +49,19 @@ pub fn stages(out: &mut Writer, plan: &Plan, recipe: &PythonRecipe, base: &str, 
         let compile = "{ python3 -m compileall -q -j 0 --invalidation-mode checked-hash /app || true; }";
         out.run(&[compile.to_owned()]);
     }
-    out.stage(base, "");
-    let path = if recipe.installs() { "/opt/venv/bin" } else { "" };
-    out.env(&plan.environment, path);
-    if recipe.installs() {
-        out.line("COPY --from=deps /opt/venv /opt/venv");
-    }
+    out.stage(environment, "");
+    out.env(&plan.environment, path(recipe));
     // The copy comes before WORKDIR, so that /app itself belongs to the user too.
     match recipe.compile_source {
         true => out.line(&format!("COPY --from=source --chown={USER} /app/ /app/")),
         false => out.line(&format!("COPY --chown={USER} app/ /app/")),
     }
-    if !recipe.support.is_empty() {
-        out.line("COPY support/ /opt/previewd/");
-    }
     prepare(out, plan, recipe);
+}
+
+/// `PATH` in front of the usual.
+pub fn path(recipe: &PythonRecipe) -> &'static str {
+    if recipe.installs() { "/opt/venv/bin" } else { "" }
 }
 
 /// Commands that need the source and what is installed: static files are collected.

@@ -12,6 +12,11 @@ pub const USER: &str = "10001:10001";
 /// Set in full, because the base's own may be missing or be lost with a copied root.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// The usual `PATH` with folders in front.
+pub fn path_behind(first: &str) -> String {
+    format!("{first}:{PATH}")
+}
+
 /// A Dockerfile as it grows.
 pub struct Writer {
     text: String,
@@ -108,12 +113,22 @@ impl Writer {
     pub fn env(&mut self, variables: &BTreeMap<String, String>, first: &str) {
         let mut lines = Vec::new();
         if !first.is_empty() {
-            lines.push(format!("PATH={first}:{PATH}"));
+            lines.push(format!("PATH={}", path_behind(first)));
         }
         lines.extend(variables.iter().map(|(name, value)| format!("{name}={}", env_value(value))));
         if !lines.is_empty() {
             self.line(&format!("ENV {}", lines.join(" \\\n    ")));
         }
+    }
+
+    /// A folder of the app's own for its source to come, so that it is the same folder whether
+    /// the source is copied there or put there in a container.
+    pub fn place_for_source(&mut self) {
+        self.line(&format!("COPY --chown={USER} empty/ /app/"));
+    }
+
+    pub fn text(self) -> String {
+        self.text
     }
 
     /// The end of every image: where, as whom, on which port, by which command.

@@ -2,7 +2,7 @@
 
 use super::{FASTAPI, brief, metadata, planned, tree};
 use crate::domain::{FileSet, Metadata, Mode};
-use crate::generation::{BuildInputs, context};
+use crate::generation::{BuildInputs, Part, context};
 
 const VITE: &str = r#"{"scripts":{"build":"vite build"},"devDependencies":{"vite":"^5"}}"#;
 
@@ -35,7 +35,7 @@ fn the_context_holds_both_and_what_stands_between() {
     let files = full_stack();
     let plan = planned(&Metadata::default(), &files);
     let mut archive = Vec::new();
-    context(&plan, &files, &BuildInputs::default(), &mut archive).expect("written");
+    context(&plan, &files, &BuildInputs::default(), &Part::Whole, &mut archive).expect("written");
     let mut tar = tar::Archive::new(archive.as_slice());
     let mut found = std::collections::BTreeMap::new();
     for entry in tar.entries().expect("a tar") {
@@ -123,7 +123,7 @@ fn next_in_front_of_python() {
     let text = format!("{}\n----\n{json}\n", super::dockerfile(&plan, super::Dialect::BuildKit));
     insta::assert_snapshot!("next_in_front_of_python", text);
     let mut archive = Vec::new();
-    context(&plan, &files, &BuildInputs::default(), &mut archive).expect("written");
+    context(&plan, &files, &BuildInputs::default(), &Part::Whole, &mut archive).expect("written");
     let archive = String::from_utf8_lossy(&archive);
     assert!(
         archive.contains("cd /app/frontend || exit 1") && archive.contains("upstream pages"),

@@ -6,7 +6,7 @@ use std::io::Read;
 use bytes::Bytes;
 
 use super::super::testing::tree;
-use super::super::{BuildInputs, build_args, context, image_tag};
+use super::super::{BuildInputs, Part, build_args, context, image_tag};
 use super::{EXPRESS, FASTAPI, metadata, planned};
 use crate::domain::{FilePath, FileSet, Metadata, SourceFile};
 
@@ -23,7 +23,7 @@ fn inputs() -> BuildInputs {
 
 fn bytes(metadata: &Metadata, files: &FileSet, inputs: &BuildInputs) -> Vec<u8> {
     let mut out = Vec::new();
-    context(&planned(metadata, files), files, inputs, &mut out).expect("written");
+    context(&planned(metadata, files), files, inputs, &Part::Whole, &mut out).expect("written");
     out
 }
 

@@ -14,6 +14,7 @@ mod beside;
 mod broken;
 mod contexts;
 mod dev_mode;
+mod environments;
 mod node_frameworks;
 mod other_languages;
 mod plans;

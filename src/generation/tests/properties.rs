@@ -6,7 +6,9 @@ use proptest::prelude::*;
 
 use super::super::own_dockerfile::instructions;
 use super::super::testing::tree;
-use super::super::{BaseImages, BuildInputs, Dialect, context, dockerfile, explain_failure, image_tag, plan};
+use super::super::{
+    BaseImages, BuildInputs, Dialect, Part, context, dockerfile, explain_failure, image_tag, plan,
+};
 use super::{EXPRESS, FASTAPI};
 use crate::domain::{FilePath, FileSet, Metadata, SourceFile};
 
@@ -131,7 +133,7 @@ proptest! {
             for dialect in [Dialect::BuildKit, Dialect::Classic] {
                 let text = dockerfile(&plan, dialect);
                 prop_assert!(!instructions(&text).expect("plain").is_empty());
-                context(&plan, &files, &BuildInputs::default(), std::io::sink()).expect("written");
+                context(&plan, &files, &BuildInputs::default(), &Part::Whole, std::io::sink()).expect("written");
             }
             image_tag(&plan, &files, &[]);
         }

@@ -42,6 +42,7 @@ impl Life {
         }
         self.keep().await;
         self.record(EventType::Adopted, json!({ "port": self.preview.port })).await;
+        self.take_up_image().await;
         Ok(())
     }
 

@@ -12,6 +12,7 @@ use chrono::Utc;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+use super::origin::{Origin, put_source};
 use super::{Interrupt, Life};
 use crate::domain::{
     BuildEvent, ContainerStatus, EventType, Failure, Generation, HealthChange, HealthStatus, LogLevel,
@@ -19,7 +20,7 @@ use crate::domain::{
 };
 use crate::engine::{ContainerSpec, EngineError, Kind, Ownership};
 use crate::ingress::Upstream;
-use crate::orchestrator::images::{BuiltImage, ImageError, Recipe};
+use crate::orchestrator::images::{ImageError, Recipe};
 use crate::orchestrator::retry::{patiently, retry};
 use crate::orchestrator::starts::Turn;
 use crate::orchestrator::{Check, Dial};
@@ -34,13 +35,15 @@ impl Life {
         if !self.is_fresh && interrupt.run_until_cancelled(self.engine_there()).await.is_none() {
             return Err(Interrupt::Asked);
         }
-        let image = self.image(interrupt).await?;
+        self.leave_image().await;
+        let origin = self.origin(interrupt).await?;
         go_on(interrupt)?;
         self.waiting("being started");
-        self.preview.image = Some(image.tag.clone());
+        self.preview.image = Some(origin.image.clone());
+        self.origin = Some(origin);
         self.network(interrupt).await?;
         go_on(interrupt)?;
-        self.make(interrupt, &image.tag).await?;
+        self.make(interrupt).await?;
         go_on(interrupt)?;
         let turn = self.turn(interrupt).await?;
         let created = Instant::now();
@@ -60,6 +63,7 @@ impl Life {
         self.keep().await;
         self.first_checks();
         self.record(EventType::Healthy, json!({})).await;
+        self.make_image_behind();
         Ok(())
     }
 
@@ -93,20 +97,37 @@ impl Life {
         }
     }
 
-    /// The image, built when it is not there.
-    async fn image(&mut self, interrupt: &CancellationToken) -> Result<BuiltImage, Interrupt> {
+    /// The image; where that is not there, its environment and the source; where that is not
+    /// there either, the image once it is built.
+    async fn origin(&mut self, interrupt: &CancellationToken) -> Result<Origin, Interrupt> {
         let (recipe, generation) = self.recipe().await?;
         self.recipe = Some(Arc::clone(&recipe));
         self.guard_log();
-        match patiently(|| self.parts.images.ready(&recipe)).await {
-            Ok(Some(image)) => return Ok(image),
-            Ok(None) => {}
-            Err(error) => return Err(self.build_failed(error)),
+        let (ready, environment) = tokio::join!(
+            patiently(|| self.parts.images.ready(&recipe)),
+            patiently(|| self.parts.images.environment(&recipe, &self.preview.user_id)),
+        );
+        if let Some(image) = ready.map_err(|error| self.build_failed(error))? {
+            return Ok(Origin::whole(image));
         }
         let generation = match generation {
             Some(generation) => generation,
             None => self.generation().await?,
         };
+        if let Some(environment) = environment.map_err(|error| self.build_failed(error))? {
+            let said = format!("its image is not built yet: starting from {environment}, its source put in");
+            self.say(LogLevel::Info, LogSource::Build, &said);
+            return Ok(Origin::environment(environment, &generation, &recipe));
+        }
+        self.built(interrupt, &generation, &recipe).await
+    }
+
+    async fn built(
+        &mut self,
+        interrupt: &CancellationToken,
+        generation: &Arc<Generation>,
+        recipe: &Arc<Recipe>,
+    ) -> Result<Origin, Interrupt> {
         self.waiting("being built");
         self.record(EventType::Building, json!({ "image": recipe.tag })).await;
         let (logs, id) = (self.parts.logs.clone(), self.preview.id);
@@ -116,19 +137,19 @@ impl Life {
             }
         };
         let begun = Instant::now();
-        let build = self.parts.images.ensure(&generation, &recipe, report);
+        let build = self.parts.images.ensure(generation, recipe, report);
         match interrupt.run_until_cancelled(build).await {
             None => Err(Interrupt::Asked),
             Some(Ok(image)) => {
                 self.parts.metrics.built(begun.elapsed());
-                Ok(image)
+                Ok(Origin::whole(image))
             }
             Some(Err(error)) => Err(self.build_failed(error)),
         }
     }
 
     /// What to build. The files are read only when this content was not planned before.
-    async fn recipe(&self) -> Result<(Arc<Recipe>, Option<Arc<Generation>>), Interrupt> {
+    pub(super) async fn recipe(&self) -> Result<(Arc<Recipe>, Option<Arc<Generation>>), Interrupt> {
         if self.is_fresh
             && let Some(recipe) = &self.recipe
         {
@@ -200,7 +221,7 @@ impl Life {
 
     /// The container, not started yet, and the database it will find. Neither waits for the
     /// other: how they meet is settled before both.
-    async fn make(&mut self, interrupt: &CancellationToken, image: &str) -> Result<(), Interrupt> {
+    async fn make(&mut self, interrupt: &CancellationToken) -> Result<(), Interrupt> {
         if !std::mem::take(&mut self.is_fresh) {
             // Whatever an earlier try, or the time before a restart or a reset, has left.
             self.remove_containers().await.map_err(|error| self.refused("clearing the way", &error))?;
@@ -210,32 +231,38 @@ impl Life {
             self.waiting("being given its database");
         }
         let (container, provided) =
-            tokio::join!(self.container(image), self.provide_database(interrupt, database.as_ref()));
+            tokio::join!(self.container(), self.provide_database(interrupt, database.as_ref()));
         self.preview.container_id = Some(container?);
         self.preview.container_status = Some(ContainerStatus::Created);
         self.intend().await?;
-        match database {
-            Some(database) => self.fill_database(interrupt, image, database, provided?).await,
+        let filled = match database {
+            Some(database) => self.fill_database(interrupt, database, provided?).await,
             None => Ok(()),
-        }
+        };
+        // The source is held no longer than it is sent.
+        self.origin = None;
+        filled
     }
 
-    async fn container(&self, image: &str) -> Result<String, Interrupt> {
-        let spec = self.container_spec(image);
+    async fn container(&self) -> Result<String, Interrupt> {
+        let spec = self.container_spec();
         let id = retry(|| self.parts.engine.create_container(&spec))
             .await
             .map_err(|error| self.refused("creating the container", &error))?;
         let prepared = self.parts.databases.prepare_container(self.preview.id, &id).await;
         prepared.map_err(|error| self.refused("preparing the container", &error))?;
+        put_source(&self.parts.engine, self.origin.as_ref(), &id)
+            .await
+            .map_err(|error| self.refused("putting the source in", &error))?;
         Ok(id)
     }
 
     /// What the app, and every job that is done for it, finds in its environment.
     fn environment(&self) -> BTreeMap<String, String> {
-        let mut environment: BTreeMap<String, String> = BTreeMap::from([
-            ("PYTHONUNBUFFERED".to_owned(), "1".to_owned()),
-            ("LOG_LEVEL".to_owned(), self.preview.log_level.as_str().to_owned()),
-        ]);
+        // What the image would set, where its environment stands for it.
+        let mut environment = self.image_start().map(|start| start.variables).unwrap_or_default();
+        environment.insert("PYTHONUNBUFFERED".to_owned(), "1".to_owned());
+        environment.insert("LOG_LEVEL".to_owned(), self.preview.log_level.as_str().to_owned());
         if let Some(recipe) = &self.recipe {
             environment.extend(recipe.plan.dotenv.clone());
         }
@@ -248,11 +275,12 @@ impl Life {
         environment
     }
 
-    pub(super) fn container_spec(&self, image: &str) -> ContainerSpec {
-        let preview = &self.preview;
+    pub(super) fn container_spec(&self) -> ContainerSpec {
+        let (preview, start) = (&self.preview, self.image_start());
+        let folders = self.recipe.as_ref().map(|recipe| recipe.plan.writable()).unwrap_or_default();
         ContainerSpec {
             name: format!("previewd-{}-{}", self.parts.instance, preview.id),
-            image: image.to_owned(),
+            image: preview.image.clone().unwrap_or_default(),
             environment: self.environment(),
             network: preview.network.clone().unwrap_or_default(),
             limits: preview.limits,
@@ -265,8 +293,9 @@ impl Life {
             publish: (self.parts.reach.dial() == Dial::Published).then_some(preview.container_port),
             runtime: self.parts.config.runtime.clone(),
             command: None,
-            working_dir: None,
-            writable: self.recipe.as_ref().map(|recipe| recipe.plan.writable()).unwrap_or_default(),
+            arguments: start.as_ref().and_then(|start| start.arguments.clone()),
+            working_dir: start.map(|start| start.working_dir),
+            writable: self.writable(folders),
             scratch: Vec::new(),
             volumes: self.parts.databases.volumes(preview.id),
         }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+use super::origin::put_source;
 use super::serve::failed;
 use super::{Interrupt, Life, Reply};
 use crate::databases::{self, DatabaseError, Provided, Task, TaskEnd};
@@ -69,7 +70,6 @@ impl Life {
     pub(super) async fn fill_database(
         &mut self,
         interrupt: &CancellationToken,
-        image: &str,
         database: Database,
         provided: Provided,
     ) -> Result<(), Interrupt> {
@@ -78,7 +78,7 @@ impl Life {
             return Ok(());
         }
         if provided == Provided::Empty {
-            self.fill(interrupt, image, &steps).await?;
+            self.fill(interrupt, &steps).await?;
             let kept = self.parts.databases.keep(self.preview.id, key.as_deref()).await;
             kept.map_err(|error| self.no_database(&error))?;
         }
@@ -117,12 +117,7 @@ impl Life {
     }
 
     /// Runs the steps one after the other, all of them within one deadline.
-    async fn fill(
-        &mut self,
-        interrupt: &CancellationToken,
-        image: &str,
-        steps: &[Step],
-    ) -> Result<(), Interrupt> {
+    async fn fill(&mut self, interrupt: &CancellationToken, steps: &[Step]) -> Result<(), Interrupt> {
         if steps.is_empty() {
             return Ok(());
         }
@@ -130,7 +125,7 @@ impl Life {
         self.note(MigrationStatus::Running).await?;
         let deadline = Instant::now() + self.parts.config.databases.initialization;
         for step in steps {
-            let done = self.step(image, step, deadline.saturating_duration_since(Instant::now()));
+            let done = self.step(step, deadline.saturating_duration_since(Instant::now()));
             let outcome = match interrupt.run_until_cancelled(done).await {
                 None => return Err(Interrupt::Asked),
                 Some(outcome) => outcome,
@@ -148,9 +143,9 @@ impl Life {
         noted.map_err(|error| self.no_database(&error))
     }
 
-    async fn step(&self, image: &str, step: &Step, within: Duration) -> Result<(), Interrupt> {
+    async fn step(&self, step: &Step, within: Duration) -> Result<(), Interrupt> {
         self.say(LogLevel::Info, LogSource::Database, &format!("{}: {step}", step.what));
-        let spec = self.task_spec(image, step).map_err(|error| self.no_database(&error))?;
+        let spec = self.task_spec(step).map_err(|error| self.no_database(&error))?;
         let mut tail = VecDeque::new();
         let report = |line: &EngineLogLine| {
             let message = self.parts.logs.masked(self.preview.id, &line.message);
@@ -172,12 +167,13 @@ impl Life {
     }
 
     /// The app's own container in all but its command; a file of SQL needs the server's client.
-    fn task_spec(&self, image: &str, step: &Step) -> Result<ContainerSpec, DatabaseError> {
-        let base = self.container_spec(image);
+    fn task_spec(&self, step: &Step) -> Result<ContainerSpec, DatabaseError> {
+        let base = self.container_spec();
         let folder = self.recipe.as_ref().map(|recipe| recipe.plan.working_dir.clone());
         let mut spec = ContainerSpec {
             name: format!("{}-setup", base.name),
             command: Some(step.argv()),
+            arguments: None,
             working_dir: step.working_dir.clone().or(folder),
             publish: None,
             ..base
@@ -196,7 +192,8 @@ impl Life {
         self.parts.databases.prepare_container(self.preview.id, container).await?;
         match step.script() {
             Some(archive) => self.parts.engine.upload(container, archive, setup::SCRIPTS).await,
-            None => Ok(()),
+            // The commands are the app's own.
+            None => put_source(&self.parts.engine, self.origin.as_ref(), container).await,
         }
     }
 

@@ -10,7 +10,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::behind::Behind;
 use super::clock::Clock;
+use super::origin::Origin;
 use super::recover::Restarts;
 use super::{Interrupt, Message, Way};
 use crate::domain::{Event, EventType, Failure, LogLevel, LogSource, NoticeContent, Preview, Stage, Status};
@@ -39,6 +41,10 @@ pub(in crate::orchestrator) struct Life {
     pub is_fresh: bool,
     /// What the image is made of, once it is known.
     pub recipe: Option<Arc<Recipe>>,
+    /// What its container is made from, once that is known.
+    pub(super) origin: Option<Origin>,
+    /// The making of its image, while it runs from its environment.
+    pub(super) behind: Option<Behind>,
     /// What it served while an earlier run of the daemon had it.
     pub earlier: Earlier,
     /// What is wrong with its database, when something is.
@@ -79,6 +85,8 @@ impl Life {
             log_end: None,
             is_fresh: false,
             recipe: None,
+            origin: None,
+            behind: None,
             database_problem: None,
             process: None,
             address: None,
@@ -229,7 +237,11 @@ impl Life {
 
     /// What an event says of where the preview is.
     pub(super) fn place(&self) -> Value {
-        json!({ "port": self.preview.port, "image": self.preview.image })
+        json!({
+            "port": self.preview.port,
+            "image": self.preview.image,
+            "runsFrom": if self.is_in_environment() { "environment" } else { "image" },
+        })
     }
 }
 

@@ -19,6 +19,7 @@
 //! adopts it.
 
 mod adopt;
+mod behind;
 mod bring_up;
 mod clock;
 mod database;
@@ -27,6 +28,7 @@ mod follow;
 mod frost;
 mod idle;
 mod life;
+mod origin;
 mod park;
 mod ready;
 mod recover;
@@ -65,6 +67,9 @@ pub(super) enum Message {
     Database(Option<String>),
     /// It has written so many bytes, which are too many.
     Overfull(u64),
+    /// What came of the image that was made while it runs from its environment; true when it was
+    /// compared with that.
+    Imaged(Result<bool, String>),
 }
 
 impl Message {

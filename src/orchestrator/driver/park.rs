@@ -191,7 +191,10 @@ impl Life {
     /// Whether the launch wants another preview than this one.
     fn differs(&self, claim: &Claim) -> Result<(), NotTaken> {
         let (is, wanted) = (&self.preview, &claim.wanted);
-        if is.image.as_ref() != Some(&claim.image) {
+        // In its environment it runs what that image will hold.
+        let same_recipe = self.recipe.as_ref().is_some_and(|recipe| recipe.tag == claim.image);
+        let in_environment = same_recipe && self.is_in_environment();
+        if is.image.as_ref() != Some(&claim.image) && !in_environment {
             return Err(NotTaken::Stale("its image is not the one that is built today"));
         }
         if tokio::time::Instant::now() >= self.clock.ends {

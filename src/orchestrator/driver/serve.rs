@@ -100,6 +100,10 @@ impl Life {
             Message::Claim(..) => None,
             Message::Wake => self.wake().await,
             Message::Overfull(bytes) => Some(self.too_much(bytes)),
+            Message::Imaged(outcome) => {
+                self.imaged(outcome).await;
+                None
+            }
             Message::Database(problem) => {
                 self.database_seen(problem).await;
                 None

@@ -16,6 +16,7 @@ impl Life {
     /// goes; the row says `stopping` until all is gone, so the next start goes on with it.
     pub(super) async fn tear_down(&mut self, ending: Ending) {
         self.watchers.cancel();
+        self.leave_image().await;
         self.preview.status = Status::Stopping;
         self.preview.container_status = self.preview.container_status.map(|_| ContainerStatus::Removing);
         if let Ending::Failed(failure) = &ending {

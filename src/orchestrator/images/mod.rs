@@ -7,30 +7,30 @@
 
 mod build_log;
 mod flight;
+mod job;
+mod proof;
 mod recipe;
 mod secrets;
 
-use std::collections::{BTreeMap, HashMap};
-use std::io;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt, stream};
-use tokio::sync::{Semaphore, mpsc, watch};
-use tokio_util::io::{ReaderStream, SyncIoBridge};
+use tokio::sync::{AcquireError, Semaphore, SemaphorePermit, mpsc, watch};
 use tokio_util::task::TaskTracker;
 
 pub use build_log::{BuildFollower, BuildLog};
 pub use flight::{BuiltImage, Flight, Landing, Seat};
+pub use job::source_archive;
+pub use proof::Unproven;
 pub use recipe::Recipe;
 
+use crate::domain::{BuildEvent, ContentHash, Generation, UserId};
+use crate::engine::{BuildError, Engine, EngineError};
+use crate::generation::{self, BaseImages, BuildInputs, Part, PlanError};
+use job::Job;
 use secrets::Secrets;
-
-use crate::domain::{BuildEvent, ContentHash, Generation};
-use crate::engine::{BuildContext, BuildError, BuildRequest, Engine, EngineError, Kind, Ownership};
-use crate::generation::{self, BaseImages, BuildInputs, Language, PlanError};
 
 /// How images are built.
 #[derive(Debug, Clone)]
@@ -80,7 +80,11 @@ struct Inner {
     /// Builds under way, by tag; ended ones are taken out by their own task.
     flights: Mutex<HashMap<String, Flight>>,
     slots: Semaphore,
+    /// Builds that nobody waits for go one after the other, so that one somebody waits for has at
+    /// most one of them before it.
+    behind: Semaphore,
     waiting: AtomicUsize,
+    waiting_behind: AtomicUsize,
     recipes: recipe::Cache,
     tasks: TaskTracker,
 }
@@ -99,7 +103,9 @@ impl Images {
             config,
             flights: Mutex::default(),
             slots,
+            behind: Semaphore::new(1),
             waiting: AtomicUsize::new(0),
+            waiting_behind: AtomicUsize::new(0),
             recipes: recipe::Cache::default(),
             tasks,
         };
@@ -126,6 +132,29 @@ impl Images {
         Ok(there.then(|| BuiltImage { tag: recipe.tag.clone(), cached: true }))
     }
 
+    /// An owner's environment of a recipe, when it shares one and that is there.
+    pub async fn environment(&self, recipe: &Recipe, owner: &UserId) -> Result<Option<String>, ImageError> {
+        let Some(tag) = recipe.environment_of(owner) else { return Ok(None) };
+        let there = self.inner.engine.image_id(&tag).await?.is_some();
+        Ok(there.then_some(tag))
+    }
+
+    /// Builds the image onto its environment, while a preview runs from that; false when it is
+    /// there already. Dropping the future gives the seat up, and with the last seat the build.
+    pub async fn settle(
+        &self,
+        generation: &Arc<Generation>,
+        recipe: &Arc<Recipe>,
+        environment: &str,
+    ) -> Result<bool, ImageError> {
+        if self.ready(recipe).await?.is_some() {
+            return Ok(false);
+        }
+        let part = Part::Onto(environment.to_owned());
+        let seat = self.inner.take_off(Job { part, ..Job::whole(generation, recipe) })?;
+        seat.landed().await.map(|_| true)
+    }
+
     /// The image when it is there, else a seat in the one build that makes it.
     pub async fn book(
         &self,
@@ -138,7 +167,7 @@ impl Images {
         if let Some(image) = self.ready(recipe).await? {
             return Ok(Booking::Ready(image));
         }
-        self.inner.take_off(generation, recipe).map(Booking::Flying)
+        self.inner.take_off(Job::whole(generation, recipe)).map(Booking::Flying)
     }
 
     /// Waits for the image; what the build says goes to `report`. Dropping the future gives the
@@ -177,65 +206,101 @@ impl Inner {
         self.flights().get(tag).filter(|flight| flight.is_flying()).and_then(Flight::board)
     }
 
-    /// Boards the flight of this tag, starting it when nobody has.
-    fn take_off(
-        self: &Arc<Self>,
-        generation: &Arc<Generation>,
-        recipe: &Arc<Recipe>,
-    ) -> Result<Seat, ImageError> {
+    /// Boards the flight of what the job makes, starting it when nobody has.
+    fn take_off(self: &Arc<Self>, job: Job) -> Result<Seat, ImageError> {
+        let tag = job.tag();
         let mut flights = self.flights();
-        let under_way = flights.get(&recipe.tag).filter(|flight| flight.is_flying());
+        let under_way = flights.get(&tag).filter(|flight| flight.is_flying());
         if let Some(seat) = under_way.and_then(Flight::board) {
             return Ok(seat);
         }
         let limit = self.config.queue;
-        let ahead = self.waiting.load(Ordering::Acquire);
+        let mut ahead = self.waiting.load(Ordering::Acquire);
+        if job.is_behind() {
+            ahead += self.waiting_behind.load(Ordering::Acquire);
+        }
         if ahead >= limit {
             return Err(ImageError::QueueFull { limit });
         }
-        self.waiting.fetch_add(1, Ordering::AcqRel);
+        self.queue(&job).fetch_add(1, Ordering::AcqRel);
         let (flight, lands) = Flight::new();
         let seat = flight.board().ok_or(ImageError::Cancelled)?;
-        flights.insert(recipe.tag.clone(), flight.clone());
+        flights.insert(tag, flight.clone());
         drop(flights);
-        let (inner, generation, recipe) = (Arc::clone(self), Arc::clone(generation), Arc::clone(recipe));
+        let inner = Arc::clone(self);
         flight.log.push(BuildEvent::Queued { ahead });
-        self.tasks.spawn(async move { inner.fly(&generation, &recipe, flight, lands).await });
+        self.tasks.spawn(async move { inner.fly(job, flight, lands).await });
         Ok(seat)
     }
 
-    /// One build from queue to landing.
-    async fn fly(
-        self: Arc<Self>,
-        generation: &Arc<Generation>,
-        recipe: &Arc<Recipe>,
-        flight: Flight,
-        lands: watch::Sender<Option<Landing>>,
-    ) {
-        let queued = flight.cancelled.run_until_cancelled(self.slots.acquire()).await;
-        self.waiting.fetch_sub(1, Ordering::AcqRel);
+    /// One build from queue to landing, and what is to be made of it besides.
+    async fn fly(self: Arc<Self>, job: Job, flight: Flight, lands: watch::Sender<Option<Landing>>) {
+        let queued = flight.cancelled.run_until_cancelled(self.turn(&job)).await;
+        self.queue(&job).fetch_sub(1, Ordering::AcqRel);
         let landing = match queued {
-            Some(Ok(_slot)) => {
-                let build = self.build(generation, recipe, &flight.log);
+            Some(Ok(_turn)) => {
+                let build = self.build(&job, &flight.log);
                 flight.cancelled.run_until_cancelled(build).await.unwrap_or(Err(ImageError::Cancelled))
             }
             Some(Err(_)) | None => Err(ImageError::Cancelled),
         };
         {
-            let mut flights = self.flights();
+            let (tag, mut flights) = (job.tag(), self.flights());
             // A later flight under the same tag is not ours to take out.
-            if flights.get(&recipe.tag).is_some_and(|other| other.is_same(&flight)) {
-                flights.remove(&recipe.tag);
+            if flights.get(&tag).is_some_and(|other| other.is_same(&flight)) {
+                flights.remove(&tag);
             }
         }
+        let is_whole = landing.is_ok() && job.part == Part::Whole;
         lands.send_replace(Some(landing.clone()));
         flight.log.push(last_event(&landing));
+        if is_whole {
+            self.keep_environment(job).await;
+        }
     }
 
-    async fn build(&self, generation: &Arc<Generation>, recipe: &Arc<Recipe>, log: &BuildLog) -> Landing {
-        let secrets = Secrets::of(generation, recipe);
+    fn queue(&self, job: &Job) -> &AtomicUsize {
+        if job.is_behind() { &self.waiting_behind } else { &self.waiting }
+    }
+
+    /// The job's turn lasts as long as what is given.
+    async fn turn(
+        &self,
+        job: &Job,
+    ) -> Result<(Option<SemaphorePermit<'_>>, SemaphorePermit<'_>), AcquireError> {
+        let behind = match job.is_behind() {
+            true => Some(self.behind.acquire().await?),
+            false => None,
+        };
+        Ok((behind, self.slots.acquire().await?))
+    }
+
+    /// Makes the environment out of the layers of the image that was just built, so that the next
+    /// new source over the same dependencies starts without a build.
+    async fn keep_environment(self: &Arc<Self>, job: Job) {
+        let job = Job { part: Part::Environment, ..job };
+        let Some(tag) = job.recipe.environment_of(&job.generation.owner) else { return };
+        if self.tasks.is_closed() {
+            return;
+        }
+        let made = match self.engine.image_id(&tag).await {
+            Ok(Some(_)) => return,
+            Ok(None) => match self.take_off(job) {
+                Ok(seat) => seat.landed().await.map(drop),
+                Err(error) => Err(error),
+            },
+            Err(error) => Err(error.into()),
+        };
+        match made {
+            Ok(()) => tracing::debug!(environment = tag, "an environment is kept"),
+            Err(error) => tracing::warn!(%error, environment = tag, "an environment was not made"),
+        }
+    }
+
+    async fn build(&self, job: &Job, log: &BuildLog) -> Landing {
+        let secrets = Secrets::of(&job.generation, &job.recipe);
         let (events, mut said) = mpsc::channel(256);
-        let request = self.request(generation, recipe);
+        let request = job.request(self.engine.instance(), &self.config);
         let build = self.engine.build(request, &events);
         let listen = async {
             while let Some(event) = said.recv().await {
@@ -250,60 +315,10 @@ impl Inner {
         drop(events);
         listen.await;
         match built {
-            Ok(_id) => Ok(BuiltImage { tag: recipe.tag.clone(), cached: false }),
-            Err(error) => Err(secrets.hide_in(ImageError::from(error).explained(generation))),
+            Ok(_id) => Ok(BuiltImage { tag: job.tag(), cached: false }),
+            Err(error) => Err(secrets.hide_in(ImageError::from(error).explained(&job.generation))),
         }
     }
-}
-
-impl Inner {
-    /// What this host gives to build steps, with the caches of this owner.
-    fn inputs(&self, generation: &Generation) -> BuildInputs {
-        let mut caches_of = crate::orchestrator::token::hash(generation.owner.as_str());
-        caches_of.truncate(16);
-        BuildInputs { caches_of, ..self.config.inputs.clone() }
-    }
-
-    fn request(&self, generation: &Arc<Generation>, recipe: &Arc<Recipe>) -> BuildRequest {
-        let plan = &recipe.plan;
-        let has_classic = plan.language != Language::Docker;
-        BuildRequest {
-            tag: recipe.tag.clone(),
-            context: context(generation, recipe, self.inputs(generation)),
-            dockerfile: generation::DOCKERFILE.to_owned(),
-            classic_dockerfile: has_classic.then(|| generation::CLASSIC_DOCKERFILE.to_owned()),
-            build_args: generation::build_args(plan, &self.config.inputs),
-            ownership: Ownership {
-                generation: Some(generation.id.clone()),
-                ..Ownership::of(self.engine.instance().clone(), Kind::Image)
-            },
-            labels: BTreeMap::new(),
-            timeout: Some(self.config.timeout),
-            memory_bytes: Some(self.config.memory_mb * 1024 * 1024),
-            network: None,
-        }
-    }
-}
-
-/// The build context, packed while it is sent: a large tree is not held twice.
-fn context(generation: &Arc<Generation>, recipe: &Arc<Recipe>, inputs: BuildInputs) -> BuildContext {
-    let (generation, recipe) = (Arc::clone(generation), Arc::clone(recipe));
-    BuildContext::stream(move || {
-        let (reader, writer) = tokio::io::duplex(256 * 1024);
-        let (generation, recipe, inputs) = (Arc::clone(&generation), Arc::clone(&recipe), inputs.clone());
-        let packing = tokio::task::spawn_blocking(move || {
-            let mut writer = SyncIoBridge::new(writer);
-            generation::context(&recipe.plan, &generation.files, &inputs, &mut writer)
-        });
-        let read = ReaderStream::with_capacity(reader, 64 * 1024);
-        let end = stream::once(async move {
-            match packing.await {
-                Ok(packed) => packed.map(|()| Bytes::new()),
-                Err(error) => Err(io::Error::other(error)),
-            }
-        });
-        read.chain(end).try_filter(|bytes| std::future::ready(!bytes.is_empty()))
-    })
 }
 
 /// What followers hear last.

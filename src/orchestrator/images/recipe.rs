@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::ImageError;
-use crate::domain::{ContentHash, Generation};
+use super::job::scope;
+use crate::domain::{ContentHash, Generation, UserId};
 use crate::engine::Engine;
 use crate::generation::{self, BaseImages, Plan};
 
@@ -13,8 +14,19 @@ use crate::generation::{self, BaseImages, Plan};
 pub struct Recipe {
     pub plan: Plan,
     pub tag: String,
+    /// What the image of its environment is called, but for whose it is; none where the plan
+    /// shares none.
+    environment: Option<String>,
     /// Content ids of the base images, in the plan's order.
     base_ids: Vec<String>,
+}
+
+impl Recipe {
+    /// The image of its environment, which an owner's generations of the same dependencies share.
+    /// Nobody's builds end up in what another one runs.
+    pub fn environment_of(&self, owner: &UserId) -> Option<String> {
+        self.environment.as_ref().map(|name| format!("{name}-{}", scope(owner)))
+    }
 }
 
 /// Recipes by content. A recipe holds while its bases keep their content ids.
@@ -48,7 +60,8 @@ impl Cache {
         let plan = generation::plan(&generation.metadata, &generation.files, bases)?;
         let base_ids = base_ids(engine, &plan).await?;
         let tag = generation::image_tag(&plan, &generation.files, &base_ids);
-        let recipe = Arc::new(Recipe { plan, tag, base_ids });
+        let environment = generation::environment_tag(&plan, &generation.files, &base_ids);
+        let recipe = Arc::new(Recipe { plan, tag, environment, base_ids });
         let mut recipes = self.recipes();
         if recipes.len() >= KEPT {
             recipes.clear();
