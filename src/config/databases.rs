@@ -9,6 +9,7 @@ use crate::orchestrator::ImagesConfig;
 
 pub(super) fn read(r: &mut Reader, images: Option<&ImagesConfig>) -> Option<Config> {
     let postgresql = r.take("PREVIEW_SUPPORT_POSTGRESQL", "true", "true or false", flag);
+    let mysql = r.take("PREVIEW_SUPPORT_MYSQL", "true", "true or false", flag);
     let sqlite = r.take("PREVIEW_SUPPORT_SQLITE", "true", "true or false", flag);
     let mode =
         r.take("PREVIEW_DATABASE_MODE", "managed", "managed, dedicated or external", |text| match text {
@@ -17,22 +18,25 @@ pub(super) fn read(r: &mut Reader, images: Option<&ImagesConfig>) -> Option<Conf
             "external" => Some(DatabaseMode::External),
             _ => None,
         });
-    let url = r.take_secret(
+    let postgresql_url = r.take_secret(
         "PREVIEW_DATABASE_POSTGRESQL_URL",
         "",
         "postgres://USER:PASSWORD@HOST/postgres",
+        |text| url_of(text, &["postgres://", "postgresql://"]),
+    );
+    let mysql_url = r.take_secret("PREVIEW_DATABASE_MYSQL_URL", "", "mysql://USER:PASSWORD@HOST/", |text| {
+        url_of(text, &["mysql://", "mariadb://"])
+    });
+    let server_images = r.take(
+        "PREVIEW_DATABASE_IMAGES",
+        "{}",
+        "JSON with any of postgresql, postgresqlVersions, mysql, mysqlVersions",
         |text| {
-            optional(|text| {
-                let known = ["postgres://", "postgresql://"];
-                known.iter().any(|scheme| text.starts_with(scheme)).then(|| text.to_owned())
-            })(text)
+            let images = serde_json::from_str::<ServerImages>(text).ok()?;
+            let has_versions = !images.postgresql_versions.is_empty() && !images.mysql_versions.is_empty();
+            has_versions.then_some(images)
         },
     );
-    let server_images =
-        r.take("PREVIEW_DATABASE_IMAGES", "{}", "JSON with any of postgresql, postgresqlVersions", |text| {
-            let images = serde_json::from_str::<ServerImages>(text).ok()?;
-            (!images.postgresql_versions.is_empty()).then_some(images)
-        });
     let initialization =
         r.take("PREVIEW_DATABASE_INITIALIZATION_TIMEOUT", "120", "1 to 3600 seconds", duration_s(1..=3600));
     let connections = r.take("PREVIEW_DATABASE_CONNECTIONS", "20", "1 to 390", in_range(1..=390));
@@ -45,8 +49,8 @@ pub(super) fn read(r: &mut Reader, images: Option<&ImagesConfig>) -> Option<Conf
         r.take("PREVIEW_DATABASE_TEMPLATES_MB", "2048", "0 to 1048576 MiB", in_range(0..=1_048_576));
     let extensions =
         r.take("PREVIEW_DATABASE_EXTENSIONS", Config::EXTENSIONS, "names with commas", extension_names);
-    let (mode, url) = (mode?, url?);
-    if mode == DatabaseMode::External && url.is_none() {
+    let (mode, postgresql_url, mysql_url) = (mode?, postgresql_url?, mysql_url?);
+    if mode == DatabaseMode::External && postgresql_url.is_none() && mysql_url.is_none() {
         let why = "an external server needs an address".to_owned();
         r.contradiction("PREVIEW_DATABASE_MODE", "PREVIEW_DATABASE_POSTGRESQL_URL", why);
     }
@@ -54,9 +58,11 @@ pub(super) fn read(r: &mut Reader, images: Option<&ImagesConfig>) -> Option<Conf
     Some(Config {
         mode,
         postgresql: postgresql?,
+        mysql: mysql?,
         sqlite: sqlite?,
         images: server_images?,
-        postgresql_url: url,
+        postgresql_url,
+        mysql_url,
         initialization: initialization?,
         connections: u32::try_from(connections?).ok()?,
         statement_timeout: statement?,
@@ -66,6 +72,10 @@ pub(super) fn read(r: &mut Reader, images: Option<&ImagesConfig>) -> Option<Conf
         extensions: extensions?,
         python_image: bases.image(&Runtime::Python { version: bases.default_python().to_owned() }),
     })
+}
+
+fn url_of(text: &str, schemes: &[&str]) -> Option<Option<String>> {
+    optional(|text| schemes.iter().any(|scheme| text.starts_with(scheme)).then(|| text.to_owned()))(text)
 }
 
 fn extension_names(text: &str) -> Option<Vec<String>> {

@@ -20,6 +20,8 @@ mod access;
 mod config;
 mod error;
 mod inventory;
+mod kind;
+mod mysql;
 mod postgres;
 mod provide;
 mod registry;
@@ -31,7 +33,7 @@ mod task;
 mod template_key;
 mod watch;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +41,7 @@ pub use access::{Access, HOST, Part};
 pub use config::{Config, ServerImages};
 pub use error::DatabaseError;
 pub use inventory::{Inventory, QueryRows, Table};
+pub use kind::ServerKind;
 pub use registry::{Health, Known};
 pub use seal::Seal;
 pub use server::server_in_use;
@@ -82,6 +85,15 @@ pub struct Needs {
     pub config: Config,
     pub seal: Seal,
     pub ground: Arc<dyn Ground>,
+}
+
+/// A container's part in running a file of SQL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SqlClient {
+    pub image: String,
+    pub argv: Vec<String>,
+    /// Besides the app's own.
+    pub environment: BTreeMap<String, String>,
 }
 
 /// What came of [`Databases::provide`].
@@ -145,7 +157,7 @@ impl Databases {
             kind,
             mode,
             version,
-            name: self.inner.name(preview),
+            name: self.inner.name(preview, kind),
             migrate: true,
             limit_mb,
             ready: false,
@@ -215,11 +227,11 @@ impl Databases {
     pub async fn keep(&self, preview: PreviewId, template: Option<&str>) -> Result<(), DatabaseError> {
         let known = self.inner.known.get(preview).ok_or(DatabaseError::Unknown)?;
         let mut record = known.record.clone();
-        if let Some(key) = template.filter(|_| record.kind == DatabaseType::Postgresql) {
+        if let Some(key) = template.filter(|_| ServerKind::of(record.kind).is_some()) {
             let server = self.inner.server_of(preview, &record).await?;
             let name = self.inner.template_name(key);
-            server.admin.keep_template(&record.name, &name).await?;
-            record.template = Some(name);
+            let kept = server.admin.keep_template(&record.name, &name).await?;
+            record.template = kept.then_some(name);
         }
         record.ready = true;
         if record.migration != MigrationStatus::None {
@@ -264,20 +276,15 @@ impl Databases {
             .collect()
     }
 
-    /// The image that has the client for files of SQL.
-    pub fn sql_client(&self, preview: PreviewId) -> Result<String, DatabaseError> {
+    /// What runs a file of SQL on a preview's database.
+    pub fn sql_client(&self, preview: PreviewId, file: &str) -> Result<SqlClient, DatabaseError> {
         let known = self.inner.known.get(preview).ok_or(DatabaseError::Unknown)?;
-        let images = &self.inner.config.images;
-        match known.record.kind {
-            DatabaseType::Postgresql if known.record.version.is_empty() => {
-                Ok(images.postgresql(images.postgresql_versions.first().map_or("15", String::as_str)))
-            }
-            DatabaseType::Postgresql => Ok(images.postgresql(&known.record.version)),
-            kind => Err(DatabaseError::Query(format!(
-                "files of SQL are run on postgresql only; for {} name a migrationCommand or seedCommand",
-                kind.as_str()
-            ))),
-        }
+        let access = known.access.as_ref().ok_or(DatabaseError::NotReady)?;
+        let Some(kind) = ServerKind::of(known.record.kind) else {
+            return Ok(sqlite::client(&self.inner.config.python_image, file));
+        };
+        let (argv, environment) = kind.client(access, file);
+        Ok(SqlClient { image: self.inner.config.images.of(kind, &known.record.version), argv, environment })
     }
 
     /// What a container of the preview needs before it is started.
@@ -295,7 +302,7 @@ impl Databases {
             DatabaseType::Sqlite => sqlite::look(&self.inner, preview, &known).await?,
             _ => {
                 let server = self.inner.server_of(preview, &known.record).await?;
-                postgres::look(&server.login(&known)?).await?
+                server.admin.look(known.access.as_ref().ok_or(DatabaseError::NotReady)?).await?
             }
         };
         self.inner.known.counted(preview, inventory.totals());
@@ -309,7 +316,7 @@ impl Databases {
             DatabaseType::Sqlite => sqlite::query(&self.inner, preview, &known, sql).await,
             _ => {
                 let server = self.inner.server_of(preview, &known.record).await?;
-                postgres::query(&server.login(&known)?, sql).await
+                server.admin.query(known.access.as_ref().ok_or(DatabaseError::NotReady)?, sql).await
             }
         }
     }
@@ -347,9 +354,13 @@ impl Databases {
 
 impl Inner {
     /// One name for database and role: theirs and no other's on a server that several
-    /// installations may share. At most 63 bytes of `a-z0-9_`.
-    fn name(&self, preview: PreviewId) -> String {
-        format!("{}{}", self.prefix(), preview.to_string().replace('-', ""))
+    /// installations may share. Of `a-z0-9_`, and as long as the kind of server allows.
+    fn name(&self, preview: PreviewId, kind: DatabaseType) -> String {
+        let (prefix, id) = (self.prefix(), preview.to_string().replace('-', ""));
+        let longest = ServerKind::of(kind).map_or(63, ServerKind::longest_name);
+        // The end of an id is chance, its beginning the time.
+        let from = (prefix.len() + id.len()).saturating_sub(longest);
+        format!("{prefix}{}", &id[from..])
     }
 
     /// What all our databases on a server begin with.

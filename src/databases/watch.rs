@@ -64,10 +64,11 @@ impl Inner {
         let there = server.admin.databases(&self.prefix()).await?;
         let joined = server.joined(&self.engine).await?;
         let live = live();
-        let names: HashSet<String> = live.iter().map(|(preview, _)| self.name(*preview)).collect();
+        let kind = id.kind.database_type();
+        let names: HashSet<String> = live.iter().map(|(preview, _)| self.name(*preview, kind)).collect();
         for database in there.iter().filter(|database| !names.contains(&database.name)) {
             tracing::info!(database = database.name, "dropping a database whose preview has ended");
-            server.admin.drop(&database.name).await?;
+            server.admin.remove(&database.name).await?;
         }
         self.mend_networks(id, server, &joined, &live).await?;
         let limits = (self.config.templates, self.config.templates_mb);

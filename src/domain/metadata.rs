@@ -91,6 +91,9 @@ pub enum DatabaseType {
     None,
     Sqlite,
     Postgresql,
+    /// MySQL's protocol; a server of ours is MariaDB.
+    #[serde(alias = "mariadb")]
+    Mysql,
     Mongodb,
 }
 

@@ -66,12 +66,12 @@ pub fn steps(metadata: &Metadata, plan: &Plan, files: &FileSet) -> Result<Vec<St
 /// ours to give.
 pub fn detected(plan: &Plan) -> Option<DatabaseType> {
     let need = plan.database.as_ref().filter(|need| !need.variables.is_empty())?;
-    need.kind.database_type()
+    Some(need.kind.database_type())
 }
 
 /// How the URL begins for the library that the code uses, when it is one for this kind.
 pub fn url_prefix(plan: &Plan, kind: DatabaseType) -> Option<&str> {
-    let need = plan.database.as_ref().filter(|need| need.kind.database_type() == Some(kind))?;
+    let need = plan.database.as_ref().filter(|need| need.kind.database_type() == kind)?;
     need.url_form.split_once(':').map(|(prefix, _)| prefix)
 }
 
@@ -94,16 +94,18 @@ pub fn variables(plan: &Plan) -> Vec<(&str, Part)> {
 }
 
 impl Step {
-    /// What is run.
-    pub fn argv(&self) -> Vec<String> {
+    /// What is run in the app's image; nothing where that is a file of SQL.
+    pub fn command(&self) -> Vec<String> {
         match &self.action {
             Action::Command(words) => words.clone(),
-            Action::Sql { path, .. } => {
-                // The address is in the environment. `-X`: nobody's settings; the first error ends it.
-                let file = format!("{SCRIPTS}/{}", file_name(path));
-                ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", &file].map(str::to_owned).to_vec()
-            }
+            Action::Sql { .. } => Vec::new(),
         }
+    }
+
+    /// Where the file of SQL to run is found in the container.
+    pub fn file(&self) -> Option<String> {
+        let Action::Sql { path, .. } = &self.action else { return None };
+        Some(format!("{SCRIPTS}/{}", file_name(path)))
     }
 
     /// What tells this step from others, for the key of what it makes.
@@ -201,7 +203,7 @@ mod tests {
     fn a_file_of_sql_goes_into_the_container_by_its_name() {
         let action = Action::Sql { path: "db/seed.sql".into(), content: Bytes::from("SELECT 1") };
         let step = Step { what: "seeds", action, working_dir: None };
-        assert_eq!(step.argv().last().map(String::as_str), Some("/scripts/seed.sql"));
+        assert_eq!(step.file().as_deref(), Some("/scripts/seed.sql"));
         let archive = step.script().expect("an archive");
         let mut archive = tar::Archive::new(archive.as_ref());
         let names: Vec<_> = archive

@@ -7,13 +7,13 @@
 use chrono::Utc;
 use sqlx::AssertSqlSafe;
 
-use super::admin::Admin;
+use super::admin::Postgres;
 use super::within;
 use crate::databases::DatabaseError;
 
 const OWNER: &str = "previewd_template";
 
-impl Admin {
+impl Postgres {
     pub(super) async fn prepare_templates(&self) -> Result<(), DatabaseError> {
         let role = format!(
             "DO $$ BEGIN

@@ -14,7 +14,7 @@ use crate::domain::{
     DatabaseRecord, DatabaseType, EventType, Failure, LogLevel, LogSource, MigrationStatus, Stage,
 };
 use crate::engine::{ContainerSpec, EngineError, EngineLogLine, Kind, LogStream};
-use crate::orchestrator::setup::{self, Action, Step};
+use crate::orchestrator::setup::{self, Step};
 use crate::streams::level_of;
 
 /// What is to be done for a preview's database before the app starts.
@@ -175,15 +175,17 @@ impl Life {
         let folder = self.recipe.as_ref().map(|recipe| recipe.plan.working_dir.clone());
         let mut spec = ContainerSpec {
             name: format!("{}-setup", base.name),
-            command: Some(step.argv()),
+            command: Some(step.command()),
             working_dir: step.working_dir.clone().or(folder),
             publish: None,
             ..base
         };
         spec.ownership.kind = Kind::Task;
-        if let Action::Sql { .. } = step.action {
-            let client = self.parts.databases.sql_client(self.preview.id)?;
-            spec.image = client;
+        if let Some(file) = step.file() {
+            let client = self.parts.databases.sql_client(self.preview.id, &file)?;
+            spec.image = client.image;
+            spec.command = Some(client.argv);
+            spec.environment.extend(client.environment);
             spec.working_dir = Some("/".to_owned());
             spec.writable = vec![setup::SCRIPTS.to_owned()];
         }
