@@ -11,6 +11,8 @@ pub(super) fn read(r: &mut Reader, images: Option<&ImagesConfig>) -> Option<Conf
     let postgresql = r.take("PREVIEW_SUPPORT_POSTGRESQL", "true", "true or false", flag);
     let mysql = r.take("PREVIEW_SUPPORT_MYSQL", "true", "true or false", flag);
     let sqlite = r.take("PREVIEW_SUPPORT_SQLITE", "true", "true or false", flag);
+    let redis = r.take("PREVIEW_SUPPORT_REDIS", "true", "true or false", flag);
+    let cache_memory = r.take("PREVIEW_CACHE_MEMORY_MB", "64", "8 to 65536 MiB", in_range(8..=65_536));
     let mode =
         r.take("PREVIEW_DATABASE_MODE", "managed", "managed, dedicated or external", |text| match text {
             "managed" => Some(DatabaseMode::Managed),
@@ -30,7 +32,7 @@ pub(super) fn read(r: &mut Reader, images: Option<&ImagesConfig>) -> Option<Conf
     let server_images = r.take(
         "PREVIEW_DATABASE_IMAGES",
         "{}",
-        "JSON with any of postgresql, postgresqlVersions, mysql, mysqlVersions",
+        "JSON with any of postgresql, postgresqlVersions, mysql, mysqlVersions, redis",
         |text| {
             let images = serde_json::from_str::<ServerImages>(text).ok()?;
             let has_versions = !images.postgresql_versions.is_empty() && !images.mysql_versions.is_empty();
@@ -60,6 +62,8 @@ pub(super) fn read(r: &mut Reader, images: Option<&ImagesConfig>) -> Option<Conf
         postgresql: postgresql?,
         mysql: mysql?,
         sqlite: sqlite?,
+        redis: redis?,
+        cache_memory_mb: cache_memory?,
         images: server_images?,
         postgresql_url,
         mysql_url,

@@ -20,6 +20,10 @@ pub struct Config {
     pub mysql: bool,
     /// `PREVIEW_SUPPORT_SQLITE`, default true.
     pub sqlite: bool,
+    /// `PREVIEW_SUPPORT_REDIS`, default true.
+    pub redis: bool,
+    /// `PREVIEW_CACHE_MEMORY_MB`, default 64: the data of one preview's cache, MiB.
+    pub cache_memory_mb: u64,
     /// `PREVIEW_DATABASE_IMAGES`: JSON, the images of servers.
     pub images: ServerImages,
     /// `PREVIEW_DATABASE_POSTGRESQL_URL`: the server of mode `external`, with a role that may
@@ -61,6 +65,8 @@ pub struct ServerImages {
     pub mysql: String,
     /// The same. Default `10.11`.
     pub mysql_versions: Vec<String>,
+    /// Default `previewd/redis:7`. It must start `serve-redis`.
+    pub redis: String,
 }
 
 /// Why something is not offered.
@@ -76,6 +82,7 @@ impl Default for ServerImages {
             postgresql_versions: vec!["15".to_owned()],
             mysql: "previewd/mariadb:{version}".to_owned(),
             mysql_versions: vec!["10.11".to_owned()],
+            redis: "previewd/redis:7".to_owned(),
         }
     }
 }

@@ -24,6 +24,7 @@ mod kind;
 mod mysql;
 mod postgres;
 mod provide;
+mod redis;
 mod registry;
 mod seal;
 mod server;
@@ -33,8 +34,8 @@ mod task;
 mod template_key;
 mod watch;
 
-use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use access::{Access, HOST, Part};
@@ -42,6 +43,7 @@ pub use config::{Config, ServerImages};
 pub use error::DatabaseError;
 pub use inventory::{Inventory, QueryRows, Table};
 pub use kind::ServerKind;
+pub use redis::{CacheInventory, KnownCache};
 pub use registry::{Health, Known};
 pub use seal::Seal;
 pub use server::server_in_use;
@@ -50,7 +52,7 @@ pub use task::{Task, TaskEnd, run as run_task};
 pub use template_key::template_key;
 
 use crate::domain::{
-    DatabaseRecord, DatabaseType, InstanceId, Invalid, Metadata, MigrationStatus, PreviewId,
+    CacheType, DatabaseRecord, DatabaseType, InstanceId, Invalid, Metadata, MigrationStatus, PreviewId,
 };
 use crate::engine::{Engine, EngineError, VolumeMount};
 use crate::store::{Store, StoreError};
@@ -73,6 +75,8 @@ struct Inner {
     servers: Servers,
     /// Of live previews.
     known: Registry,
+    /// Caches of live previews. Never locked across an await.
+    caches: Mutex<HashMap<PreviewId, KnownCache>>,
     /// Looks into databases at once: each is a connection or a container of its own.
     looks: tokio::sync::Semaphore,
 }
@@ -122,6 +126,7 @@ impl Databases {
             seal,
             servers,
             known: Registry::default(),
+            caches: Mutex::default(),
             looks: tokio::sync::Semaphore::new(LOOKS),
         };
         Self { inner: Arc::new(inner) }
@@ -174,6 +179,10 @@ impl Databases {
             });
             self.inner.known.insert(stored.preview, stored.record, access);
         }
+        for preview in self.inner.store.live_caches().await? {
+            let known = KnownCache { ready: true, ..KnownCache::default() };
+            self.inner.caches().insert(preview, known);
+        }
         Ok(())
     }
 
@@ -187,6 +196,76 @@ impl Databases {
     /// Of a launch that was refused after all.
     pub fn forget(&self, preview: PreviewId) {
         self.inner.known.remove(preview);
+        self.inner.caches().remove(&preview);
+    }
+
+    /// Whether a preview shall have a cache, by what the metadata says, else by whether its code
+    /// takes one from the environment. Refuses what this daemon does not give.
+    pub fn choose_cache(&self, metadata: &Metadata, detected: bool) -> Result<bool, Invalid> {
+        match metadata.cache {
+            Some(CacheType::None) => Ok(false),
+            Some(CacheType::Redis) if !self.inner.config.redis => {
+                let why = "this daemon gives no redis: PREVIEW_SUPPORT_REDIS is false";
+                Err(Invalid::new("cache", why))
+            }
+            Some(CacheType::Redis) => Ok(true),
+            None => Ok(detected && self.inner.config.redis),
+        }
+    }
+
+    /// Writes down that a stored preview shall have a cache.
+    pub async fn intend_cache(&self, preview: PreviewId) -> Result<(), StoreError> {
+        self.inner.store.put_cache(preview).await?;
+        self.inner.caches().insert(preview, KnownCache::default());
+        Ok(())
+    }
+
+    /// What is known of a live preview's cache; `None` where it has none.
+    pub fn cache(&self, preview: PreviewId) -> Option<KnownCache> {
+        self.inner.caches().get(&preview).cloned()
+    }
+
+    /// The variables that lead an app to its cache: none where it has none.
+    pub fn cache_environment<'a>(
+        &self,
+        preview: PreviewId,
+        asked_for: impl IntoIterator<Item = &'a str>,
+        told: &[(&str, Part)],
+    ) -> BTreeMap<String, String> {
+        match self.inner.caches().contains_key(&preview) {
+            true => self.inner.cache_access(preview).environment(asked_for, told),
+            false => BTreeMap::new(),
+        }
+    }
+
+    /// A cache that answers, for a preview that shall have one; done at once for any other.
+    pub async fn provide_cache(&self, preview: PreviewId, network: &str) -> Result<(), DatabaseError> {
+        match self.cache(preview) {
+            Some(_) => self.inner.provide_cache(preview, network).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Nothing of what is in it stays; the next [`Databases::provide_cache`] begins anew.
+    pub async fn empty_cache(&self, preview: PreviewId) -> Result<(), DatabaseError> {
+        let known = self.inner.caches().get_mut(&preview).map(|known| known.ready = false);
+        match known {
+            Some(()) => self.inner.remove_cache(preview).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Keys and bytes of a preview's cache; `None` where it has none.
+    pub async fn look_into_cache(
+        &self,
+        preview: PreviewId,
+        network: &str,
+    ) -> Result<Option<CacheInventory>, DatabaseError> {
+        match self.cache(preview) {
+            Some(known) if known.ready => self.inner.look_into_cache(preview, network).await.map(Some),
+            Some(_) => Err(DatabaseError::NotReady),
+            None => Ok(None),
+        }
     }
 
     /// What is known of a live preview's database.
@@ -257,6 +336,8 @@ impl Databases {
     /// Nothing of a preview's database is left. The caller has removed the containers that used
     /// it. Of a preview without one, done at once.
     pub async fn drop_of(&self, preview: PreviewId, network: Option<&str>) -> Result<(), DatabaseError> {
+        self.empty_cache(preview).await?;
+        self.inner.caches().remove(&preview);
         let Some(known) = self.inner.known.get(preview) else { return Ok(()) };
         match known.record.kind {
             DatabaseType::Sqlite => self.inner.engine.remove_volume(&known.record.name).await?,
@@ -311,6 +392,10 @@ impl Databases {
 
     /// A read-only question, with limits on rows, size and time.
     pub async fn query(&self, preview: PreviewId, sql: &str) -> Result<QueryRows, DatabaseError> {
+        if self.inner.known.get(preview).is_none() && self.cache(preview).is_some() {
+            let why = "this preview has a cache and no database: Redis answers no SQL";
+            return Err(DatabaseError::Query(why.to_owned()));
+        }
         let (known, _turn) = self.inner.begin_look(preview).await?;
         match known.record.kind {
             DatabaseType::Sqlite => sqlite::query(&self.inner, preview, &known, sql).await,
@@ -353,6 +438,10 @@ impl Databases {
 }
 
 impl Inner {
+    fn caches(&self) -> MutexGuard<'_, HashMap<PreviewId, KnownCache>> {
+        self.caches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// One name for database and role: theirs and no other's on a server that several
     /// installations may share. Of `a-z0-9_`, and as long as the kind of server allows.
     fn name(&self, preview: PreviewId, kind: DatabaseType) -> String {

@@ -95,6 +95,11 @@ impl Servers {
         Ok(server)
     }
 
+    /// Containers cannot be dialled at their own addresses.
+    pub fn publishes(&self) -> bool {
+        self.ground.publishes()
+    }
+
     /// The server as it was last seen, unless it is just being started.
     pub fn up(&self, id: &ServerId) -> Option<Arc<Server>> {
         self.slot(id).try_lock().ok()?.clone()
@@ -285,6 +290,7 @@ impl Servers {
             command: None,
             environment: id.kind.environment(self.seal.admin_password(name), subnet),
             network: home.to_owned(),
+            names: Vec::new(),
             limits: self.limits(id),
             ownership,
             publish: self.ground.publishes().then_some(id.kind.port()),

@@ -148,6 +148,7 @@ fn spec(inner: &Inner, preview: PreviewId, known: &Known, arguments: &[&str]) ->
         command: Some(command.map(str::to_owned).collect()),
         environment: BTreeMap::new(),
         network: "none".to_owned(),
+        names: Vec::new(),
         limits: ResourceLimits::new(128, 1.0, 64),
         ownership: Ownership { preview: Some(preview), ..Ownership::of(inner.instance.clone(), Kind::Task) },
         publish: None,

@@ -23,6 +23,9 @@ impl Databases {
     /// has, and says how the database of each preview is. `live` holds the ids and networks of
     /// previews that are live, read anew whenever it is called.
     pub async fn watch(&self, live: impl Fn() -> Vec<(PreviewId, Option<String>)>) {
+        if let Err(error) = self.inner.tend_caches(&live()).await {
+            tracing::debug!(%error, "caches could not be looked at");
+        }
         let used = self.inner.servers_in_use();
         for id in self.inner.servers.known().union(&used) {
             // Asked again: it may have gone with its preview meanwhile.

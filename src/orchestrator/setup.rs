@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::databases::Part;
 use crate::domain::{DatabaseType, FileSet, Metadata};
-use crate::generation::{ConnectionPart, Plan};
+use crate::generation::{CacheKind, ConnectionPart, DatabaseVariable, Plan};
 
 /// Where a container finds the files of SQL it is to run.
 pub const SCRIPTS: &str = "/scripts";
@@ -69,6 +69,17 @@ pub fn detected(plan: &Plan) -> Option<DatabaseType> {
     Some(need.kind.database_type())
 }
 
+/// Whether the code takes a Redis from its environment.
+pub fn needs_cache(plan: &Plan) -> bool {
+    let need = plan.cache.as_ref().filter(|need| need.kind == CacheKind::Redis);
+    need.is_some_and(|need| !need.variables.is_empty())
+}
+
+/// Variables from which the code takes its cache's address.
+pub fn cache_variables(plan: &Plan) -> Vec<(&str, Part)> {
+    plan.cache.iter().flat_map(|need| &need.variables).map(told).collect()
+}
+
 /// How the URL begins for the library that the code uses, when it is one for this kind.
 pub fn url_prefix(plan: &Plan, kind: DatabaseType) -> Option<&str> {
     let need = plan.database.as_ref().filter(|need| need.kind.database_type() == kind)?;
@@ -77,20 +88,19 @@ pub fn url_prefix(plan: &Plan, kind: DatabaseType) -> Option<&str> {
 
 /// Variables from which the code takes its address, and what each is for.
 pub fn variables(plan: &Plan) -> Vec<(&str, Part)> {
-    let needs = plan.database.iter().flat_map(|need| &need.variables);
-    needs
-        .map(|variable| {
-            let part = match variable.holds {
-                ConnectionPart::Url => Part::Url,
-                ConnectionPart::Host => Part::Host,
-                ConnectionPart::Port => Part::Port,
-                ConnectionPart::User => Part::User,
-                ConnectionPart::Password => Part::Password,
-                ConnectionPart::Name => Part::Database,
-            };
-            (variable.name.as_str(), part)
-        })
-        .collect()
+    plan.database.iter().flat_map(|need| &need.variables).map(told).collect()
+}
+
+fn told(variable: &DatabaseVariable) -> (&str, Part) {
+    let part = match variable.holds {
+        ConnectionPart::Url => Part::Url,
+        ConnectionPart::Host => Part::Host,
+        ConnectionPart::Port => Part::Port,
+        ConnectionPart::User => Part::User,
+        ConnectionPart::Password => Part::Password,
+        ConnectionPart::Name => Part::Database,
+    };
+    (variable.name.as_str(), part)
 }
 
 impl Step {

@@ -164,6 +164,17 @@ async fn database_images(config: &Config, engine: &Engine) -> Vec<Finding> {
             ),
         });
     }
+    if databases.redis {
+        let image = databases.images.redis.clone();
+        findings.push(match engine.image_id(&image).await {
+            Ok(Some(_)) => Finding::ok("cache image", image),
+            _ => Finding::warning(
+                "cache image",
+                format!("missing: {image}"),
+                "previews get no Redis; run `infra/base-images.sh redis`, or see PREVIEW_DATABASE_IMAGES",
+            ),
+        });
+    }
     findings
 }
 

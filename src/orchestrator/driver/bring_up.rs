@@ -204,8 +204,9 @@ impl Life {
             tokio::join!(self.container(image), self.provide_database(interrupt, database.as_ref()));
         self.preview.container_id = Some(container?);
         self.intend().await?;
+        let provided = provided?;
         match database {
-            Some(database) => self.fill_database(interrupt, image, database, provided?).await,
+            Some(database) => self.fill_database(interrupt, image, database, provided).await,
             None => Ok(()),
         }
     }
@@ -232,6 +233,7 @@ impl Life {
         // A `.env` of generated code names the database of whoever wrote it; a caller's own
         // address is meant.
         environment.extend(self.database_environment());
+        environment.extend(self.cache_environment());
         environment.extend(self.preview.environment.clone());
         // The port the plan chose is the one we dial, whatever the environment says.
         environment.insert("PORT".to_owned(), self.preview.container_port.to_string());
@@ -245,6 +247,7 @@ impl Life {
             image: image.to_owned(),
             environment: self.environment(),
             network: preview.network.clone().unwrap_or_default(),
+            names: Vec::new(),
             limits: preview.limits,
             ownership: Ownership {
                 preview: Some(preview.id),

@@ -48,15 +48,24 @@ impl Life {
         Ok(Some(Database { begun, kind: known.record.kind, steps, key }))
     }
 
-    /// The database as it was promised. Of a preview without one, done at once.
+    /// The database as it was promised, and the cache. Of a preview without either, done at once.
     pub(super) async fn provide_database(
         &self,
         interrupt: &CancellationToken,
         database: Option<&Database>,
     ) -> Result<Provided, Interrupt> {
-        let Some(database) = database else { return Ok(Provided::Kept) };
         let network = self.preview.network.clone().unwrap_or_default();
-        let provide = self.parts.databases.provide(self.preview.id, &network, database.key.as_deref());
+        let (id, databases) = (self.preview.id, &self.parts.databases);
+        let provide = async {
+            let database = async {
+                match database {
+                    Some(database) => databases.provide(id, &network, database.key.as_deref()).await,
+                    None => Ok(Provided::Kept),
+                }
+            };
+            let (cache, provided) = tokio::join!(databases.provide_cache(id, &network), database);
+            cache.and(provided)
+        };
         match interrupt.run_until_cancelled(provide).await {
             None => Err(Interrupt::Asked),
             Some(provided) => provided.map_err(|error| self.no_database(&error)),
@@ -99,6 +108,13 @@ impl Life {
         let read = plan.environment_read.iter().map(|read| read.name.as_str());
         let prefix = setup::url_prefix(plan, self.preview.database);
         access.environment(prefix, read, &setup::variables(plan))
+    }
+
+    /// The variables that lead the app to its cache.
+    pub(super) fn cache_environment(&self) -> BTreeMap<String, String> {
+        let Some(plan) = self.recipe.as_ref().map(|recipe| &recipe.plan) else { return BTreeMap::new() };
+        let read = plan.environment_read.iter().map(|read| read.name.as_str());
+        self.parts.databases.cache_environment(self.preview.id, read, &setup::cache_variables(plan))
     }
 
     /// What is to be done with the empty database, and the key of what comes of it.
@@ -206,7 +222,10 @@ impl Life {
 
     /// The database is to be made anew; the app ends first and comes back on it.
     pub(super) async fn begin_reset(&mut self) -> Reply {
-        self.parts.databases.spoil(self.preview.id).await.map_err(failed)?;
+        self.parts.databases.empty_cache(self.preview.id).await.map_err(failed)?;
+        if self.preview.database != DatabaseType::None {
+            self.parts.databases.spoil(self.preview.id).await.map_err(failed)?;
+        }
         self.launching_again().await;
         Ok(())
     }
