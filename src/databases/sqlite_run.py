@@ -3,29 +3,31 @@ import sqlite3
 import sys
 
 
-def statements(path):
-    pending, start = "", 1
-    with open(path, encoding="utf-8-sig") as lines:
-        for number, line in enumerate(lines, 1):
-            if not pending.strip():
-                pending, start = "", number
-            pending += line
-            if sqlite3.complete_statement(pending):
-                yield start, pending
-                pending = ""
-    if pending.strip():
-        yield start, pending
+def statements(text):
+    """Each with the line it begins in."""
+    pending, line = "", 1
+    for piece in text.replace("\r\n", "\n").split(";"):
+        pending += piece + ";"
+        if sqlite3.complete_statement(pending):
+            empty = len(pending) - len(pending.lstrip())
+            yield line + pending[:empty].count("\n"), pending
+            line += pending.count("\n")
+            pending = ""
+    # What follows the last semicolon has got one of ours.
+    if pending.strip(" \n\t;"):
+        yield line, pending
 
 
 def main():
     # Transactions are the file's own affair.
     db = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=10)
-    for start, statement in statements(sys.argv[2]):
+    with open(sys.argv[2], encoding="utf-8-sig") as file:
+        text = file.read()
+    for line, statement in statements(text):
         try:
-            # Of several on one line each is run.
-            db.executescript(statement)
+            db.execute(statement)
         except (sqlite3.Error, sqlite3.Warning) as error:
-            sys.exit(f"error in line {start}: {error}")
+            sys.exit(f"error in line {line}: {error}")
     db.close()
 
 

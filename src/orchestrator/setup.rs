@@ -3,8 +3,9 @@
 use std::fmt;
 
 use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
 
-use crate::databases::Part;
+use crate::databases::{self, Part};
 use crate::domain::{DatabaseType, FileSet, Metadata};
 use crate::generation::{CacheKind, ConnectionPart, DatabaseVariable, Plan};
 
@@ -25,13 +26,18 @@ pub struct Step {
 pub enum Action {
     /// A program and its arguments, in the app's image.
     Command(Vec<String>),
-    /// A file of the tree, by the server's own client.
+    /// A file of the tree, or what was made of some, by the server's own client.
     Sql { path: String, content: Bytes },
 }
 
 /// Migrations first, then seeds, as the plan found them or the metadata gave them; seeds are run
 /// when they are asked for. An error is a text for the owner.
-pub fn steps(metadata: &Metadata, plan: &Plan, files: &FileSet) -> Result<Vec<Step>, String> {
+pub fn steps(
+    kind: DatabaseType,
+    metadata: &Metadata,
+    plan: &Plan,
+    files: &FileSet,
+) -> Result<Vec<Step>, String> {
     let wants_migrations = metadata.requires_migrations != Some(false);
     let wants_seeds = metadata.seed_data_included || metadata.seed_command.is_some();
     let migration = plan.migration.as_ref().filter(|_| wants_migrations).map(|task| ("migrations", task));
@@ -42,10 +48,21 @@ pub fn steps(metadata: &Metadata, plan: &Plan, files: &FileSet) -> Result<Vec<St
             let action = Action::Command(task.command.clone());
             steps.push(Step { what, action, working_dir: Some(task.working_dir.clone()) });
         }
+        let mut rows = Vec::new();
         for path in &task.files {
             let file = files.get(path).ok_or_else(|| format!("{what}: there is no file {path}"))?;
+            if databases::is_rows(path) {
+                rows.push((path.as_str(), file.content.as_ref()));
+                continue;
+            }
             let action = Action::Sql { path: path.clone(), content: file.content.clone() };
             steps.push(Step { what, action, working_dir: None });
+        }
+        if let Some((first, _)) = rows.first() {
+            // All at once: a table may refer to another.
+            let path = format!("{first}.sql");
+            let content = Bytes::from(databases::insertion(kind, rows)?);
+            steps.push(Step { what, action: Action::Sql { path, content }, working_dir: None });
         }
     }
     // Said, and not to be read: better than a database that is silently empty.
@@ -122,7 +139,10 @@ impl Step {
     pub fn words(&self) -> Vec<String> {
         match &self.action {
             Action::Command(words) => words.clone(),
-            Action::Sql { path, .. } => vec![format!("sql:{path}"), path.clone()],
+            // What was made of other files is in none of the tree.
+            Action::Sql { path, content } => {
+                vec![format!("sql:{path}"), path.clone(), format!("{:x}", Sha256::digest(content))]
+            }
         }
     }
 
@@ -179,11 +199,11 @@ mod tests {
     }
 
     fn said(metadata: &Metadata, plan: &Plan) -> Vec<String> {
-        let paths = ["migrations/1.sql", "migrations/2.sql", "seed.sql"];
+        let paths = ["migrations/1.sql", "migrations/2.sql", "seed.sql", "seeds/a.csv", "seeds/b.csv"];
         let all =
-            paths.iter().map(|path| (FilePath::parse(path).expect("a path"), SourceFile::text("SELECT 1")));
+            paths.iter().map(|path| (FilePath::parse(path).expect("a path"), SourceFile::text("id\n1\n")));
         let files = FileSet::new(all, 10_000).expect("files");
-        let steps = steps(metadata, plan, &files).expect("steps");
+        let steps = steps(DatabaseType::Postgresql, metadata, plan, &files).expect("steps");
         steps.iter().map(|step| format!("{}: {step}", step.what)).collect()
     }
 
@@ -201,12 +221,23 @@ mod tests {
     }
 
     #[test]
+    fn files_of_rows_are_one_step() {
+        let plan = plan(task(&[], &["migrations/1.sql"]), task(&[], &["seeds/a.csv", "seeds/b.csv"]));
+        let metadata = Metadata { seed_data_included: true, ..Metadata::default() };
+        assert_eq!(said(&metadata, &plan), ["migrations: migrations/1.sql", "seeds: seeds/a.csv.sql"]);
+    }
+
+    #[test]
     fn a_command_that_cannot_be_read_is_said() {
         let whole = plan(task(&[], &[]), task(&[], &[]));
         let plan = Plan { migration: None, ..whole };
         let metadata = Metadata { migration_command: Some("alembic 'x".into()), ..Metadata::default() };
         let files = FileSet::default();
-        assert!(steps(&metadata, &plan, &files).expect_err("accepted").contains("migrationCommand"));
+        assert!(
+            steps(DatabaseType::Sqlite, &metadata, &plan, &files)
+                .expect_err("accepted")
+                .contains("migrationCommand")
+        );
     }
 
     #[test]

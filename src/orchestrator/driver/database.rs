@@ -121,7 +121,7 @@ impl Life {
     async fn steps(&self, record: &DatabaseRecord) -> Result<(Vec<Step>, Option<String>), Interrupt> {
         let Some(recipe) = &self.recipe else { return Ok((Vec::new(), None)) };
         let generation = self.generation().await?;
-        let steps = setup::steps(&generation.metadata, &recipe.plan, &generation.files)
+        let steps = setup::steps(record.kind, &generation.metadata, &recipe.plan, &generation.files)
             .map_err(|reason| Interrupt::Trouble(Failure::new(Stage::Database, reason, Vec::new())))?;
         let words: Vec<Vec<String>> = steps.iter().map(Step::words).collect();
         let (owner, environment) = (&self.preview.user_id, &self.preview.environment);
