@@ -7,6 +7,7 @@
 
 #[path = "../common/app.rs"]
 mod app;
+mod clerk;
 #[path = "../common/http.rs"]
 mod http;
 mod outside;
@@ -19,6 +20,8 @@ mod attacks;
 mod builds;
 mod clock;
 mod crash;
+mod database_examples;
+mod database_files;
 mod databases;
 mod drain;
 mod egress;
@@ -35,6 +38,7 @@ mod log_crash;
 mod logs;
 mod many_databases;
 mod memory;
+mod mysql;
 mod numbers;
 mod parked;
 mod postgres;
