@@ -104,13 +104,6 @@ impl ServerKind {
         }
     }
 
-    pub const fn database_type(self) -> DatabaseType {
-        match self {
-            Self::Postgresql => DatabaseType::Postgresql,
-            Self::Mysql => DatabaseType::Mysql,
-        }
-    }
-
     /// In names of containers, and before the colon of an address.
     pub const fn word(self) -> &'static str {
         match self {
@@ -156,14 +149,6 @@ impl ServerKind {
         match self {
             Self::Postgresql => &[HOST, "db", "postgres"],
             Self::Mysql => &[HOST, "db", "mysql", "mariadb"],
-        }
-    }
-
-    /// The longest name of a user there.
-    pub(super) const fn longest_name(self) -> usize {
-        match self {
-            Self::Postgresql => 63,
-            Self::Mysql => 32,
         }
     }
 

@@ -11,17 +11,19 @@
 //!                          database    container
 //! ```
 //!
-//! Servers are containers of ours ([`crate::engine::Kind::Server`]), started on first need and
-//! kept warm; a preview reaches its server by the name [`HOST`] on its own network, into which the
+//! Beside it a preview may have a cache, a server of its own ([`caches`]). Other servers are
+//! containers of ours ([`crate::engine::Kind::Server`]), started on first need and kept warm; a preview reaches its server by the name [`HOST`] on its own network, into which the
 //! server is brought for it. What a statement of SQL says to them is written in this module and
 //! nowhere else; the store's own SQL is another matter and lives there.
 
 mod access;
+mod caches;
 mod config;
 mod error;
 mod inventory;
 mod kind;
 mod mysql;
+mod orphans;
 mod postgres;
 mod provide;
 mod redis;
@@ -44,6 +46,7 @@ pub use config::{Config, ServerImages};
 pub use error::DatabaseError;
 pub use inventory::{Inventory, QueryRows, Table};
 pub use kind::ServerKind;
+pub use orphans::Orphan;
 pub use redis::{CacheInventory, KnownCache};
 pub use registry::{Health, Known};
 pub use rows::{insertion, is_rows};
@@ -54,7 +57,7 @@ pub use task::{Task, TaskEnd, run as run_task};
 pub use template_key::template_key;
 
 use crate::domain::{
-    CacheType, DatabaseRecord, DatabaseType, InstanceId, Invalid, Metadata, MigrationStatus, PreviewId,
+    DatabaseRecord, DatabaseType, InstanceId, Invalid, Metadata, MigrationStatus, PreviewId,
 };
 use crate::engine::{Engine, EngineError, VolumeMount};
 use crate::store::{Store, StoreError};
@@ -164,7 +167,7 @@ impl Databases {
             kind,
             mode,
             version,
-            name: self.inner.name(preview, kind),
+            name: self.inner.name(preview),
             migrate: true,
             limit_mb,
             ready: false,
@@ -199,75 +202,6 @@ impl Databases {
     pub fn forget(&self, preview: PreviewId) {
         self.inner.known.remove(preview);
         self.inner.caches().remove(&preview);
-    }
-
-    /// Whether a preview shall have a cache, by what the metadata says, else by whether its code
-    /// takes one from the environment. Refuses what this daemon does not give.
-    pub fn choose_cache(&self, metadata: &Metadata, detected: bool) -> Result<bool, Invalid> {
-        match metadata.cache {
-            Some(CacheType::None) => Ok(false),
-            Some(CacheType::Redis) if !self.inner.config.redis => {
-                let why = "this daemon gives no redis: PREVIEW_SUPPORT_REDIS is false";
-                Err(Invalid::new("cache", why))
-            }
-            Some(CacheType::Redis) => Ok(true),
-            None => Ok(detected && self.inner.config.redis),
-        }
-    }
-
-    /// Writes down that a stored preview shall have a cache.
-    pub async fn intend_cache(&self, preview: PreviewId) -> Result<(), StoreError> {
-        self.inner.store.put_cache(preview).await?;
-        self.inner.caches().insert(preview, KnownCache::default());
-        Ok(())
-    }
-
-    /// What is known of a live preview's cache; `None` where it has none.
-    pub fn cache(&self, preview: PreviewId) -> Option<KnownCache> {
-        self.inner.caches().get(&preview).cloned()
-    }
-
-    /// The variables that lead an app to its cache: none where it has none.
-    pub fn cache_environment<'a>(
-        &self,
-        preview: PreviewId,
-        asked_for: impl IntoIterator<Item = &'a str>,
-        told: &[(&str, Part)],
-    ) -> BTreeMap<String, String> {
-        match self.inner.caches().contains_key(&preview) {
-            true => self.inner.cache_access(preview).environment(asked_for, told),
-            false => BTreeMap::new(),
-        }
-    }
-
-    /// A cache that answers, for a preview that shall have one; done at once for any other.
-    pub async fn provide_cache(&self, preview: PreviewId, network: &str) -> Result<(), DatabaseError> {
-        match self.cache(preview) {
-            Some(_) => self.inner.provide_cache(preview, network).await,
-            None => Ok(()),
-        }
-    }
-
-    /// Nothing of what is in it stays; the next [`Databases::provide_cache`] begins anew.
-    pub async fn empty_cache(&self, preview: PreviewId) -> Result<(), DatabaseError> {
-        let known = self.inner.caches().get_mut(&preview).map(|known| known.ready = false);
-        match known {
-            Some(()) => self.inner.remove_cache(preview).await,
-            None => Ok(()),
-        }
-    }
-
-    /// Keys and bytes of a preview's cache; `None` where it has none.
-    pub async fn look_into_cache(
-        &self,
-        preview: PreviewId,
-        network: &str,
-    ) -> Result<Option<CacheInventory>, DatabaseError> {
-        match self.cache(preview) {
-            Some(known) if known.ready => self.inner.look_into_cache(preview, network).await.map(Some),
-            Some(_) => Err(DatabaseError::NotReady),
-            None => Ok(None),
-        }
     }
 
     /// What is known of a live preview's database.
@@ -445,13 +379,10 @@ impl Inner {
     }
 
     /// One name for database and role: theirs and no other's on a server that several
-    /// installations may share. Of `a-z0-9_`, and as long as the kind of server allows.
-    fn name(&self, preview: PreviewId, kind: DatabaseType) -> String {
-        let (prefix, id) = (self.prefix(), preview.to_string().replace('-', ""));
-        let longest = ServerKind::of(kind).map_or(63, ServerKind::longest_name);
-        // The end of an id is chance, its beginning the time.
-        let from = (prefix.len() + id.len()).saturating_sub(longest);
-        format!("{prefix}{}", &id[from..])
+    /// installations may share. 32 bytes of `a-z0-9_`, which every kind of server allows. Others
+    /// on it may see the name, so it says nothing of the preview's id.
+    fn name(&self, preview: PreviewId) -> String {
+        format!("{}{}", self.prefix(), self.seal.database_name(preview))
     }
 
     /// What all our databases on a server begin with.

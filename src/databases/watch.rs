@@ -67,8 +67,10 @@ impl Inner {
         let there = server.admin.databases(&self.prefix()).await?;
         let joined = server.joined(&self.engine).await?;
         let live = live();
-        let kind = id.kind.database_type();
-        let names: HashSet<String> = live.iter().map(|(preview, _)| self.name(*preview, kind)).collect();
+        // As they are written down, and, of a row that is just being written, as they will be.
+        let known = self.known.all().into_iter().map(|(_, known)| known.record.name);
+        let names: HashSet<String> =
+            live.iter().map(|(preview, _)| self.name(*preview)).chain(known).collect();
         for database in there.iter().filter(|database| !names.contains(&database.name)) {
             tracing::info!(database = database.name, "dropping a database whose preview has ended");
             server.admin.remove(&database.name).await?;

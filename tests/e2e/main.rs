@@ -20,6 +20,7 @@ mod attacks;
 mod builds;
 mod clock;
 mod crash;
+mod database_crash;
 mod database_examples;
 mod database_files;
 mod databases;

@@ -1,5 +1,9 @@
 //! PostgreSQL: what previewd says to a server as its superuser, and what it asks a preview's
 //! database as that preview's own role.
+//!
+//! Roles see the names of other roles and databases in the catalogue. Taking that away breaks
+//! tools which look there for their own (Prisma, pg_dump), and no right follows from a name; so
+//! names tell nothing of a preview, and that is all there is to see.
 
 mod admin;
 mod look;
