@@ -11,6 +11,7 @@ pub(super) fn read(r: &mut Reader, images: Option<&ImagesConfig>) -> Option<Conf
     let postgresql = r.take("PREVIEW_SUPPORT_POSTGRESQL", "true", "true or false", flag);
     let mysql = r.take("PREVIEW_SUPPORT_MYSQL", "true", "true or false", flag);
     let sqlite = r.take("PREVIEW_SUPPORT_SQLITE", "true", "true or false", flag);
+    let mongodb = r.take("PREVIEW_SUPPORT_MONGODB", "true", "true or false", flag);
     let redis = r.take("PREVIEW_SUPPORT_REDIS", "true", "true or false", flag);
     let cache_memory = r.take("PREVIEW_CACHE_MEMORY_MB", "64", "8 to 65536 MiB", in_range(8..=65_536));
     let mode =
@@ -29,14 +30,18 @@ pub(super) fn read(r: &mut Reader, images: Option<&ImagesConfig>) -> Option<Conf
     let mysql_url = r.take_secret("PREVIEW_DATABASE_MYSQL_URL", "", "mysql://USER:PASSWORD@HOST/", |text| {
         url_of(text, &["mysql://", "mariadb://"])
     });
+    let mongodb_url =
+        r.take_secret("PREVIEW_DATABASE_MONGODB_URL", "", "mongodb://USER:PASSWORD@HOST/", |text| {
+            url_of(text, &["mongodb://"])
+        });
     let server_images = r.take(
         "PREVIEW_DATABASE_IMAGES",
         "{}",
-        "JSON with any of postgresql, postgresqlVersions, mysql, mysqlVersions, redis",
+        "JSON with any of postgresql, postgresqlVersions, mysql, mysqlVersions, mongodb, mongodbVersions, redis",
         |text| {
             let images = serde_json::from_str::<ServerImages>(text).ok()?;
-            let has_versions = !images.postgresql_versions.is_empty() && !images.mysql_versions.is_empty();
-            has_versions.then_some(images)
+            let versions = [&images.postgresql_versions, &images.mysql_versions, &images.mongodb_versions];
+            versions.iter().all(|versions| !versions.is_empty()).then_some(images)
         },
     );
     let initialization =
@@ -51,8 +56,9 @@ pub(super) fn read(r: &mut Reader, images: Option<&ImagesConfig>) -> Option<Conf
         r.take("PREVIEW_DATABASE_TEMPLATES_MB", "2048", "0 to 1048576 MiB", in_range(0..=1_048_576));
     let extensions =
         r.take("PREVIEW_DATABASE_EXTENSIONS", Config::EXTENSIONS, "names with commas", extension_names);
-    let (mode, postgresql_url, mysql_url) = (mode?, postgresql_url?, mysql_url?);
-    if mode == DatabaseMode::External && postgresql_url.is_none() && mysql_url.is_none() {
+    let (mode, postgresql_url, mysql_url, mongodb_url) = (mode?, postgresql_url?, mysql_url?, mongodb_url?);
+    let any = postgresql_url.is_some() || mysql_url.is_some() || mongodb_url.is_some();
+    if mode == DatabaseMode::External && !any {
         let why = "an external server needs an address".to_owned();
         r.contradiction("PREVIEW_DATABASE_MODE", "PREVIEW_DATABASE_POSTGRESQL_URL", why);
     }
@@ -61,12 +67,14 @@ pub(super) fn read(r: &mut Reader, images: Option<&ImagesConfig>) -> Option<Conf
         mode,
         postgresql: postgresql?,
         mysql: mysql?,
+        mongodb: mongodb?,
         sqlite: sqlite?,
         redis: redis?,
         cache_memory_mb: cache_memory?,
         images: server_images?,
         postgresql_url,
         mysql_url,
+        mongodb_url,
         initialization: initialization?,
         connections: u32::try_from(connections?).ok()?,
         statement_timeout: statement?,

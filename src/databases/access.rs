@@ -100,6 +100,9 @@ impl Access {
                 "MYSQL_PASSWORD",
                 "MYSQL_DATABASE",
             ],
+            Self::Server { scheme, .. } if scheme == "mongodb" => {
+                &["DATABASE_URL", "MONGODB_URI", "MONGO_URL"]
+            }
             Self::Server { .. } => {
                 &["DATABASE_URL", "PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE"]
             }
@@ -131,7 +134,7 @@ impl Access {
 /// What a variable of this name is for: a word for a database, and one for a part of its
 /// address. `None` for every other name.
 fn part_of(name: &str) -> Option<Part> {
-    const WORDS: [&str; 15] = [
+    const WORDS: [&str; 17] = [
         "DATABASE",
         "DB",
         "POSTGRES",
@@ -146,6 +149,8 @@ fn part_of(name: &str) -> Option<Part> {
         "PSQL",
         "MYSQL",
         "MARIADB",
+        "MONGODB",
+        "MONGO",
         "APP_DB",
     ];
     let name = name.to_ascii_uppercase();

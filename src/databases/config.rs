@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgConnectOptions;
 
-use super::{DatabaseError, ServerKind};
+use super::{DatabaseError, ServerKind, mongodb};
 use crate::domain::{DatabaseMode, DatabaseType, Invalid};
 
 #[derive(Clone)]
@@ -18,6 +18,8 @@ pub struct Config {
     pub postgresql: bool,
     /// `PREVIEW_SUPPORT_MYSQL`, default true.
     pub mysql: bool,
+    /// `PREVIEW_SUPPORT_MONGODB`, default true.
+    pub mongodb: bool,
     /// `PREVIEW_SUPPORT_SQLITE`, default true.
     pub sqlite: bool,
     /// `PREVIEW_SUPPORT_REDIS`, default true.
@@ -32,6 +34,9 @@ pub struct Config {
     /// `PREVIEW_DATABASE_MYSQL_URL`: the same, with a user that may create databases and users
     /// and grant what it may do itself.
     pub mysql_url: Option<String>,
+    /// `PREVIEW_DATABASE_MONGODB_URL`: the same, with a user of role `root`. Used in every mode:
+    /// a server of ours needs an image that no distribution has packages for.
+    pub mongodb_url: Option<String>,
     /// `PREVIEW_DATABASE_INITIALIZATION_TIMEOUT`, seconds, default 120: migrations and seeds.
     pub initialization: Duration,
     /// `PREVIEW_DATABASE_CONNECTIONS`, default 20: at once, of one preview.
@@ -65,6 +70,10 @@ pub struct ServerImages {
     pub mysql: String,
     /// The same. Default `10.11`.
     pub mysql_versions: Vec<String>,
+    /// Default `previewd/mongo:{version}`. It must start `serve-mongo`.
+    pub mongodb: String,
+    /// The same. Default `7`.
+    pub mongodb_versions: Vec<String>,
     /// Default `previewd/redis:7`. It must start `serve-redis`.
     pub redis: String,
 }
@@ -82,6 +91,8 @@ impl Default for ServerImages {
             postgresql_versions: vec!["15".to_owned()],
             mysql: "previewd/mariadb:{version}".to_owned(),
             mysql_versions: vec!["10.11".to_owned()],
+            mongodb: "previewd/mongo:{version}".to_owned(),
+            mongodb_versions: vec!["7".to_owned()],
             redis: "previewd/redis:7".to_owned(),
         }
     }
@@ -99,6 +110,7 @@ impl ServerImages {
         match kind {
             ServerKind::Postgresql => (&self.postgresql, &self.postgresql_versions),
             ServerKind::Mysql => (&self.mysql, &self.mysql_versions),
+            ServerKind::Mongodb => (&self.mongodb, &self.mongodb_versions),
         }
     }
 
@@ -148,14 +160,18 @@ impl Config {
             DatabaseType::Postgresql => self.server(ServerKind::Postgresql, version),
             DatabaseType::Mysql if !self.mysql => off("PREVIEW_SUPPORT_MYSQL"),
             DatabaseType::Mysql => self.server(ServerKind::Mysql, version),
-            DatabaseType::Mongodb => Err(NotOffered::Kind(
-                "this daemon gives no mongodb: it has no image of a server; expected none, sqlite, postgresql or mysql"
-                    .to_owned(),
-            )),
+            DatabaseType::Mongodb if !self.mongodb => off("PREVIEW_SUPPORT_MONGODB"),
+            DatabaseType::Mongodb if !mongodb::IS_BUILT_IN => {
+                Err(NotOffered::Kind(format!("this daemon gives no mongodb: {}", DatabaseError::NotBuiltIn)))
+            }
+            DatabaseType::Mongodb => self.server(ServerKind::Mongodb, version),
         }
     }
 
     fn server(&self, kind: ServerKind, version: Option<&str>) -> Result<(DatabaseMode, String), NotOffered> {
+        if kind == ServerKind::Mongodb && self.mongodb_url.is_some() {
+            return Ok((DatabaseMode::External, String::new()));
+        }
         match (self.mode, self.external_url(kind)) {
             (DatabaseMode::External, Ok(_)) => Ok((self.mode, String::new())),
             (DatabaseMode::External, Err(error)) => Err(NotOffered::Kind(error.to_string())),
@@ -168,6 +184,7 @@ impl Config {
         let url = match kind {
             ServerKind::Postgresql => self.postgresql_url.as_deref(),
             ServerKind::Mysql => self.mysql_url.as_deref(),
+            ServerKind::Mongodb => self.mongodb_url.as_deref(),
         };
         let reason = "it is not set".to_owned();
         url.ok_or(DatabaseError::External { setting: kind.setting(), reason })
@@ -191,6 +208,7 @@ impl fmt::Debug for Config {
             .field("images", &self.images)
             .field("postgresql_url", &self.postgresql_url.as_ref().map(|_| "redacted"))
             .field("mysql_url", &self.mysql_url.as_ref().map(|_| "redacted"))
+            .field("mongodb_url", &self.mongodb_url.as_ref().map(|_| "redacted"))
             .field("initialization", &self.initialization)
             .finish_non_exhaustive()
     }

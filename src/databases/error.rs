@@ -23,6 +23,8 @@ pub enum DatabaseError {
     Start { server: String, after: Duration, reason: String },
     #[error("{setting}: {reason}")]
     External { setting: &'static str, reason: String },
+    #[error("this program was built without MongoDB's driver: `cargo build --features mongodb`")]
+    NotBuiltIn,
     /// The server said no to us.
     #[error("{doing}: {reason}")]
     Sql { doing: &'static str, reason: String },

@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 
 use super::mysql::MySql;
 use super::postgres::Postgres;
-use super::{Access, Config, DatabaseError, HOST, Inventory, QueryRows, mysql, postgres};
+use super::{Access, Config, DatabaseError, HOST, Inventory, QueryRows, mongodb, mysql, postgres};
 use crate::domain::DatabaseType;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,6 +19,7 @@ pub enum ServerKind {
     Postgresql,
     /// MariaDB where the server is ours.
     Mysql,
+    Mongodb,
 }
 
 /// A database to be made, and the one user that may enter it.
@@ -93,14 +94,15 @@ pub(super) trait Admin: Send + Sync {
 }
 
 impl ServerKind {
-    pub(super) const ALL: [Self; 2] = [Self::Postgresql, Self::Mysql];
+    pub(super) const ALL: [Self; 3] = [Self::Postgresql, Self::Mysql, Self::Mongodb];
 
     /// `None` for what needs no server.
     pub const fn of(kind: DatabaseType) -> Option<Self> {
         match kind {
             DatabaseType::Postgresql => Some(Self::Postgresql),
             DatabaseType::Mysql => Some(Self::Mysql),
-            DatabaseType::None | DatabaseType::Sqlite | DatabaseType::Mongodb => None,
+            DatabaseType::Mongodb => Some(Self::Mongodb),
+            DatabaseType::None | DatabaseType::Sqlite => None,
         }
     }
 
@@ -109,6 +111,7 @@ impl ServerKind {
         match self {
             Self::Postgresql => "postgresql",
             Self::Mysql => "mysql",
+            Self::Mongodb => "mongodb",
         }
     }
 
@@ -117,6 +120,7 @@ impl ServerKind {
         match self {
             Self::Postgresql => "PostgreSQL",
             Self::Mysql => "MariaDB",
+            Self::Mongodb => "MongoDB",
         }
     }
 
@@ -125,6 +129,7 @@ impl ServerKind {
         match self {
             Self::Postgresql => "PREVIEW_DATABASE_POSTGRESQL_URL",
             Self::Mysql => "PREVIEW_DATABASE_MYSQL_URL",
+            Self::Mongodb => "PREVIEW_DATABASE_MONGODB_URL",
         }
     }
 
@@ -133,6 +138,7 @@ impl ServerKind {
         match self {
             Self::Postgresql => "postgres",
             Self::Mysql => "mariadb",
+            Self::Mongodb => "mongo",
         }
     }
 
@@ -140,6 +146,7 @@ impl ServerKind {
         match self {
             Self::Postgresql => postgres::PORT,
             Self::Mysql => mysql::PORT,
+            Self::Mongodb => mongodb::PORT,
         }
     }
 
@@ -149,6 +156,7 @@ impl ServerKind {
         match self {
             Self::Postgresql => &[HOST, "db", "postgres"],
             Self::Mysql => &[HOST, "db", "mysql", "mariadb"],
+            Self::Mongodb => &[HOST, "db", "mongo", "mongodb"],
         }
     }
 
@@ -156,7 +164,7 @@ impl ServerKind {
     /// may come from.
     pub(super) fn environment(self, password: String, net: String) -> BTreeMap<String, String> {
         let net = match self {
-            Self::Postgresql => net,
+            Self::Postgresql | Self::Mongodb => net,
             Self::Mysql => mysql::with_mask(&net),
         };
         BTreeMap::from([("ADMIN_PASSWORD".to_owned(), password), ("ADMIN_NET".to_owned(), net)])
@@ -172,6 +180,10 @@ impl ServerKind {
         Ok(match self {
             Self::Postgresql => Box::new(Postgres::connect(address, password, config).await?),
             Self::Mysql => Box::new(MySql::connect(address, password, config).await?),
+            #[cfg(feature = "mongodb")]
+            Self::Mongodb => Box::new(mongodb::Mongo::connect(address, password).await?),
+            #[cfg(not(feature = "mongodb"))]
+            Self::Mongodb => return Err(DatabaseError::NotBuiltIn),
         })
     }
 
@@ -181,6 +193,10 @@ impl ServerKind {
         Ok(match self {
             Self::Postgresql => Box::new(Postgres::external(url, config).await?),
             Self::Mysql => Box::new(MySql::external(url, config).await?),
+            #[cfg(feature = "mongodb")]
+            Self::Mongodb => Box::new(mongodb::Mongo::external(url).await?),
+            #[cfg(not(feature = "mongodb"))]
+            Self::Mongodb => return Err(DatabaseError::NotBuiltIn),
         })
     }
 
@@ -190,19 +206,25 @@ impl ServerKind {
         match self {
             Self::Postgresql => postgres::address_of(url),
             Self::Mysql => mysql::address_of(url),
+            Self::Mongodb => mongodb::address_of(url),
         }
     }
 
     /// How the server's own client runs one file of SQL, and what it finds in its environment
-    /// besides the app's; the first error ends it.
-    pub(super) fn client(self, access: &Access, file: &str) -> (Vec<String>, BTreeMap<String, String>) {
-        match self {
+    /// besides the app's; the first error ends it. None where it speaks no SQL.
+    pub(super) fn client(
+        self,
+        access: &Access,
+        file: &str,
+    ) -> Option<(Vec<String>, BTreeMap<String, String>)> {
+        Some(match self {
             Self::Postgresql => {
                 // `-X`: nobody's settings. The address is in PGHOST and its like.
                 let argv = ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", file];
                 (argv.map(str::to_owned).to_vec(), BTreeMap::new())
             }
             Self::Mysql => mysql::client(access, file),
-        }
+            Self::Mongodb => return None,
+        })
     }
 }

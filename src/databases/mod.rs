@@ -22,6 +22,7 @@ mod config;
 mod error;
 mod inventory;
 mod kind;
+mod mongodb;
 mod mysql;
 mod orphans;
 mod postgres;
@@ -300,7 +301,12 @@ impl Databases {
         let Some(kind) = ServerKind::of(known.record.kind) else {
             return Ok(sqlite::client(&self.inner.config.python_image, file));
         };
-        let (argv, environment) = kind.client(access, file);
+        let (argv, environment) = kind.client(access, file).ok_or_else(|| {
+            let name = kind.product();
+            DatabaseError::Query(format!(
+                "{name} runs no files of SQL; name a migrationCommand or seedCommand"
+            ))
+        })?;
         Ok(SqlClient { image: self.inner.config.images.of(kind, &known.record.version), argv, environment })
     }
 

@@ -21,7 +21,8 @@ impl Databases {
         let live: HashSet<String> =
             self.inner.known.all().into_iter().map(|(_, known)| known.record.name).collect();
         let external = ServerKind::ALL.into_iter().filter(|kind| {
-            self.inner.config.mode == DatabaseMode::External && self.inner.config.external_url(*kind).is_ok()
+            let is_ours = self.inner.config.mode != DatabaseMode::External && *kind != ServerKind::Mongodb;
+            !is_ours && self.inner.config.external_url(*kind).is_ok()
         });
         let external = external.map(|kind| ServerId {
             kind,

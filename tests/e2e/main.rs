@@ -39,6 +39,7 @@ mod log_crash;
 mod logs;
 mod many_databases;
 mod memory;
+mod mongodb;
 mod mysql;
 mod numbers;
 mod parked;
