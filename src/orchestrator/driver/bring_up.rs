@@ -200,13 +200,13 @@ impl Life {
         if database.is_some() {
             self.waiting("being given its database");
         }
-        let (container, provided) =
+        let (container, given) =
             tokio::join!(self.container(image), self.provide_database(interrupt, database.as_ref()));
         self.preview.container_id = Some(container?);
         self.intend().await?;
-        let provided = provided?;
+        let given = given?;
         match database {
-            Some(database) => self.fill_database(interrupt, image, database, provided).await,
+            Some(database) => self.fill_database(interrupt, image, database, given).await,
             None => Ok(()),
         }
     }

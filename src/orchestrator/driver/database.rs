@@ -19,11 +19,16 @@ use crate::streams::level_of;
 
 /// What is to be done for a preview's database before the app starts.
 pub(super) struct Database {
-    begun: Instant,
     kind: DatabaseType,
     steps: Vec<Step>,
     /// Of the template that the steps lead to; nothing is worth keeping where nothing is done.
     key: Option<String>,
+}
+
+/// What was provided, and how long that took, whatever was made beside it.
+pub(super) struct Given {
+    provided: Provided,
+    took: Duration,
 }
 
 impl Life {
@@ -36,7 +41,6 @@ impl Life {
                 _ => Err(self.fail(Stage::Database, "what database it was to have was not written down")),
             };
         };
-        let begun = Instant::now();
         let (steps, key) = match known.record.ready || !known.record.migrate {
             true => (Vec::new(), None),
             false => self.steps(&known.record).await?,
@@ -45,7 +49,7 @@ impl Life {
         promised.map_err(|error| self.no_database(&error))?;
         // The password is made by now, and no line may show it.
         self.guard_log();
-        Ok(Some(Database { begun, kind: known.record.kind, steps, key }))
+        Ok(Some(Database { kind: known.record.kind, steps, key }))
     }
 
     /// The database as it was promised, and the cache. Of a preview without either, done at once.
@@ -53,7 +57,8 @@ impl Life {
         &self,
         interrupt: &CancellationToken,
         database: Option<&Database>,
-    ) -> Result<Provided, Interrupt> {
+    ) -> Result<Given, Interrupt> {
+        let begun = Instant::now();
         let network = self.preview.network.clone().unwrap_or_default();
         let (id, databases) = (self.preview.id, &self.parts.databases);
         let provide = async {
@@ -68,7 +73,8 @@ impl Life {
         };
         match interrupt.run_until_cancelled(provide).await {
             None => Err(Interrupt::Asked),
-            Some(provided) => provided.map_err(|error| self.no_database(&error)),
+            Some(Ok(provided)) => Ok(Given { provided, took: begun.elapsed() }),
+            Some(Err(error)) => Err(self.no_database(&error)),
         }
     }
 
@@ -78,9 +84,10 @@ impl Life {
         interrupt: &CancellationToken,
         image: &str,
         database: Database,
-        provided: Provided,
+        given: Given,
     ) -> Result<(), Interrupt> {
-        let Database { begun, kind, steps, key } = database;
+        let (Database { kind, steps, key }, Given { provided, took }) = (database, given);
+        let begun = Instant::now();
         if provided == Provided::Kept {
             return Ok(());
         }
@@ -91,7 +98,7 @@ impl Life {
         }
         self.database_problem = None;
         let copied = provided == Provided::Copied;
-        let elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let elapsed_ms = u64::try_from((took + begun.elapsed()).as_millis()).unwrap_or(u64::MAX);
         let data =
             json!({ "database": kind, "copied": copied, "steps": steps.len(), "elapsedMs": elapsed_ms });
         self.record(EventType::Migrated, data).await;
