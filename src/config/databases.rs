@@ -54,6 +54,7 @@ pub(super) fn read(r: &mut Reader, images: Option<&ImagesConfig>) -> Option<Conf
     let templates = r.take("PREVIEW_DATABASE_TEMPLATES", "50", "0 to 10000", in_range(0..=10_000));
     let templates_mb =
         r.take("PREVIEW_DATABASE_TEMPLATES_MB", "2048", "0 to 1048576 MiB", in_range(0..=1_048_576));
+    let spares = r.take("PREVIEW_DATABASE_SPARES", "2", "0 to 100", in_range(0..=100));
     let extensions =
         r.take("PREVIEW_DATABASE_EXTENSIONS", Config::EXTENSIONS, "names with commas", extension_names);
     let (mode, postgresql_url, mysql_url, mongodb_url) = (mode?, postgresql_url?, mysql_url?, mongodb_url?);
@@ -81,6 +82,7 @@ pub(super) fn read(r: &mut Reader, images: Option<&ImagesConfig>) -> Option<Conf
         server_memory_mb: memory?,
         templates: usize::try_from(templates?).ok()?,
         templates_mb: templates_mb?,
+        spares: usize::try_from(spares?).ok()?,
         extensions: extensions?,
         python_image: bases.image(&Runtime::Python { version: bases.default_python().to_owned() }),
     })

@@ -50,6 +50,8 @@ pub struct Config {
     pub templates: usize,
     /// `PREVIEW_DATABASE_TEMPLATES_MB`, default 2048: the size of all of them, MiB.
     pub templates_mb: u64,
+    /// `PREVIEW_DATABASE_SPARES`, default 2: copies of the templates used last, made ahead.
+    pub spares: usize,
     /// `PREVIEW_DATABASE_EXTENSIONS`, names with commas: extensions that a preview may create,
     /// of those that PostgreSQL trusts every owner of a database with.
     pub extensions: Vec<String>,

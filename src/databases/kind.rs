@@ -82,6 +82,15 @@ pub(super) trait Admin: Send + Sync {
         async { Ok(()) }.boxed()
     }
 
+    /// Makes a copy ahead of each of the templates used last, at most so many.
+    fn keep_spares<'a>(
+        &'a self,
+        _templates: &'a str,
+        _count: usize,
+    ) -> BoxFuture<'a, Result<(), DatabaseError>> {
+        async { Ok(()) }.boxed()
+    }
+
     /// What is in a database, asked as its own user.
     fn look<'a>(&'a self, access: &'a Access) -> BoxFuture<'a, Result<Inventory, DatabaseError>>;
 

@@ -78,6 +78,7 @@ impl Inner {
         self.mend_networks(id, server, &joined, &live).await?;
         let limits = (self.config.templates, self.config.templates_mb);
         server.admin.prune_templates(&self.template_prefix(), limits).await?;
+        server.admin.keep_spares(&self.template_prefix(), self.config.spares).await?;
         for (preview, known) in self.known_on(id) {
             let Some(found) = there.iter().find(|database| database.name == known.record.name) else {
                 self.known.missed(preview, known.record.ready);

@@ -107,18 +107,18 @@ impl Postgres {
         const DOING: &str = "making the database";
         let NewDatabase { name, password, template } = new;
         self.drop(name).await?;
-        let (connections, timeout) = (self.connections, self.statement_timeout.as_millis());
-        self.all(
-            DOING,
-            &[
-                format!(
-                    "CREATE ROLE {name} LOGIN PASSWORD '{password}' NOSUPERUSER NOCREATEDB NOCREATEROLE \
-                     NOREPLICATION NOBYPASSRLS CONNECTION LIMIT {connections}"
-                ),
-                format!("ALTER ROLE {name} SET statement_timeout = {timeout}"),
-            ],
-        )
-        .await?;
+        if let Some(template) = template
+            && self.take_spare(new, template).await?
+        {
+            self.touch(template).await?;
+            return Ok(true);
+        }
+        let role = format!(
+            "CREATE ROLE {name} LOGIN PASSWORD '{password}' NOSUPERUSER NOCREATEDB NOCREATEROLE \
+             NOREPLICATION NOBYPASSRLS; {}",
+            self.limits(name)
+        );
+        self.all(DOING, &[role]).await?;
         if self.is_external {
             // Who is no superuser gives away only what it could have itself.
             self.all(DOING, &[format!("GRANT {name} TO CURRENT_USER")]).await?;
@@ -132,6 +132,14 @@ impl Postgres {
         }
         self.all(DOING, &[format!("REVOKE ALL ON DATABASE {name} FROM PUBLIC")]).await?;
         Ok(copied)
+    }
+
+    /// What a role may use of the server.
+    pub(super) fn limits(&self, role: &str) -> String {
+        let (connections, timeout) = (self.connections, self.statement_timeout.as_millis());
+        format!(
+            "ALTER ROLE {role} CONNECTION LIMIT {connections}; ALTER ROLE {role} SET statement_timeout = {timeout}"
+        )
     }
 
     /// Whoever is connected is cut off. Absent is fine.

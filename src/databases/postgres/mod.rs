@@ -8,6 +8,7 @@
 mod admin;
 mod look;
 mod query;
+mod spares;
 mod templates;
 
 use std::net::SocketAddr;
@@ -119,6 +120,14 @@ impl Admin for Postgres {
         limits: (usize, u64),
     ) -> BoxFuture<'a, Result<(), DatabaseError>> {
         self.prune_templates(prefix, limits).boxed()
+    }
+
+    fn keep_spares<'a>(
+        &'a self,
+        templates: &'a str,
+        count: usize,
+    ) -> BoxFuture<'a, Result<(), DatabaseError>> {
+        self.keep_spares(templates, count).boxed()
     }
 
     fn look<'a>(&'a self, access: &'a Access) -> BoxFuture<'a, Result<Inventory, DatabaseError>> {

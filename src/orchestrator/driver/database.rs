@@ -97,6 +97,10 @@ impl Life {
             kept.map_err(|error| self.no_database(&error))?;
         }
         self.database_problem = None;
+        if key.is_some() {
+            // Whoever looks after the server makes the next copy ahead.
+            self.parts.server_changed.notify_one();
+        }
         let copied = provided == Provided::Copied;
         let elapsed_ms = u64::try_from((took + begun.elapsed()).as_millis()).unwrap_or(u64::MAX);
         let data =
