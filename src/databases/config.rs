@@ -1,11 +1,9 @@
 //! What databases previews may have, and how much of the host they may use.
 
 use std::fmt;
-use std::str::FromStr as _;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use sqlx::postgres::PgConnectOptions;
 
 use super::{DatabaseError, ServerKind, mongodb};
 use crate::domain::{DatabaseMode, DatabaseType, Invalid};
@@ -138,11 +136,17 @@ impl Config {
     pub const EXTENSIONS: &str = "btree_gin,btree_gist,citext,cube,dict_int,fuzzystrmatch,hstore,intarray,\
         isn,ltree,pg_trgm,pgcrypto,seg,tablefunc,unaccent,uuid-ossp";
 
-    /// Where the server is that is not ours, when there is one: its host and port.
-    pub fn external_address(&self) -> Option<(String, u16)> {
-        let url = self.postgresql_url.as_deref().filter(|_| self.mode == DatabaseMode::External)?;
-        let options = PgConnectOptions::from_str(url).ok()?;
-        Some((options.get_host().to_owned(), options.get_port()))
+    /// Where the servers are that are not ours: their hosts and ports.
+    pub fn external_addresses(&self) -> Vec<(String, u16)> {
+        let used = ServerKind::ALL.into_iter().filter(|kind| self.is_external(*kind));
+        used.filter_map(|kind| kind.external_address(self).ok()).collect()
+    }
+
+    /// Whether previews' databases of this kind are on the operator's server.
+    pub(super) fn is_external(&self, kind: ServerKind) -> bool {
+        // A server of MongoDB of ours needs an image that few have.
+        let is_meant = self.mode == DatabaseMode::External || kind == ServerKind::Mongodb;
+        is_meant && self.external_url(kind).is_ok()
     }
 
     /// The mode and version of what is asked for.
@@ -171,11 +175,8 @@ impl Config {
     }
 
     fn server(&self, kind: ServerKind, version: Option<&str>) -> Result<(DatabaseMode, String), NotOffered> {
-        if kind == ServerKind::Mongodb && self.mongodb_url.is_some() {
-            return Ok((DatabaseMode::External, String::new()));
-        }
         match (self.mode, self.external_url(kind)) {
-            (DatabaseMode::External, Ok(_)) => Ok((self.mode, String::new())),
+            (_, Ok(_)) if self.is_external(kind) => Ok((DatabaseMode::External, String::new())),
             (DatabaseMode::External, Err(error)) => Err(NotOffered::Kind(error.to_string())),
             _ => Ok((self.mode, self.images.version(kind, version)?)),
         }

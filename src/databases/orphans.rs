@@ -20,10 +20,7 @@ impl Databases {
     pub async fn orphans(&self) -> Vec<Orphan> {
         let live: HashSet<String> =
             self.inner.known.all().into_iter().map(|(_, known)| known.record.name).collect();
-        let external = ServerKind::ALL.into_iter().filter(|kind| {
-            let is_ours = self.inner.config.mode != DatabaseMode::External && *kind != ServerKind::Mongodb;
-            !is_ours && self.inner.config.external_url(*kind).is_ok()
-        });
+        let external = ServerKind::ALL.into_iter().filter(|kind| self.inner.config.is_external(*kind));
         let external = external.map(|kind| ServerId {
             kind,
             mode: DatabaseMode::External,
