@@ -236,9 +236,7 @@ exec 9>"$cache/lock"
 flock 9
 for kind in "$@"; do
     case $kind in
-        python | node | static | go | postgres | mariadb | redis | php | ruby) ensure "$kind" ;;
-        *) die "unknown base image: $kind (python, node, static, go, postgres, mariadb, redis, php, ruby)" ;;
-        python | node | static | go | postgres | mariadb | redis | mongo) ensure "$kind" ;;
-        *) die "unknown base image: $kind (python, node, static, go, postgres, mariadb, redis, mongo)" ;;
+        python | node | static | go | postgres | mariadb | redis | mongo | php | ruby) ensure "$kind" ;;
+        *) die "unknown base image: $kind (python, node, static, go, postgres, mariadb, redis, mongo, php, ruby)" ;;
     esac
 done
