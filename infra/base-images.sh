@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# infra/base-images.sh [--refresh] [python|node|static|go|postgres|mariadb|redis|php|ruby]…
+# infra/base-images.sh [--refresh] [python|node|static|go|postgres|mariadb|redis|mongo|php|ruby]…
 # Makes previewd's base images where they are missing: previewd/python:3.11, previewd/node:20, previewd/static:1,
 # previewd/go:1; and the servers that previews' databases live on, previewd/postgres:15, previewd/mariadb:10.11 and
-# previewd/redis:7. previewd/php:8 and previewd/ruby:3 are made only when they are named.
+# previewd/redis:7. previewd/php:8, previewd/ruby:3 and previewd/mongo:7 are made only when they are
+# named; the last from the official image alone.
 # The version in a tag is the version inside; previewd/KIND:default is whichever was made here.
 #
 # Derived from the official image where the engine can pull it, else from packages of this distribution.
@@ -35,6 +36,7 @@ official_image() {
         redis) echo redis:7 ;;
         ruby) echo ruby:3 ;;
         php) ;; # the official one lacks the usual extensions and Composer
+        mongo) echo mongo:7 ;;
     esac
 }
 
@@ -67,6 +69,7 @@ version_inside() {
         go) docker run --rm --network none "$2" go version | sed -nE 's,.*go([0-9]+)\..*,\1,p' ;;
         postgres) docker run --rm --network none "$2" postgres --version | sed -nE 's/.* ([0-9]+)[.b ].*/\1/p' ;;
         mariadb) docker run --rm --network none "$2" mariadbd --version | sed -nE 's/.* Ver ([0-9]+\.[0-9]+)\..*/\1/p' ;;
+        mongo) docker run --rm --network none "$2" mongod --version | sed -nE 's/^db version v([0-9]+)\..*/\1/p' ;;
         redis) docker run --rm --network none "$2" redis-server --version | sed -nE 's/.* v=([0-9]+)\..*/\1/p' ;;
     esac
 }
@@ -76,7 +79,7 @@ prepare_context() {
         python) fetch_uv "$2" "$3/uv" ;;
         node) mkdir "$3/runtime"; [ "$4" = official ] || ! host_node_fits || copy_host_node "$3/runtime" ;;
         static | go | php | ruby) ;;
-        postgres | mariadb | redis) cp "$recipes/serve-$1" "$3" ;;
+        postgres | mariadb | redis | mongo) cp "$recipes/serve-$1" "$3" ;;
     esac
 }
 
@@ -165,6 +168,7 @@ build() {
     local kind=$1 recipe=$2 from origin=official context version
     from=$(official_image "$kind")
     if [ -z "$from" ] || ! pull_official "$from"; then
+        [ "$kind" != mongo ] || die "no packages of this distribution have MongoDB, and $from cannot be pulled: name a server in PREVIEW_DATABASE_MONGODB_URL"
         from=previewd/rootfs:$kind
         origin=distribution
         # shellcheck disable=SC2046 # package names are single words
@@ -198,7 +202,7 @@ save_to_cache() {
 recipe_of() {
     {
         grep -hv '^ *#' "$recipes/$1.Dockerfile" "$recipes/prepare.sh" "$recipes/serve-static" "$here/base/rootfs.sh"
-        case $1 in postgres | mariadb | redis) grep -v '^ *#' "$recipes/serve-$1" ;; esac
+        case $1 in postgres | mariadb | redis | mongo) grep -v '^ *#' "$recipes/serve-$1" ;; esac
         cat "$bundle" 2>/dev/null
     } | sha256sum | cut -c1-16
 }
@@ -232,7 +236,7 @@ exec 9>"$cache/lock"
 flock 9
 for kind in "$@"; do
     case $kind in
-        python | node | static | go | postgres | mariadb | redis | php | ruby) ensure "$kind" ;;
-        *) die "unknown base image: $kind (python, node, static, go, postgres, mariadb, redis, php, ruby)" ;;
+        python | node | static | go | postgres | mariadb | redis | mongo | php | ruby) ensure "$kind" ;;
+        *) die "unknown base image: $kind (python, node, static, go, postgres, mariadb, redis, mongo, php, ruby)" ;;
     esac
 done

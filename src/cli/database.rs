@@ -35,6 +35,16 @@ struct Inside {
     table_list: Vec<Table>,
     #[serde(default)]
     truncated: bool,
+    #[serde(default)]
+    cache: Option<Cache>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Cache {
+    r#type: String,
+    status: String,
+    keys: u64,
+    size: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -89,7 +99,9 @@ fn show_inside(context: &Context, inside: &Inside) -> anyhow::Result<()> {
         "none" => String::new(),
         status => format!(", migrations {status}"),
     };
-    context.console.line(&format!("{}, {}{migrations}{size}", inside.r#type, inside.status))?;
+    if inside.r#type != "none" || inside.cache.is_none() {
+        context.console.line(&format!("{}, {}{migrations}{size}", inside.r#type, inside.status))?;
+    }
     let row = |table: &Table| {
         let schema = table.schema.as_ref().filter(|schema| *schema != "public");
         let name = schema.map_or(table.name.clone(), |schema| format!("{schema}.{}", table.name));
@@ -102,6 +114,10 @@ fn show_inside(context: &Context, inside: &Inside) -> anyhow::Result<()> {
     }
     if inside.truncated {
         context.console.note("there are more tables");
+    }
+    if let Some(cache) = &inside.cache {
+        let Cache { r#type, status, keys, size } = cache;
+        context.console.line(&format!("{}, {status}, {keys} keys, {}", r#type, bytes(*size)))?;
     }
     Ok(())
 }
@@ -138,6 +154,7 @@ mod tests {
                 200,
                 &json!({"type": "postgresql", "status": "ready", "migrationStatus": "completed", "size": 2048,
                     "tables": 1, "records": 2, "truncated": false,
+                    "cache": {"type": "redis", "status": "ready", "keys": 3, "size": 1024},
                     "tableList": [{"schema": "public", "name": "people", "rows": 2, "bytes": 1024}]}),
             )
         })
@@ -147,6 +164,7 @@ mod tests {
         let text = out.text();
         assert!(text.starts_with("postgresql, ready, migrations completed"), "{text}");
         assert!(text.contains("people  2"), "{text}");
+        assert!(text.contains("redis, ready, 3 keys, 1"), "{text}");
         assert_eq!(server.calls()[0].path, "/api/v2/generations/g-1/preview/database");
     }
 

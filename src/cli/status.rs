@@ -39,6 +39,7 @@ fn lines(status: &Value) -> Vec<(&'static str, String)> {
         ("storage", resource(status, "storage", "MiB")),
         ("requests", traffic(status)),
         ("database", database(status)),
+        ("cache", cache(status)),
     ];
     let mut lines: Vec<_> = all.into_iter().filter_map(|(label, text)| Some((label, text?))).collect();
     lines.extend(failure(status));
@@ -132,6 +133,11 @@ fn database(status: &Value) -> Option<String> {
     let kind = text_at(status, "/database/type").filter(|kind| kind != "none")?;
     let parts = ["/database/status", "/database/migrationStatus"].map(|pointer| text_at(status, pointer));
     Some(std::iter::once(kind).chain(parts.into_iter().flatten()).collect::<Vec<_>>().join(", "))
+}
+
+fn cache(status: &Value) -> Option<String> {
+    let part = |name: &str| text_at(status, &format!("/database/cache/{name}"));
+    Some(format!("{}, {}, {} keys", part("type")?, part("status")?, part("keys")?))
 }
 
 fn failure(status: &Value) -> Vec<(&'static str, String)> {

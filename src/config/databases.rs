@@ -9,7 +9,11 @@ use crate::orchestrator::ImagesConfig;
 
 pub(super) fn read(r: &mut Reader, images: Option<&ImagesConfig>) -> Option<Config> {
     let postgresql = r.take("PREVIEW_SUPPORT_POSTGRESQL", "true", "true or false", flag);
+    let mysql = r.take("PREVIEW_SUPPORT_MYSQL", "true", "true or false", flag);
     let sqlite = r.take("PREVIEW_SUPPORT_SQLITE", "true", "true or false", flag);
+    let mongodb = r.take("PREVIEW_SUPPORT_MONGODB", "true", "true or false", flag);
+    let redis = r.take("PREVIEW_SUPPORT_REDIS", "true", "true or false", flag);
+    let cache_memory = r.take("PREVIEW_CACHE_MEMORY_MB", "64", "8 to 65536 MiB", in_range(8..=65_536));
     let mode =
         r.take("PREVIEW_DATABASE_MODE", "managed", "managed, dedicated or external", |text| match text {
             "managed" => Some(DatabaseMode::Managed),
@@ -17,22 +21,29 @@ pub(super) fn read(r: &mut Reader, images: Option<&ImagesConfig>) -> Option<Conf
             "external" => Some(DatabaseMode::External),
             _ => None,
         });
-    let url = r.take_secret(
+    let postgresql_url = r.take_secret(
         "PREVIEW_DATABASE_POSTGRESQL_URL",
         "",
         "postgres://USER:PASSWORD@HOST/postgres",
+        |text| url_of(text, &["postgres://", "postgresql://"]),
+    );
+    let mysql_url = r.take_secret("PREVIEW_DATABASE_MYSQL_URL", "", "mysql://USER:PASSWORD@HOST/", |text| {
+        url_of(text, &["mysql://", "mariadb://"])
+    });
+    let mongodb_url =
+        r.take_secret("PREVIEW_DATABASE_MONGODB_URL", "", "mongodb://USER:PASSWORD@HOST/", |text| {
+            url_of(text, &["mongodb://"])
+        });
+    let server_images = r.take(
+        "PREVIEW_DATABASE_IMAGES",
+        "{}",
+        "JSON with any of postgresql, postgresqlVersions, mysql, mysqlVersions, mongodb, mongodbVersions, redis",
         |text| {
-            optional(|text| {
-                let known = ["postgres://", "postgresql://"];
-                known.iter().any(|scheme| text.starts_with(scheme)).then(|| text.to_owned())
-            })(text)
+            let images = serde_json::from_str::<ServerImages>(text).ok()?;
+            let versions = [&images.postgresql_versions, &images.mysql_versions, &images.mongodb_versions];
+            versions.iter().all(|versions| !versions.is_empty()).then_some(images)
         },
     );
-    let server_images =
-        r.take("PREVIEW_DATABASE_IMAGES", "{}", "JSON with any of postgresql, postgresqlVersions", |text| {
-            let images = serde_json::from_str::<ServerImages>(text).ok()?;
-            (!images.postgresql_versions.is_empty()).then_some(images)
-        });
     let initialization =
         r.take("PREVIEW_DATABASE_INITIALIZATION_TIMEOUT", "120", "1 to 3600 seconds", duration_s(1..=3600));
     let connections = r.take("PREVIEW_DATABASE_CONNECTIONS", "20", "1 to 390", in_range(1..=390));
@@ -43,10 +54,12 @@ pub(super) fn read(r: &mut Reader, images: Option<&ImagesConfig>) -> Option<Conf
     let templates = r.take("PREVIEW_DATABASE_TEMPLATES", "50", "0 to 10000", in_range(0..=10_000));
     let templates_mb =
         r.take("PREVIEW_DATABASE_TEMPLATES_MB", "2048", "0 to 1048576 MiB", in_range(0..=1_048_576));
+    let spares = r.take("PREVIEW_DATABASE_SPARES", "2", "0 to 100", in_range(0..=100));
     let extensions =
         r.take("PREVIEW_DATABASE_EXTENSIONS", Config::EXTENSIONS, "names with commas", extension_names);
-    let (mode, url) = (mode?, url?);
-    if mode == DatabaseMode::External && url.is_none() {
+    let (mode, postgresql_url, mysql_url, mongodb_url) = (mode?, postgresql_url?, mysql_url?, mongodb_url?);
+    let any = postgresql_url.is_some() || mysql_url.is_some() || mongodb_url.is_some();
+    if mode == DatabaseMode::External && !any {
         let why = "an external server needs an address".to_owned();
         r.contradiction("PREVIEW_DATABASE_MODE", "PREVIEW_DATABASE_POSTGRESQL_URL", why);
     }
@@ -54,18 +67,29 @@ pub(super) fn read(r: &mut Reader, images: Option<&ImagesConfig>) -> Option<Conf
     Some(Config {
         mode,
         postgresql: postgresql?,
+        mysql: mysql?,
+        mongodb: mongodb?,
         sqlite: sqlite?,
+        redis: redis?,
+        cache_memory_mb: cache_memory?,
         images: server_images?,
-        postgresql_url: url,
+        postgresql_url,
+        mysql_url,
+        mongodb_url,
         initialization: initialization?,
         connections: u32::try_from(connections?).ok()?,
         statement_timeout: statement?,
         server_memory_mb: memory?,
         templates: usize::try_from(templates?).ok()?,
         templates_mb: templates_mb?,
+        spares: usize::try_from(spares?).ok()?,
         extensions: extensions?,
         python_image: bases.image(&Runtime::Python { version: bases.default_python().to_owned() }),
     })
+}
+
+fn url_of(text: &str, schemes: &[&str]) -> Option<Option<String>> {
+    optional(|text| schemes.iter().any(|scheme| text.starts_with(scheme)).then(|| text.to_owned()))(text)
 }
 
 fn extension_names(text: &str) -> Option<Vec<String>> {

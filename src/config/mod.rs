@@ -285,7 +285,7 @@ fn read_orchestrator(
         egress: EgressConfig {
             allowed: egress?,
             pool: networks.as_ref()?.pool,
-            database: databases.as_ref()?.external_address(),
+            databases: databases.as_ref()?.external_addresses(),
         },
         networks: networks?,
         images: images?,

@@ -92,6 +92,17 @@ impl Access {
         told: &[(&str, Part)],
     ) -> BTreeMap<String, String> {
         let always: &[&str] = match self {
+            Self::Server { scheme, .. } if scheme == "mysql" => &[
+                "DATABASE_URL",
+                "MYSQL_HOST",
+                "MYSQL_PORT",
+                "MYSQL_USER",
+                "MYSQL_PASSWORD",
+                "MYSQL_DATABASE",
+            ],
+            Self::Server { scheme, .. } if scheme == "mongodb" => {
+                &["DATABASE_URL", "MONGODB_URI", "MONGO_URL"]
+            }
             Self::Server { .. } => {
                 &["DATABASE_URL", "PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE"]
             }
@@ -123,7 +134,7 @@ impl Access {
 /// What a variable of this name is for: a word for a database, and one for a part of its
 /// address. `None` for every other name.
 fn part_of(name: &str) -> Option<Part> {
-    const WORDS: [&str; 13] = [
+    const WORDS: [&str; 17] = [
         "DATABASE",
         "DB",
         "POSTGRES",
@@ -136,6 +147,10 @@ fn part_of(name: &str) -> Option<Part> {
         "TYPEORM",
         "SQLITE",
         "PSQL",
+        "MYSQL",
+        "MARIADB",
+        "MONGODB",
+        "MONGO",
         "APP_DB",
     ];
     let name = name.to_ascii_uppercase();
@@ -203,6 +218,15 @@ mod tests {
         );
         let file = Access::file("/data/db/app.sqlite3".into()).environment(None, ["DB_HOST", "DB_PATH"], &[]);
         assert_eq!(file.keys().collect::<Vec<_>>(), ["DATABASE_URL", "DB_PATH"]);
+    }
+
+    #[test]
+    fn an_app_on_mysql_gets_that_ones_variables() {
+        let access = Access::parse("mysql://pv_1:secret@database:3306/pv_1").expect("an address");
+        let all = access.environment(Some("mysql+pymysql"), ["DB_HOST"], &[]);
+        assert_eq!(all["DATABASE_URL"], "mysql+pymysql://pv_1:secret@database:3306/pv_1");
+        assert_eq!((all["MYSQL_USER"].as_str(), all["MYSQL_PORT"].as_str()), ("pv_1", "3306"));
+        assert!(all.contains_key("DB_HOST") && !all.contains_key("PGHOST"));
     }
 
     #[test]

@@ -16,13 +16,15 @@ pub enum DatabaseError {
     #[error("too many databases are being looked into; try again")]
     Busy,
     #[error(
-        "the database image {image} is not on this host; `infra/base-images.sh postgres` makes PostgreSQL's, PREVIEW_DATABASE_IMAGES names others"
+        "the database image {image} is not on this host; `infra/base-images.sh {base}` makes it, PREVIEW_DATABASE_IMAGES names another"
     )]
-    ImageMissing { image: String },
+    ImageMissing { image: String, base: &'static str },
     #[error("the database server {server} was not ready after {} s: {reason}", .after.as_secs())]
     Start { server: String, after: Duration, reason: String },
-    #[error("PREVIEW_DATABASE_POSTGRESQL_URL: {0}")]
-    External(String),
+    #[error("{setting}: {reason}")]
+    External { setting: &'static str, reason: String },
+    #[error("this program was built without MongoDB's driver: `cargo build --features mongodb`")]
+    NotBuiltIn,
     /// The server said no to us.
     #[error("{doing}: {reason}")]
     Sql { doing: &'static str, reason: String },

@@ -11,18 +11,25 @@
 //!                          database    container
 //! ```
 //!
-//! Servers are containers of ours ([`crate::engine::Kind::Server`]), started on first need and
-//! kept warm; a preview reaches its server by the name [`HOST`] on its own network, into which the
+//! Beside it a preview may have a cache, a server of its own ([`caches`]). Other servers are
+//! containers of ours ([`crate::engine::Kind::Server`]), started on first need and kept warm; a preview reaches its server by the name [`HOST`] on its own network, into which the
 //! server is brought for it. What a statement of SQL says to them is written in this module and
 //! nowhere else; the store's own SQL is another matter and lives there.
 
 mod access;
+mod caches;
 mod config;
 mod error;
 mod inventory;
+mod kind;
+mod mongodb;
+mod mysql;
+mod orphans;
 mod postgres;
 mod provide;
+mod redis;
 mod registry;
+mod rows;
 mod seal;
 mod server;
 mod servers;
@@ -31,15 +38,19 @@ mod task;
 mod template_key;
 mod watch;
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use access::{Access, HOST, Part};
 pub use config::{Config, ServerImages};
 pub use error::DatabaseError;
 pub use inventory::{Inventory, QueryRows, Table};
+pub use kind::ServerKind;
+pub use orphans::Orphan;
+pub use redis::{CacheInventory, KnownCache};
 pub use registry::{Health, Known};
+pub use rows::{insertion, is_rows};
 pub use seal::Seal;
 pub use server::server_in_use;
 pub use servers::{Ground, GroundError};
@@ -70,6 +81,8 @@ struct Inner {
     servers: Servers,
     /// Of live previews.
     known: Registry,
+    /// Caches of live previews. Never locked across an await.
+    caches: Mutex<HashMap<PreviewId, KnownCache>>,
     /// Looks into databases at once: each is a connection or a container of its own.
     looks: tokio::sync::Semaphore,
 }
@@ -82,6 +95,15 @@ pub struct Needs {
     pub config: Config,
     pub seal: Seal,
     pub ground: Arc<dyn Ground>,
+}
+
+/// A container's part in running a file of SQL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SqlClient {
+    pub image: String,
+    pub argv: Vec<String>,
+    /// Besides the app's own.
+    pub environment: BTreeMap<String, String>,
 }
 
 /// What came of [`Databases::provide`].
@@ -110,6 +132,7 @@ impl Databases {
             seal,
             servers,
             known: Registry::default(),
+            caches: Mutex::default(),
             looks: tokio::sync::Semaphore::new(LOOKS),
         };
         Self { inner: Arc::new(inner) }
@@ -162,6 +185,10 @@ impl Databases {
             });
             self.inner.known.insert(stored.preview, stored.record, access);
         }
+        for preview in self.inner.store.live_caches().await? {
+            let known = KnownCache { ready: true, ..KnownCache::default() };
+            self.inner.caches().insert(preview, known);
+        }
         Ok(())
     }
 
@@ -175,6 +202,7 @@ impl Databases {
     /// Of a launch that was refused after all.
     pub fn forget(&self, preview: PreviewId) {
         self.inner.known.remove(preview);
+        self.inner.caches().remove(&preview);
     }
 
     /// What is known of a live preview's database.
@@ -215,11 +243,11 @@ impl Databases {
     pub async fn keep(&self, preview: PreviewId, template: Option<&str>) -> Result<(), DatabaseError> {
         let known = self.inner.known.get(preview).ok_or(DatabaseError::Unknown)?;
         let mut record = known.record.clone();
-        if let Some(key) = template.filter(|_| record.kind == DatabaseType::Postgresql) {
+        if let Some(key) = template.filter(|_| ServerKind::of(record.kind).is_some()) {
             let server = self.inner.server_of(preview, &record).await?;
             let name = self.inner.template_name(key);
-            server.admin.keep_template(&record.name, &name).await?;
-            record.template = Some(name);
+            let kept = server.admin.keep_template(&record.name, &name).await?;
+            record.template = kept.then_some(name);
         }
         record.ready = true;
         if record.migration != MigrationStatus::None {
@@ -245,6 +273,8 @@ impl Databases {
     /// Nothing of a preview's database is left. The caller has removed the containers that used
     /// it. Of a preview without one, done at once.
     pub async fn drop_of(&self, preview: PreviewId, network: Option<&str>) -> Result<(), DatabaseError> {
+        self.empty_cache(preview).await?;
+        self.inner.caches().remove(&preview);
         let Some(known) = self.inner.known.get(preview) else { return Ok(()) };
         match known.record.kind {
             DatabaseType::Sqlite => self.inner.engine.remove_volume(&known.record.name).await?,
@@ -264,20 +294,20 @@ impl Databases {
             .collect()
     }
 
-    /// The image that has the client for files of SQL.
-    pub fn sql_client(&self, preview: PreviewId) -> Result<String, DatabaseError> {
+    /// What runs a file of SQL on a preview's database.
+    pub fn sql_client(&self, preview: PreviewId, file: &str) -> Result<SqlClient, DatabaseError> {
         let known = self.inner.known.get(preview).ok_or(DatabaseError::Unknown)?;
-        let images = &self.inner.config.images;
-        match known.record.kind {
-            DatabaseType::Postgresql if known.record.version.is_empty() => {
-                Ok(images.postgresql(images.postgresql_versions.first().map_or("15", String::as_str)))
-            }
-            DatabaseType::Postgresql => Ok(images.postgresql(&known.record.version)),
-            kind => Err(DatabaseError::Query(format!(
-                "files of SQL are run on postgresql only; for {} name a migrationCommand or seedCommand",
-                kind.as_str()
-            ))),
-        }
+        let access = known.access.as_ref().ok_or(DatabaseError::NotReady)?;
+        let Some(kind) = ServerKind::of(known.record.kind) else {
+            return Ok(sqlite::client(&self.inner.config.python_image, file));
+        };
+        let (argv, environment) = kind.client(access, file).ok_or_else(|| {
+            let name = kind.product();
+            DatabaseError::Query(format!(
+                "{name} runs no files of SQL; name a migrationCommand or seedCommand"
+            ))
+        })?;
+        Ok(SqlClient { image: self.inner.config.images.of(kind, &known.record.version), argv, environment })
     }
 
     /// What a container of the preview needs before it is started.
@@ -295,7 +325,7 @@ impl Databases {
             DatabaseType::Sqlite => sqlite::look(&self.inner, preview, &known).await?,
             _ => {
                 let server = self.inner.server_of(preview, &known.record).await?;
-                postgres::look(&server.login(&known)?).await?
+                server.admin.look(known.access.as_ref().ok_or(DatabaseError::NotReady)?).await?
             }
         };
         self.inner.known.counted(preview, inventory.totals());
@@ -304,12 +334,16 @@ impl Databases {
 
     /// A read-only question, with limits on rows, size and time.
     pub async fn query(&self, preview: PreviewId, sql: &str) -> Result<QueryRows, DatabaseError> {
+        if self.inner.known.get(preview).is_none() && self.cache(preview).is_some() {
+            let why = "this preview has a cache and no database: Redis answers no SQL";
+            return Err(DatabaseError::Query(why.to_owned()));
+        }
         let (known, _turn) = self.inner.begin_look(preview).await?;
         match known.record.kind {
             DatabaseType::Sqlite => sqlite::query(&self.inner, preview, &known, sql).await,
             _ => {
                 let server = self.inner.server_of(preview, &known.record).await?;
-                postgres::query(&server.login(&known)?, sql).await
+                server.admin.query(known.access.as_ref().ok_or(DatabaseError::NotReady)?, sql).await
             }
         }
     }
@@ -346,10 +380,15 @@ impl Databases {
 }
 
 impl Inner {
+    fn caches(&self) -> MutexGuard<'_, HashMap<PreviewId, KnownCache>> {
+        self.caches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// One name for database and role: theirs and no other's on a server that several
-    /// installations may share. At most 63 bytes of `a-z0-9_`.
+    /// installations may share. 32 bytes of `a-z0-9_`, which every kind of server allows. Others
+    /// on it may see the name, so it says nothing of the preview's id.
     fn name(&self, preview: PreviewId) -> String {
-        format!("{}{}", self.prefix(), preview.to_string().replace('-', ""))
+        format!("{}{}", self.prefix(), self.seal.database_name(preview))
     }
 
     /// What all our databases on a server begin with.

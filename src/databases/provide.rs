@@ -1,5 +1,6 @@
 //! Making what a preview was promised, and taking it away.
 
+use super::kind::NewDatabase;
 use super::registry::Known;
 use super::server::{self, ServerId};
 use super::{Access, DatabaseError, Inner, Provided, sqlite};
@@ -45,7 +46,11 @@ impl Inner {
             self.save(preview, record.clone(), None).await?;
         }
         let template = template.map(|key| self.template_name(key));
-        let make = server.admin.create(&record.name, access.password(), template.as_deref(), &self.config);
+        let make = server.admin.create(NewDatabase {
+            name: &record.name,
+            password: access.password(),
+            template: template.as_deref(),
+        });
         // Neither waits for the other: the network is the preview's, the database the server's.
         let (joined, copied) = tokio::join!(server.join(&self.engine, network), make);
         joined?;
@@ -71,7 +76,7 @@ impl Inner {
         }
         let dropped = async {
             match self.servers.existing(&id).await? {
-                Some(server) => server.admin.drop(&known.record.name).await,
+                Some(server) => server.admin.remove(&known.record.name).await,
                 // It took the database with it.
                 None => Ok(()),
             }

@@ -50,6 +50,16 @@ impl Seal {
         String::from_utf8(opened).ok()
     }
 
+    /// Twenty hex digits for a preview that do not tell its id.
+    pub(super) fn database_name(&self, preview: PreviewId) -> String {
+        hex(&derived(&self.passwords, format!("database of {preview}").as_bytes())[..10])
+    }
+
+    /// Of a preview's cache: the same each time, as the next is.
+    pub(super) fn cache_password(&self, preview: PreviewId) -> String {
+        self.admin_password(&format!("cache of {preview}"))
+    }
+
     /// The superuser's password on a server of ours: the same each time it is asked for, so that
     /// it need not be kept anywhere.
     pub(super) fn admin_password(&self, server: &str) -> String {

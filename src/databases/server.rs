@@ -2,16 +2,16 @@
 
 use std::fmt;
 
-use super::postgres::{self, Admin, Login};
-use super::registry::Known;
+use super::kind::{Admin, ServerKind};
 use super::{Access, Config, DatabaseError, HOST, seal};
-use crate::domain::{DatabaseMode, DatabaseRecord, DatabaseType, InstanceId, PreviewId};
+use crate::domain::{DatabaseMode, DatabaseRecord, InstanceId, PreviewId};
 use crate::engine::Engine;
 use crate::store::StoredDatabase;
 
 /// Which server.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ServerId {
+    pub(super) kind: ServerKind,
     pub(super) mode: DatabaseMode,
     pub(super) version: String,
     /// Whose it is, when it is one preview's.
@@ -22,18 +22,16 @@ pub struct ServerId {
 pub(super) struct Server {
     /// None of an external one.
     pub container: Option<String>,
-    pub admin: Admin,
+    pub kind: ServerKind,
+    pub admin: Box<dyn Admin>,
 }
-
-/// Names under which previews find it, besides the one in their addresses: what compose files
-/// tend to call it.
-const NAMES: [&str; 3] = [HOST, "db", "postgres"];
 
 impl ServerId {
     /// None for a database that needs no server.
     pub fn of(preview: PreviewId, record: &DatabaseRecord) -> Option<Self> {
         let is_own = record.mode == DatabaseMode::Dedicated;
-        (record.kind == DatabaseType::Postgresql).then(|| Self {
+        Some(Self {
+            kind: ServerKind::of(record.kind)?,
             mode: record.mode,
             version: record.version.clone(),
             preview: is_own.then_some(preview),
@@ -42,13 +40,14 @@ impl ServerId {
 
     /// The shared server whose container has this name.
     pub(super) fn shared(name: &str, instance: &InstanceId) -> Option<Self> {
-        let version = name.strip_prefix(&format!("previewd-{instance}-postgresql-"))?.to_owned();
-        Some(Self { mode: DatabaseMode::Managed, version, preview: None })
+        let (word, version) = name.strip_prefix(&format!("previewd-{instance}-"))?.split_once('-')?;
+        let kind = ServerKind::ALL.into_iter().find(|kind| kind.word() == word)?;
+        Some(Self { kind, mode: DatabaseMode::Managed, version: version.to_owned(), preview: None })
     }
 
     /// Of its container and of its volume.
     pub(super) fn name(&self, instance: &InstanceId) -> String {
-        let shared = format!("previewd-{instance}-postgresql-{}", self.version);
+        let shared = format!("previewd-{instance}-{}-{}", self.kind.word(), self.version);
         match self.preview {
             Some(preview) => format!("{shared}-{preview}"),
             None => shared,
@@ -64,22 +63,24 @@ pub fn server_in_use(name: &str, instance: &InstanceId, live: &[StoredDatabase])
 
 impl fmt::Display for ServerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.kind.word();
         match (self.mode, self.preview) {
-            (DatabaseMode::External, _) => f.write_str("postgresql, external"),
-            (_, Some(preview)) => write!(f, "postgresql {} of {preview}", self.version),
-            (_, None) => write!(f, "postgresql {}", self.version),
+            (DatabaseMode::External, _) => write!(f, "{kind}, external"),
+            (_, Some(preview)) => write!(f, "{kind} {} of {preview}", self.version),
+            (_, None) => write!(f, "{kind} {}", self.version),
         }
     }
 }
 
 /// What a preview needs to know of its database on a server, with a password made for it.
 pub(super) fn access(record: &DatabaseRecord, config: &Config) -> Result<Access, DatabaseError> {
+    let kind = ServerKind::of(record.kind).ok_or(DatabaseError::Unknown)?;
     let (host, port) = match record.mode {
-        DatabaseMode::External => postgres::address_of(config.external_url()?)?,
-        _ => (HOST.to_owned(), postgres::PORT),
+        DatabaseMode::External => kind.external_address(config)?,
+        _ => (HOST.to_owned(), kind.port()),
     };
     Ok(Access::Server {
-        scheme: "postgresql".to_owned(),
+        scheme: kind.word().to_owned(),
         host,
         port,
         user: record.name.clone(),
@@ -92,7 +93,7 @@ impl Server {
     /// Brings it into a preview's network, where it answers to its names.
     pub async fn join(&self, engine: &Engine, network: &str) -> Result<(), DatabaseError> {
         match &self.container {
-            Some(container) => Ok(engine.connect_network(network, container, &NAMES).await?),
+            Some(container) => Ok(engine.connect_network(network, container, self.kind.names()).await?),
             None => Ok(()),
         }
     }
@@ -103,11 +104,5 @@ impl Server {
         let Some(state) = engine.inspect(container).await? else { return Ok(Vec::new()) };
         let home = state.home_network;
         Ok(state.networks.into_iter().filter(|network| home.as_ref() != Some(network)).collect())
-    }
-
-    /// How this daemon logs in as the preview's own role.
-    pub fn login(&self, known: &Known) -> Result<Login, DatabaseError> {
-        let access = known.access.as_ref().ok_or(DatabaseError::NotReady)?;
-        Ok(self.admin.login(&known.record.name, access.password()))
     }
 }

@@ -6,7 +6,7 @@
 //! it. It lives in a network of its own, from where alone the superuser may log in, and joins the
 //! network of each preview it serves.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 
-use super::postgres::{Admin, PORT};
+use super::kind::ServerKind;
 use super::seal::Seal;
 use super::server::{Server, ServerId};
 use super::{Config, DatabaseError};
@@ -88,11 +88,16 @@ impl Servers {
             return Err(DatabaseError::Unknown);
         }
         let server = Arc::new(match id.mode {
-            DatabaseMode::External => self.external().await?,
+            DatabaseMode::External => self.external(id.kind).await?,
             _ => self.bring_up(id).await?,
         });
         *up = Some(Arc::clone(&server));
         Ok(server)
+    }
+
+    /// Containers cannot be dialled at their own addresses.
+    pub fn publishes(&self) -> bool {
+        self.ground.publishes()
     }
 
     /// The server as it was last seen, unless it is just being started.
@@ -200,8 +205,8 @@ impl Servers {
         Arc::clone(slots.entry(id.clone()).or_default())
     }
 
-    async fn external(&self) -> Result<Server, DatabaseError> {
-        Ok(Server { container: None, admin: Admin::external(self.config.external_url()?).await? })
+    async fn external(&self, kind: ServerKind) -> Result<Server, DatabaseError> {
+        Ok(Server { container: None, kind, admin: kind.external(&self.config).await? })
     }
 
     async fn bring_up(&self, id: &ServerId) -> Result<Server, DatabaseError> {
@@ -233,9 +238,9 @@ impl Servers {
     }
 
     async fn make(&self, id: &ServerId, name: &str) -> Result<ContainerState, DatabaseError> {
-        let image = self.config.images.postgresql(&id.version);
+        let image = self.config.images.of(id.kind, &id.version);
         if self.engine.image_id(&image).await?.is_none() {
-            return Err(DatabaseError::ImageMissing { image });
+            return Err(DatabaseError::ImageMissing { base: id.kind.base(), image });
         }
         let home = self.home(name).await?;
         let made = self.make_in(id, name, image, &home).await;
@@ -284,14 +289,12 @@ impl Servers {
             image,
             command: None,
             arguments: None,
-            environment: BTreeMap::from([
-                ("ADMIN_PASSWORD".to_owned(), self.seal.admin_password(name)),
-                ("ADMIN_NET".to_owned(), subnet),
-            ]),
+            environment: id.kind.environment(self.seal.admin_password(name), subnet),
             network: home.to_owned(),
+            names: Vec::new(),
             limits: self.limits(id),
             ownership,
-            publish: self.ground.publishes().then_some(PORT),
+            publish: self.ground.publishes().then_some(id.kind.port()),
             runtime: None,
             working_dir: None,
             writable: Vec::new(),
@@ -330,9 +333,11 @@ impl Servers {
         let begun = Instant::now();
         let password = self.seal.admin_password(name);
         loop {
-            let reason = match self.address(&state) {
-                Some(address) => match Admin::connect(address, &password, &self.config).await {
-                    Ok(admin) => return Ok(Server { container: Some(name.to_owned()), admin }),
+            let reason = match self.address(id.kind, &state) {
+                Some(address) => match id.kind.connect(address, &password, &self.config).await {
+                    Ok(admin) => {
+                        return Ok(Server { container: Some(name.to_owned()), kind: id.kind, admin });
+                    }
                     Err(error) => error.to_string(),
                 },
                 None => "it has no address".to_owned(),
@@ -346,11 +351,11 @@ impl Servers {
         }
     }
 
-    fn address(&self, state: &ContainerState) -> Option<SocketAddr> {
+    fn address(&self, kind: ServerKind, state: &ContainerState) -> Option<SocketAddr> {
         if self.ground.publishes() {
             return Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), state.published_port?));
         }
         let home = state.home_network.as_deref()?;
-        Some(SocketAddr::new(state.address_in(home)?, PORT))
+        Some(SocketAddr::new(state.address_in(home)?, kind.port()))
     }
 }

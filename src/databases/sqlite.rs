@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::registry::Known;
 use super::task::{Task, TaskEnd, run};
-use super::{DatabaseError, Inner, Inventory, QueryRows, Table, seal};
+use super::{DatabaseError, Inner, Inventory, QueryRows, SqlClient, Table, seal};
 use crate::domain::{PreviewId, ResourceLimits};
 use crate::engine::{
     ContainerSpec, Engine, EngineError, Kind, LogStream, Ownership, VolumeMount, VolumeSpec,
@@ -31,6 +31,7 @@ const MAX_ANSWER: usize = 4 * 1024 * 1024;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 const SCRIPT: &str = include_str!("sqlite_look.py");
+const RUN: &str = include_str!("sqlite_run.py");
 
 /// What the script prints: one line of JSON.
 #[derive(Deserialize)]
@@ -45,6 +46,12 @@ struct PrintedTables {
     tables: Vec<(String, Option<u64>)>,
     truncated: bool,
     bytes: u64,
+}
+
+/// What runs a file of SQL on the preview's own, which is mounted in the container.
+pub fn client(image: &str, file: &str) -> SqlClient {
+    let argv = ["python3", "-I", "-c", RUN, &path(), file].map(str::to_owned).to_vec();
+    SqlClient { image: image.to_owned(), argv, environment: BTreeMap::new() }
 }
 
 pub fn path() -> String {
@@ -142,6 +149,7 @@ fn spec(inner: &Inner, preview: PreviewId, known: &Known, arguments: &[&str]) ->
         arguments: None,
         environment: BTreeMap::new(),
         network: "none".to_owned(),
+        names: Vec::new(),
         limits: ResourceLimits::new(128, 1.0, 64),
         ownership: Ownership { preview: Some(preview), ..Ownership::of(inner.instance.clone(), Kind::Task) },
         publish: None,

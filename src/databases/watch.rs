@@ -23,6 +23,9 @@ impl Databases {
     /// has, and says how the database of each preview is. `live` holds the ids and networks of
     /// previews that are live, read anew whenever it is called.
     pub async fn watch(&self, live: impl Fn() -> Vec<(PreviewId, Option<String>)>) {
+        if let Err(error) = self.inner.tend_caches(&live()).await {
+            tracing::debug!(%error, "caches could not be looked at");
+        }
         let used = self.inner.servers_in_use();
         for id in self.inner.servers.known().union(&used) {
             // Asked again: it may have gone with its preview meanwhile.
@@ -64,14 +67,18 @@ impl Inner {
         let there = server.admin.databases(&self.prefix()).await?;
         let joined = server.joined(&self.engine).await?;
         let live = live();
-        let names: HashSet<String> = live.iter().map(|(preview, _)| self.name(*preview)).collect();
+        // As they are written down, and, of a row that is just being written, as they will be.
+        let known = self.known.all().into_iter().map(|(_, known)| known.record.name);
+        let names: HashSet<String> =
+            live.iter().map(|(preview, _)| self.name(*preview)).chain(known).collect();
         for database in there.iter().filter(|database| !names.contains(&database.name)) {
             tracing::info!(database = database.name, "dropping a database whose preview has ended");
-            server.admin.drop(&database.name).await?;
+            server.admin.remove(&database.name).await?;
         }
         self.mend_networks(id, server, &joined, &live).await?;
         let limits = (self.config.templates, self.config.templates_mb);
         server.admin.prune_templates(&self.template_prefix(), limits).await?;
+        server.admin.keep_spares(&self.template_prefix(), self.config.spares).await?;
         for (preview, known) in self.known_on(id) {
             let Some(found) = there.iter().find(|database| database.name == known.record.name) else {
                 self.known.missed(preview, known.record.ready);

@@ -60,6 +60,7 @@ impl DatabaseType {
             Self::None => "none",
             Self::Sqlite => "sqlite",
             Self::Postgresql => "postgresql",
+            Self::Mysql => "mysql",
             Self::Mongodb => "mongodb",
         }
     }

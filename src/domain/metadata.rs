@@ -40,6 +40,9 @@ pub struct Metadata {
     pub db_type: Option<DatabaseType>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub db_version: Option<String>,
+    /// Absent means: what the code takes from its environment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheType>,
     /// Absent means true.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requires_migrations: Option<bool>,
@@ -91,7 +94,18 @@ pub enum DatabaseType {
     None,
     Sqlite,
     Postgresql,
+    /// MySQL's protocol; a server of ours is MariaDB.
+    #[serde(alias = "mariadb")]
+    Mysql,
     Mongodb,
+}
+
+/// What a preview has beside its database to keep things for a while, or to pass jobs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CacheType {
+    None,
+    Redis,
 }
 
 impl Metadata {

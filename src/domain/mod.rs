@@ -33,7 +33,7 @@ pub use invalid::Invalid;
 pub use latencies::Latencies;
 pub use limits::{ResourceLimits, ResourceTier, TierTable, UserTier};
 pub use log_line::{LogEntry, LogLevel, LogLine, LogSource};
-pub use metadata::{DatabaseType, Metadata, Mode};
+pub use metadata::{CacheType, DatabaseType, Metadata, Mode};
 pub use notice::{HealthChange, MetricName, Notice, NoticeContent, ResourceUsage};
 pub use preview::{HealthStatus, PausedBy, Preview, Status, V1Status};
 pub use progress::{BuildEvent, BuildStep};

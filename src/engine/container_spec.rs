@@ -26,6 +26,8 @@ pub struct ContainerSpec {
     pub environment: BTreeMap<String, String>,
     /// The one network it joins.
     pub network: String,
+    /// Under which others in that network find it, besides its own.
+    pub names: Vec<String>,
     pub limits: ResourceLimits,
     pub ownership: Ownership,
     /// A container port to publish on 127.0.0.1 under a free port. Only where the daemon
@@ -79,7 +81,7 @@ impl ContainerSpec {
             open_stdin: Some(false),
             tty: Some(false),
             networking_config: Some(NetworkingConfig {
-                endpoints_config: Some(HashMap::from([(self.network.clone(), EndpointSettings::default())])),
+                endpoints_config: Some(HashMap::from([(self.network.clone(), self.endpoint())])),
             }),
             host_config: Some(self.host_config(port)),
             ..Default::default()
@@ -124,6 +126,11 @@ impl ContainerSpec {
             runtime: self.runtime.clone(),
             ..Default::default()
         }
+    }
+
+    fn endpoint(&self) -> EndpointSettings {
+        let aliases = (!self.names.is_empty()).then(|| self.names.clone());
+        EndpointSettings { aliases, ..Default::default() }
     }
 
     fn environment(&self) -> Vec<String> {
@@ -204,6 +211,7 @@ mod tests {
             arguments: None,
             environment: BTreeMap::from([("PORT".into(), "8000".into())]),
             network: "net-1".into(),
+            names: vec![],
             limits: ResourceLimits::new(512, 0.5, 1024),
             ownership: Ownership::of(InstanceId::parse("abcd1234").expect("valid"), Kind::Preview),
             publish: None,

@@ -20,6 +20,8 @@ pub enum Kind {
     Task,
     /// A database server: of one preview when it names one, else of all.
     Server,
+    /// The cache of one preview.
+    Cache,
     Network,
     Volume,
     /// An image built from a generation.
@@ -46,6 +48,7 @@ impl Kind {
             Self::Preview => "preview",
             Self::Task => "task",
             Self::Server => "server",
+            Self::Cache => "cache",
             Self::Network => "network",
             Self::Volume => "volume",
             Self::Image => "image",
@@ -55,18 +58,18 @@ impl Kind {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        [
-            Self::Preview,
-            Self::Task,
-            Self::Server,
-            Self::Network,
-            Self::Volume,
-            Self::Image,
-            Self::Environment,
-            Self::Base,
-        ]
-        .into_iter()
-        .find(|kind| kind.as_str() == text)
+        const ALL: [Kind; 9] = [
+            Kind::Preview,
+            Kind::Task,
+            Kind::Server,
+            Kind::Cache,
+            Kind::Network,
+            Kind::Volume,
+            Kind::Image,
+            Kind::Environment,
+            Kind::Base,
+        ];
+        ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 }
 
@@ -111,7 +114,7 @@ impl Ownership {
 /// somebody ran from an image of ours by hand says `image`: that one is not ours.
 pub(super) fn of_container(labels: &HashMap<String, String>) -> Option<Ownership> {
     let found = Ownership::from_labels(labels)?;
-    matches!(found.kind, Kind::Preview | Kind::Task | Kind::Server).then_some(found)
+    matches!(found.kind, Kind::Preview | Kind::Task | Kind::Server | Kind::Cache).then_some(found)
 }
 
 /// The engine's list filter for everything of one instance.

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::Utc;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
@@ -12,7 +13,7 @@ use super::networks::Networks;
 use super::reach::{Dial, Reach};
 use super::server_log::ServerLogs;
 use super::{Orchestrator, Parts};
-use crate::databases::{self, DatabaseError, GroundError, Inventory, Known, QueryRows};
+use crate::databases::{self, DatabaseError, GroundError, Inventory, Known, KnownCache, QueryRows};
 use crate::domain::{DatabaseType, Preview, PreviewId};
 
 /// Networks of servers come from where those of previews do.
@@ -72,6 +73,24 @@ impl Orchestrator {
         self.database(preview)
     }
 
+    /// What is known of a live preview's cache, counted at most every few seconds.
+    pub async fn cache_counted(&self, preview: &Preview) -> Option<KnownCache> {
+        let known = self.parts.databases.cache(preview.id)?;
+        let age = known.counted.map(|(_, at)| (Utc::now() - at).to_std().unwrap_or_default());
+        if known.ready && age.is_none_or(|age| age >= COUNT_EVERY) {
+            let network = preview.network.as_deref().unwrap_or_default();
+            if let Err(error) = self.parts.databases.look_into_cache(preview.id, network).await {
+                tracing::debug!(%error, preview = %preview.id, "a cache could not be counted");
+            }
+        }
+        self.cache(preview)
+    }
+
+    /// The same without asking it.
+    pub fn cache(&self, preview: &Preview) -> Option<KnownCache> {
+        self.parts.databases.cache(preview.id)
+    }
+
     /// Tables, rows and size.
     pub async fn look_into_database(&self, preview: &Preview) -> Result<Inventory, DatabaseError> {
         self.parts.databases.look(preview.id).await
@@ -122,9 +141,15 @@ impl Parts {
     /// A full inbox is fine: the next round tells again.
     fn tell_of_databases(&self) {
         for preview in self.registry.previews() {
-            let known = self.databases.known(preview.id).filter(|known| known.record.ready);
-            if let (Some(known), Some(entry)) = (known, self.registry.get(preview.id)) {
-                let _ = entry.inbox.try_send(Message::Database(known.health.problem()));
+            let database = self.databases.known(preview.id).filter(|known| known.record.ready);
+            let cache = self.databases.cache(preview.id).filter(|known| known.ready);
+            if database.is_none() && cache.is_none() {
+                continue;
+            }
+            let problem = database.and_then(|known| known.health.problem());
+            let problem = problem.or_else(|| cache.and_then(|known| known.problem()));
+            if let Some(entry) = self.registry.get(preview.id) {
+                let _ = entry.inbox.try_send(Message::Database(problem));
             }
         }
     }

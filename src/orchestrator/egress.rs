@@ -20,8 +20,8 @@ pub struct Config {
     /// may ask for less. `none`, or a list of public addresses, blocks and host names.
     pub allowed: Allowed,
     pub pool: AddressPool,
-    /// A database server that is not in previews' networks: host and port.
-    pub database: Option<(String, u16)>,
+    /// Database servers that are not in previews' networks: hosts and ports.
+    pub databases: Vec<(String, u16)>,
 }
 
 #[derive(Debug, Clone, thiserror::Error)]
@@ -231,7 +231,7 @@ impl Egress {
         let names: Vec<String> = {
             let state = self.inner.state();
             let is_fresh = state.resolved.is_some_and(|at| at.elapsed() < RESOLVE_EVERY);
-            let names = state.hosts(self.inner.config.database.as_ref());
+            let names = state.hosts(&self.inner.config.databases);
             names.into_iter().filter(|name| !is_fresh || !state.addresses.contains_key(name)).collect()
         };
         if names.is_empty() {
@@ -269,7 +269,7 @@ impl Inner {
             }
             networks.push((*block, number));
         }
-        let servers = self.config.database.iter().flat_map(|(host, port)| {
+        let servers = self.config.databases.iter().flat_map(|(host, port)| {
             state.addresses_of(host).into_iter().map(|address| SocketAddrV4::new(address, *port))
         });
         let rules = FirewallRules {
@@ -305,7 +305,7 @@ impl State {
         }
     }
 
-    fn hosts(&self, database: Option<&(String, u16)>) -> Vec<String> {
+    fn hosts(&self, databases: &[(String, u16)]) -> Vec<String> {
         let allowed = self.networks.values().map(|(_, allowed)| allowed);
         let targets = allowed.flat_map(|allowed| match allowed {
             Allowed::Only(targets) => targets.as_slice(),
@@ -315,9 +315,9 @@ impl State {
             Target::Host(name) => Some(name.clone()),
             Target::Block(_) => None,
         });
-        let database = database.map(|(host, _)| host.clone());
+        let databases = databases.iter().map(|(host, _)| host.clone());
         let mut names: Vec<_> =
-            named.chain(database).filter(|name| name.parse::<Ipv4Addr>().is_err()).collect();
+            named.chain(databases).filter(|name| name.parse::<Ipv4Addr>().is_err()).collect();
         names.sort();
         names.dedup();
         names

@@ -48,6 +48,12 @@ pub struct Launch {
     pub idle: Option<Duration>,
 }
 
+/// What a launch is to have for its data.
+pub(super) struct Promised {
+    pub database: Option<DatabaseRecord>,
+    pub cache: bool,
+}
+
 /// A live preview, new or found.
 #[derive(Debug, Clone)]
 pub struct Launched {
@@ -103,14 +109,14 @@ impl Orchestrator {
         parts.check_log_lines(launch.max_log_lines)?;
         let recipe = parts.recipe_for(generation).await?;
         let mut preview = parts.new_preview(generation, &recipe, &launch)?;
-        let database = parts.database_for(&mut preview, generation, &recipe, &launch)?;
+        let data = parts.data_for(&mut preview, generation, &recipe, &launch)?;
         // One that waits for this launch has its memory already.
         if self.parked(&generation.id, &launch.user).is_none() {
             parts.memory_for(&preview.limits).await?;
         }
         // In a task of its own: a caller that hangs up must not leave a row without a driver.
         let admission = Arc::clone(parts);
-        let admitted = parts.tasks.spawn(async move { admission.admit(preview, recipe, database).await });
+        let admitted = parts.tasks.spawn(async move { admission.admit(preview, recipe, data).await });
         admitted.await.map_err(|_| LaunchError::ShuttingDown)?
     }
 }
@@ -121,12 +127,12 @@ impl Parts {
         self: Arc<Self>,
         preview: Preview,
         recipe: Arc<Recipe>,
-        database: Option<DatabaseRecord>,
+        data: Promised,
     ) -> Result<Launched, LaunchError> {
         let parts = &self;
         // From the row to its driver one launch at a time: who finds a live row finds its driver.
         let _turn = parts.launch_turn.lock().await;
-        if let Some(claimed) = parts.claim(&preview, &recipe, database.as_ref()).await {
+        if let Some(claimed) = parts.claim(&preview, &recipe, data.database.as_ref()).await {
             return claimed;
         }
         if let Some(missing_mb) = parts.missing_for(&preview.limits) {
@@ -141,7 +147,7 @@ impl Parts {
             Insert::UserFull { live } => return Err(LaunchError::UserFull { live }),
             Insert::HostFull { live } => return Err(LaunchError::HostFull { live }),
         }
-        let preview = parts.open_port(preview, database).await?;
+        let preview = parts.open_port(preview, data).await?;
         parts.record_launch(&preview).await;
         let token = parts.token(&preview);
         parts.drive(preview.clone(), Begin::Launch, Some(recipe));
@@ -272,17 +278,13 @@ impl Parts {
     }
 
     /// The row is there, so a crash from here on is work for the next start.
-    async fn open_port(
-        &self,
-        mut preview: Preview,
-        database: Option<DatabaseRecord>,
-    ) -> Result<Preview, LaunchError> {
+    async fn open_port(&self, mut preview: Preview, data: Promised) -> Result<Preview, LaunchError> {
         let opened = self.ingress.open(preview.id, preview.port).await;
         let failed = match opened {
             Ok(port) => {
                 preview.port = Some(port);
                 preview.base_url = self.base_url(&preview, port);
-                match self.write_launch(&preview, database).await {
+                match self.write_launch(&preview, data).await {
                     Ok(()) => return Ok(preview),
                     Err(error) => LaunchError::Store(error),
                 }
@@ -303,32 +305,39 @@ impl Parts {
         Err(failed)
     }
 
-    async fn write_launch(
-        &self,
-        preview: &Preview,
-        database: Option<DatabaseRecord>,
-    ) -> Result<(), StoreError> {
+    async fn write_launch(&self, preview: &Preview, data: Promised) -> Result<(), StoreError> {
         self.store.update_preview(preview).await?;
-        match database {
+        self.intend_data(preview, data).await
+    }
+
+    /// The row is there.
+    pub(super) async fn intend_data(&self, preview: &Preview, data: Promised) -> Result<(), StoreError> {
+        if data.cache {
+            self.databases.intend_cache(preview.id).await?;
+        }
+        match data.database {
             Some(record) => self.databases.intend(preview.id, record).await,
             None => Ok(()),
         }
     }
 
-    /// What the preview shall have for a database, of what is asked for, told and found.
-    pub(super) fn database_for(
+    /// What the preview shall have for its data, of what is asked for, told and found.
+    pub(super) fn data_for(
         &self,
         preview: &mut Preview,
         generation: &Generation,
         recipe: &Recipe,
         launch: &Launch,
-    ) -> Result<Option<DatabaseRecord>, Invalid> {
+    ) -> Result<Promised, Invalid> {
         let detected = super::setup::detected(&recipe.plan);
         let limit = preview.limits.storage_mb;
         let chosen =
             self.databases.choose(preview.id, launch.database, &generation.metadata, detected, limit)?;
         preview.database = chosen.as_ref().map_or(DatabaseType::None, |record| record.kind);
-        Ok(chosen.map(|record| DatabaseRecord { migrate: launch.migrate, ..record }))
+        let database = chosen.map(|record| DatabaseRecord { migrate: launch.migrate, ..record });
+        let needs_cache = super::setup::needs_cache(&recipe.plan);
+        let cache = self.databases.choose_cache(&generation.metadata, needs_cache)?;
+        Ok(Promised { database, cache })
     }
 
     pub(super) fn base_url(&self, preview: &Preview, port: u16) -> String {

@@ -46,7 +46,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use crate::databases::{
-    Config as DatabasesConfig, DatabaseError, Inventory, Known as KnownDatabase, QueryRows, Table,
+    Config as DatabasesConfig, DatabaseError, Inventory, Known as KnownDatabase, KnownCache, QueryRows, Table,
 };
 pub use asks::AskError;
 pub use builds::BuildJob;

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::driver::{Begin, CLAIM_TAKES, Claim, Claimed, Message};
 use super::images::Recipe;
-use super::launch::{Launch, LaunchError, Launched};
+use super::launch::{Launch, LaunchError, Launched, Promised};
 use super::queue::Ask;
 use super::registry::Entry;
 use super::{Orchestrator, Parts};
@@ -130,7 +130,7 @@ impl Parts {
         };
         let recipe = self.recipe_for(&generation).await?;
         let mut preview = self.new_preview(&generation, &recipe, &launch)?;
-        let database = self.database_for(&mut preview, &generation, &recipe, &launch)?;
+        let data = self.data_for(&mut preview, &generation, &recipe, &launch)?;
         preview.parked_until = Some(preview.expires_at.trunc_subsecs(3));
         let _turn = self.launch_turn.lock().await;
         let head = self.store.generation_head(&generation.id).await?;
@@ -143,7 +143,7 @@ impl Parts {
             return Ok(());
         }
         if self.store.insert_parked(&preview).await? {
-            self.write_parked(preview, database, recipe).await?;
+            self.write_parked(preview, data, recipe).await?;
         }
         Ok(())
     }
@@ -151,12 +151,10 @@ impl Parts {
     async fn write_parked(
         self: &Arc<Self>,
         mut preview: Preview,
-        database: Option<DatabaseRecord>,
+        data: Promised,
         recipe: Arc<Recipe>,
     ) -> Result<(), LaunchError> {
-        if let Some(record) = database
-            && let Err(error) = self.databases.intend(preview.id, record).await
-        {
+        if let Err(error) = self.intend_data(&preview, data).await {
             self.databases.forget(preview.id);
             preview.status = Status::Stopped;
             preview.stopped_at = Some(Utc::now());

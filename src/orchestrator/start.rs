@@ -125,7 +125,7 @@ impl Parts {
             let listen = async {
                 let mut events = std::pin::pin!(self.engine.events());
                 while let Some(Ok(event)) = events.next().await {
-                    if event.ownership.kind == Kind::Server {
+                    if matches!(event.ownership.kind, Kind::Server | Kind::Cache) {
                         self.server_changed.notify_one();
                     } else if let Some(preview) = event.ownership.preview {
                         self.tell_to_look(preview);

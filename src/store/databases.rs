@@ -12,6 +12,11 @@ const PUT: &str = "UPDATE preview_instances SET (db_state, db_ready, db_url) = (
 
 const FORGET: &str = "UPDATE preview_instances SET (db_ready, db_url) = (FALSE, NULL) WHERE id = $1";
 
+const PUT_CACHE: &str = "UPDATE preview_instances SET cache_type = $2 WHERE id = $1";
+
+const CACHES_OF_LIVE: &str = "SELECT id FROM preview_instances
+    WHERE status NOT IN ('stopped', 'failed') AND cache_type IS NOT NULL";
+
 const OF_LIVE: &str = "SELECT id, db_state, db_url FROM preview_instances
     WHERE status NOT IN ('stopped', 'failed') AND db_state IS NOT NULL
     ORDER BY created_at, id";
@@ -67,6 +72,32 @@ impl Store {
             Ok(())
         };
         self.run(StoreError::PutDatabase, forget).await
+    }
+
+    /// Writes that a stored preview has a cache.
+    pub async fn put_cache(&self, preview: PreviewId) -> Result<(), StoreError> {
+        let put = async {
+            on_write!(self.db, |pool| sqlx::query(PUT_CACHE)
+                .bind(preview.to_string())
+                .bind("redis")
+                .execute(pool)
+                .await
+                .map(drop))?;
+            Ok(())
+        };
+        self.run(StoreError::PutDatabase, put).await
+    }
+
+    /// Live previews that have a cache.
+    pub async fn live_caches(&self) -> Result<Vec<PreviewId>, StoreError> {
+        let find = async {
+            let ids: Vec<String> =
+                on_read!(self.db, |pool| sqlx::query_scalar(CACHES_OF_LIVE).fetch_all(pool).await?);
+            let parsed =
+                |id: String| RowName { table: TABLE, id: id.clone() }.parsed("id", PreviewId::parse(&id));
+            ids.into_iter().map(parsed).collect()
+        };
+        self.run(StoreError::ReadDatabases, find).await
     }
 
     /// Those of all live previews, oldest first.

@@ -62,23 +62,29 @@ impl Daemon {
 }
 
 fn serve(app: &TestApp) -> Command {
+    let mut command = command(app, "serve");
+    command.args(["--listen", "127.0.0.1:0"]).stdout(Stdio::piped());
+    command
+}
+
+/// A command of the program over the data directory of `app`.
+pub fn command(app: &TestApp, verb: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_previewd"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PREVIEW_")) {
         command.env_remove(name);
     }
     command
-        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+        .args([verb, "--data-dir"])
         .arg(app.data_dir())
         .envs(&app.environment)
         .env("RUST_LOG", "error")
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
         .kill_on_drop(true);
     command
 }
 
 /// What the preview of a generation has come to: `healthy`, `stopped`, or nothing at all.
-async fn settled(client: &Client, id: &str) -> Option<Value> {
+pub async fn settled(client: &Client, id: &str) -> Option<Value> {
     until(60, || async {
         let answer = client.get(&path(id, "/status")).await;
         if answer.status == 404 {

@@ -7,6 +7,7 @@
 
 #[path = "../common/app.rs"]
 mod app;
+mod clerk;
 #[path = "../common/http.rs"]
 mod http;
 mod outside;
@@ -19,6 +20,9 @@ mod attacks;
 mod builds;
 mod clock;
 mod crash;
+mod database_crash;
+mod database_examples;
+mod database_files;
 mod databases;
 mod drain;
 mod egress;
@@ -36,6 +40,8 @@ mod logs;
 mod many_databases;
 mod memory;
 mod new_code;
+mod mongodb;
+mod mysql;
 mod numbers;
 mod parked;
 mod postgres;

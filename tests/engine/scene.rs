@@ -78,6 +78,7 @@ impl Scene {
             arguments: None,
             environment: BTreeMap::new(),
             network: network.to_owned(),
+            names: vec![],
             limits: ResourceLimits { memory_mb: 64, cpu: 0.5, storage_mb: 64, pids: 32 },
             ownership: self.ownership.clone(),
             publish: None,

@@ -11,8 +11,8 @@ use crate::api::auth::Caller;
 use crate::api::extract::Path;
 use crate::api::problem::{ApiError, Problem};
 use crate::api::{AppState, json, owned};
-use crate::domain::{DatabaseMode, DatabaseType, Invalid, MigrationStatus, Preview, Status};
-use crate::orchestrator::{Ask, KnownDatabase, QueryRows, Table};
+use crate::domain::{CacheType, DatabaseMode, DatabaseType, Invalid, MigrationStatus, Preview, Status};
+use crate::orchestrator::{Ask, KnownCache, KnownDatabase, QueryRows, Table};
 
 /// What status and launch say of a database.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -37,8 +37,26 @@ pub struct DatabaseView {
     /// What is wrong with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
+    /// What the preview has beside it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheView>,
     #[serde(skip)]
     pub last_check: Option<DateTime<Utc>>,
+}
+
+/// A cache of the preview's own.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct CacheView {
+    pub r#type: CacheType,
+    /// pending, ready or unavailable.
+    pub status: &'static str,
+    /// When they were last counted; 0 before that.
+    pub keys: u64,
+    /// Bytes of memory.
+    pub size: u64,
+    /// What is wrong with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 /// All of it.
@@ -76,7 +94,7 @@ const MAX_SQL: usize = 64 * 1024;
 /// A reset copies or migrates, and starts the app.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Tables with their rows, and the size of the database.
+/// Tables with their rows, the size of the database, and what is in the cache.
 #[utoipa::path(get, path = "/generations/{gid}/preview/database", operation_id = "getDatabase", tag = "previews", params(("gid" = String, Path)),
     responses((status = 200, body = DatabaseAnswer), (status = 404, body = Problem), (status = 409, body = Problem, description = "it has none, or none yet"),
         (status = 503, body = Problem)))]
@@ -86,8 +104,14 @@ pub async fn get(
     Path(gid): Path<String>,
 ) -> Result<Json<DatabaseAnswer>, ApiError> {
     let preview = owned::preview(&state, &caller, &gid).await?;
+    let cache = state.orchestrator.cache_counted(&preview).await;
+    if preview.database == DatabaseType::None && cache.is_some() {
+        let database = DatabaseView::of(&preview, None, cache.as_ref());
+        return Ok(Json(DatabaseAnswer { database, table_list: Vec::new(), truncated: false }));
+    }
     let inventory = state.orchestrator.look_into_database(&preview).await?;
-    let mut database = DatabaseView::of(&preview, state.orchestrator.database(&preview).as_ref());
+    let known = state.orchestrator.database(&preview);
+    let mut database = DatabaseView::of(&preview, known.as_ref(), cache.as_ref());
     (database.tables, database.records) = inventory.totals();
     database.size = Some(inventory.bytes);
     Ok(Json(DatabaseAnswer { database, table_list: inventory.tables, truncated: inventory.truncated }))
@@ -103,7 +127,8 @@ pub async fn reset(
     Path(gid): Path<String>,
 ) -> Result<Json<ResetAnswer>, ApiError> {
     let preview = owned::preview(&state, &caller, &gid).await?;
-    if preview.status.is_live() && preview.database == DatabaseType::None {
+    let has_cache = state.orchestrator.cache(&preview).is_some();
+    if preview.status.is_live() && preview.database == DatabaseType::None && !has_cache {
         return Err(ApiError::Conflict("this preview has no database".to_owned()));
     }
     let begun = Instant::now();
@@ -114,7 +139,9 @@ pub async fn reset(
         (Status::Stopping | Status::Stopped | Status::Failed, _) => return Err(ApiError::Stopped),
         _ => {}
     }
-    let database = DatabaseView::of(&preview, state.orchestrator.database_counted(&preview).await.as_ref());
+    let known = state.orchestrator.database_counted(&preview).await;
+    let cache = state.orchestrator.cache_counted(&preview).await;
+    let database = DatabaseView::of(&preview, known.as_ref(), cache.as_ref());
     let status = if preview.status == Status::Launching { "resetting" } else { "reset" };
     let elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(Json(ResetAnswer { status, elapsed_ms, database }))
@@ -142,7 +169,7 @@ pub async fn query(
 
 impl DatabaseView {
     /// From what is known without asking the database.
-    pub fn of(preview: &Preview, known: Option<&KnownDatabase>) -> Self {
+    pub fn of(preview: &Preview, known: Option<&KnownDatabase>, cache: Option<&KnownCache>) -> Self {
         let problem = known.and_then(|known| known.health.problem());
         let record = known.map(|known| &known.record);
         let ready = record.is_some_and(|record| record.ready);
@@ -165,7 +192,26 @@ impl DatabaseView {
             version: record.map(|record| record.version.clone()).filter(|version| !version.is_empty()),
             size: health.and_then(|health| health.bytes),
             problem,
+            cache: cache.map(CacheView::of),
             last_check: health.and_then(|health| health.last_check),
+        }
+    }
+}
+
+impl CacheView {
+    fn of(known: &KnownCache) -> Self {
+        let problem = known.problem();
+        let (seen, _) = known.counted.unwrap_or_default();
+        Self {
+            r#type: CacheType::Redis,
+            status: match (known.ready, &problem) {
+                (false, _) => "pending",
+                (true, Some(_)) => "unavailable",
+                (true, None) => "ready",
+            },
+            keys: seen.keys,
+            size: seen.bytes,
+            problem,
         }
     }
 }

@@ -110,7 +110,8 @@ pub async fn launch(
         None => preview,
     };
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    let database = DatabaseView::of(&preview, state.orchestrator.database(&preview).as_ref());
+    let known = state.orchestrator.database(&preview);
+    let database = DatabaseView::of(&preview, known.as_ref(), state.orchestrator.cache(&preview).as_ref());
     Ok((status, Json(LaunchAnswer::new(&preview, token, database))))
 }
 

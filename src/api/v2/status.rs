@@ -166,7 +166,8 @@ pub async fn get(
     let outline = state.orchestrator.outline(&preview.generation_id).await?;
     let counted = state.orchestrator.database_counted(&preview).await;
     let mut view = StatusView::new(&state, &preview);
-    view.database = DatabaseView::of(&preview, counted.as_ref());
+    let cache = state.orchestrator.cache_counted(&preview).await;
+    view.database = DatabaseView::of(&preview, counted.as_ref(), cache.as_ref());
     view.generated_endpoints = EndpointView::all(&state, &preview, &outline.endpoints);
     Ok(Json(view))
 }
@@ -181,7 +182,8 @@ impl StatusView {
         let is_live = preview.status.is_live();
         let uptime = preview.started_at.filter(|_| is_live).map_or(0, |started| seconds(started, now));
         let extensions_remaining = preview.extensions_allowed.saturating_sub(preview.extensions_used);
-        let database = DatabaseView::of(preview, state.orchestrator.database(preview).as_ref());
+        let known = state.orchestrator.database(preview);
+        let database = DatabaseView::of(preview, known.as_ref(), state.orchestrator.cache(preview).as_ref());
         Self {
             preview_instance_id: preview.id.to_string(),
             generation_id: preview.generation_id.to_string(),

@@ -9,6 +9,7 @@ use crate::cli::output::{Cell, Console, Tone, bytes};
 use crate::cli::settings::Globals;
 use crate::config::Config;
 use crate::data_dir;
+use crate::databases::ServerKind;
 use crate::domain::{DatabaseMode, Egress, InstanceId};
 use crate::engine::{Engine, EngineInfo, Firewall};
 use crate::orchestrator::{Room, free_at, room};
@@ -54,7 +55,7 @@ pub async fn doctor(globals: Globals, args: ConfigArgs) -> anyhow::Result<()> {
         Ok(info) => {
             findings.extend(engine_findings(&info));
             findings.push(base_images(&config, &engine).await);
-            findings.extend(database_image(&config, &engine).await);
+            findings.extend(database_images(&config, &engine).await);
             findings.push(networks(&config, &engine).await);
             findings.push(reach(&engine).await);
             findings.push(egress(&config, &engine).await);
@@ -139,20 +140,41 @@ async fn base_images(config: &Config, engine: &Engine) -> Finding {
 }
 
 /// Of no account to previews without a database.
-async fn database_image(config: &Config, engine: &Engine) -> Option<Finding> {
+async fn database_images(config: &Config, engine: &Engine) -> Vec<Finding> {
     let databases = &config.orchestrator.databases;
-    if !databases.postgresql || databases.mode == DatabaseMode::External {
-        return None;
+    let mut findings = Vec::new();
+    for (kind, is_given) in
+        [(ServerKind::Postgresql, databases.postgresql), (ServerKind::Mysql, databases.mysql)]
+    {
+        if !is_given || databases.mode == DatabaseMode::External {
+            continue;
+        }
+        let image = databases.images.of(kind, "");
+        findings.push(match engine.image_id(&image).await {
+            Ok(Some(_)) => Finding::ok("database image", image),
+            _ => Finding::warning(
+                "database image",
+                format!("missing: {image}"),
+                format!(
+                    "previews get no {}; run `infra/base-images.sh {}`, or see PREVIEW_DATABASE_IMAGES",
+                    kind.product(),
+                    kind.base()
+                ),
+            ),
+        });
     }
-    let image = databases.images.postgresql(databases.images.postgresql_versions.first()?);
-    Some(match engine.image_id(&image).await {
-        Ok(Some(_)) => Finding::ok("database image", image),
-        _ => Finding::warning(
-            "database image",
-            format!("missing: {image}"),
-            "previews get no PostgreSQL; run `infra/base-images.sh postgres`, or see PREVIEW_DATABASE_IMAGES",
-        ),
-    })
+    if databases.redis {
+        let image = databases.images.redis.clone();
+        findings.push(match engine.image_id(&image).await {
+            Ok(Some(_)) => Finding::ok("cache image", image),
+            _ => Finding::warning(
+                "cache image",
+                format!("missing: {image}"),
+                "previews get no Redis; run `infra/base-images.sh redis`, or see PREVIEW_DATABASE_IMAGES",
+            ),
+        });
+    }
+    findings
 }
 
 async fn networks(config: &Config, engine: &Engine) -> Finding {

@@ -1,16 +1,20 @@
 //! `previewd gc`: what this installation made on the engine and no longer needs.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use chrono::Utc;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use serde::Serialize;
 
 use super::GcArgs;
+use crate::api::auth::Keys;
 use crate::cli::output::{Cell, Console, bytes};
 use crate::cli::settings::Globals;
 use crate::config::Config;
 use crate::data_dir::{DataDir, DataDirError};
-use crate::databases::server_in_use;
+use crate::databases::{Databases, Ground, GroundError, Needs, Orphan, Seal, server_in_use};
 use crate::domain::InstanceId;
 use crate::engine::{Engine, EngineError, Kind};
 use crate::generation::is_environment;
@@ -47,7 +51,10 @@ pub async fn gc(globals: Globals, args: GcArgs) -> anyhow::Result<()> {
         return show(&console, globals.json, args.dry_run, &[]);
     };
     let engine = Engine::connect(config.engine(InstanceId::parse(&instance)?))?;
-    let waste = find(&config, &store, &engine, alone.is_some()).await?;
+    let mut waste = find(&config, &store, &engine, alone.is_some()).await?;
+    if alone.is_some() {
+        waste.extend(orphans(&config, store, &engine, args.dry_run).await?);
+    }
     if !args.dry_run {
         for item in &waste {
             remove(&engine, item).await?;
@@ -127,8 +134,58 @@ async fn images(
     Ok(waste.collect())
 }
 
+/// Databases on servers that stay, dropped here unless that is not meant.
+async fn orphans(
+    config: &Config,
+    store: Store,
+    engine: &Engine,
+    dry_run: bool,
+) -> anyhow::Result<Vec<Waste>> {
+    let databases = Databases::new(Needs {
+        engine: engine.clone(),
+        store,
+        instance: engine.instance().clone(),
+        config: config.orchestrator.databases.clone(),
+        seal: Seal::new(Keys::open(&config.data_dir)?.secret()),
+        ground: Arc::new(Nowhere { publishes: !engine.addresses_reachable().await? }),
+    });
+    databases.load().await?;
+    databases.homes().await?;
+    let found = databases.orphans().await;
+    if !dry_run {
+        for orphan in &found {
+            databases.drop_orphan(orphan).await?;
+        }
+    }
+    let why = "its preview has ended";
+    let waste =
+        |orphan: Orphan| Waste { kind: "database", name: orphan.name, why, bytes: Some(orphan.bytes) };
+    Ok(found.into_iter().map(waste).collect())
+}
+
+/// No server is made here, so none needs a place.
+struct Nowhere {
+    publishes: bool,
+}
+
+impl Ground for Nowhere {
+    fn lease(&self) -> BoxFuture<'_, Result<String, GroundError>> {
+        async { Err(GroundError("the daemon makes servers, and it does not run".to_owned())) }.boxed()
+    }
+
+    fn give_back<'a>(&'a self, _network: &'a str) -> BoxFuture<'a, Result<(), GroundError>> {
+        async { Ok(()) }.boxed()
+    }
+
+    fn publishes(&self) -> bool {
+        self.publishes
+    }
+}
+
 async fn remove(engine: &Engine, item: &Waste) -> anyhow::Result<()> {
     match item.kind {
+        // Dropped where it was found.
+        "database" => {}
         "container" => engine.remove(&item.name).await?,
         "network" => engine.remove_network(&item.name).await?,
         "volume" => engine.remove_volume(&item.name).await?,

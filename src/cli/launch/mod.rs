@@ -38,7 +38,7 @@ pub struct LaunchArgs {
     pub tier: Option<ResourceTier>,
     /// The kind of database it gets
     #[arg(long, value_name = "TYPE",
-          value_parser = words::<DatabaseType>(&["none", "sqlite", "postgresql", "mongodb"]))]
+          value_parser = words::<DatabaseType>(&["none", "sqlite", "postgresql", "mysql", "mariadb", "mongodb"]))]
     pub db: Option<DatabaseType>,
     /// Where it may connect to, at most what the daemon allows: open, none, or a list with commas
     #[arg(long, value_name = "LIST")]

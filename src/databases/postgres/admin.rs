@@ -13,24 +13,20 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions as _};
 
 use super::{DEADLINE, Login, options, within};
-use crate::databases::{Config, DatabaseError};
+use crate::databases::kind::{Found, NewDatabase, ServerKind};
+use crate::databases::{Access, Config, DatabaseError};
 
 /// A server, and the right to do everything on it.
-pub struct Admin {
+pub struct Postgres {
     pub(super) pool: PgPool,
     base: PgConnectOptions,
     /// The operator's: what needs a superuser is left out.
     pub(super) is_external: bool,
+    /// At once, of one role.
+    connections: u32,
+    statement_timeout: Duration,
     /// Serialises what would disturb others at work on the same template.
     pub(super) templates: tokio::sync::Mutex<()>,
-}
-
-/// A database of ours that is there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    pub name: String,
-    pub bytes: u64,
-    pub can_login: bool,
 }
 
 /// The superuser of a server of ours, and the database where its connections rest.
@@ -52,14 +48,14 @@ const OURS: &str = "SELECT r.rolname::text, COALESCE(pg_catalog.pg_database_size
     WHERE pg_catalog.starts_with(d.datname::text, $1)
       AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_roles r WHERE r.rolname = d.datname)";
 
-impl Admin {
+impl Postgres {
     /// A server of ours. Fails while it is starting.
     pub async fn connect(
         address: SocketAddr,
         password: &str,
         config: &Config,
     ) -> Result<Self, DatabaseError> {
-        let admin = Self::open(options(address, SUPERUSER, password, MAINTENANCE), false).await?;
+        let admin = Self::open(options(address, SUPERUSER, password, MAINTENANCE), false, config).await?;
         admin.close_doors().await?;
         admin.watch_extensions(&config.extensions).await?;
         admin.prepare_templates().await?;
@@ -67,20 +63,27 @@ impl Admin {
     }
 
     /// The operator's server.
-    pub async fn external(url: &str) -> Result<Self, DatabaseError> {
+    pub async fn external(url: &str, config: &Config) -> Result<Self, DatabaseError> {
         let base = parsed(url)?.application_name("previewd").disable_statement_logging();
-        let admin = Self::open(base, true).await?;
+        let admin = Self::open(base, true, config).await?;
         admin.prepare_templates().await?;
         Ok(admin)
     }
 
-    async fn open(base: PgConnectOptions, is_external: bool) -> Result<Self, DatabaseError> {
+    async fn open(base: PgConnectOptions, is_external: bool, config: &Config) -> Result<Self, DatabaseError> {
         // What the client says wins over what a database's owner has set for it: names are
         // looked up in the server's own catalogue and nowhere else.
         let base = base.options([("search_path", "pg_catalog"), ("statement_timeout", "30s")]);
         let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(DEADLINE);
         let pool = within("connecting to the database server", pool.connect_with(base.clone())).await?;
-        Ok(Self { pool, base, is_external, templates: tokio::sync::Mutex::default() })
+        Ok(Self {
+            pool,
+            base,
+            is_external,
+            connections: config.connections,
+            statement_timeout: config.statement_timeout,
+            templates: tokio::sync::Mutex::default(),
+        })
     }
 
     pub async fn answers(&self) -> bool {
@@ -100,28 +103,22 @@ impl Admin {
 
     /// A role and its database, over whatever an interrupted try has left. True when it is a
     /// copy of the template; a template that is not there is no reason to fail.
-    pub async fn create(
-        &self,
-        name: &str,
-        password: &str,
-        template: Option<&str>,
-        config: &Config,
-    ) -> Result<bool, DatabaseError> {
+    pub async fn create(&self, new: NewDatabase<'_>) -> Result<bool, DatabaseError> {
         const DOING: &str = "making the database";
+        let NewDatabase { name, password, template } = new;
         self.drop(name).await?;
-        let timeout = config.statement_timeout.as_millis();
-        let connections = config.connections;
-        self.all(
-            DOING,
-            &[
-                format!(
-                    "CREATE ROLE {name} LOGIN PASSWORD '{password}' NOSUPERUSER NOCREATEDB NOCREATEROLE \
-                     NOREPLICATION NOBYPASSRLS CONNECTION LIMIT {connections}"
-                ),
-                format!("ALTER ROLE {name} SET statement_timeout = {timeout}"),
-            ],
-        )
-        .await?;
+        if let Some(template) = template
+            && self.take_spare(new, template).await?
+        {
+            self.touch(template).await?;
+            return Ok(true);
+        }
+        let role = format!(
+            "CREATE ROLE {name} LOGIN PASSWORD '{password}' NOSUPERUSER NOCREATEDB NOCREATEROLE \
+             NOREPLICATION NOBYPASSRLS; {}",
+            self.limits(name)
+        );
+        self.all(DOING, &[role]).await?;
         if self.is_external {
             // Who is no superuser gives away only what it could have itself.
             self.all(DOING, &[format!("GRANT {name} TO CURRENT_USER")]).await?;
@@ -135,6 +132,14 @@ impl Admin {
         }
         self.all(DOING, &[format!("REVOKE ALL ON DATABASE {name} FROM PUBLIC")]).await?;
         Ok(copied)
+    }
+
+    /// What a role may use of the server.
+    pub(super) fn limits(&self, role: &str) -> String {
+        let (connections, timeout) = (self.connections, self.statement_timeout.as_millis());
+        format!(
+            "ALTER ROLE {role} CONNECTION LIMIT {connections}; ALTER ROLE {role} SET statement_timeout = {timeout}"
+        )
     }
 
     /// Whoever is connected is cut off. Absent is fine.
@@ -164,10 +169,13 @@ impl Admin {
         self.all("locking a database that is too large", &[format!("ALTER ROLE {name} NOLOGIN"), end]).await
     }
 
-    /// As a preview's own role.
-    pub fn login(&self, name: &str, password: &str) -> Login {
-        let base = self.base.clone().username(name).password(password).database(name);
-        Login(base.options([("search_path", "\"$user\",public")]))
+    /// As a preview's own role, in its own database.
+    pub fn login(&self, access: &Access) -> Result<Login, DatabaseError> {
+        let Access::Server { user, password, database, .. } = access else {
+            return Err(DatabaseError::Unknown);
+        };
+        let base = self.base.clone().username(user).password(password).database(database);
+        Ok(Login(base.options([("search_path", "\"$user\",public")])))
     }
 
     /// As ourselves, in one database.
@@ -247,5 +255,7 @@ pub fn address_of(url: &str) -> Result<(String, u16), DatabaseError> {
 }
 
 fn parsed(url: &str) -> Result<PgConnectOptions, DatabaseError> {
-    PgConnectOptions::from_str(url).map_err(|error| DatabaseError::External(error.to_string()))
+    let setting = ServerKind::Postgresql.setting();
+    PgConnectOptions::from_str(url)
+        .map_err(|error| DatabaseError::External { setting, reason: error.to_string() })
 }

@@ -7,13 +7,13 @@
 use chrono::Utc;
 use sqlx::AssertSqlSafe;
 
-use super::admin::Admin;
+use super::admin::Postgres;
 use super::within;
 use crate::databases::DatabaseError;
 
-const OWNER: &str = "previewd_template";
+pub(super) const OWNER: &str = "previewd_template";
 
-impl Admin {
+impl Postgres {
     pub(super) async fn prepare_templates(&self) -> Result<(), DatabaseError> {
         let role = format!(
             "DO $$ BEGIN
@@ -103,13 +103,13 @@ impl Admin {
     }
 
     /// When it was last used is said on the template itself.
-    async fn touch(&self, template: &str) -> Result<(), DatabaseError> {
+    pub(super) async fn touch(&self, template: &str) -> Result<(), DatabaseError> {
         let now = Utc::now().timestamp_millis();
         self.all("noting the use of a template", &[format!("COMMENT ON DATABASE {template} IS '{now:016}'")])
             .await
     }
 
-    async fn inside_do(&self, database: &str, sql: String) -> Result<(), DatabaseError> {
+    pub(super) async fn inside_do(&self, database: &str, sql: String) -> Result<(), DatabaseError> {
         const DOING: &str = "handing over the migrated schema";
         let mut connection = self.inside(database).connect().await?;
         within(DOING, sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection)).await?;

@@ -129,13 +129,13 @@ pub struct DatabaseTask {
 }
 
 impl DatabaseKind {
-    /// As the metadata's `dbType` names it; `None` for what previews are not given.
-    pub fn database_type(self) -> Option<DatabaseType> {
+    /// As the metadata's `dbType` names it.
+    pub fn database_type(self) -> DatabaseType {
         match self {
-            Self::Sqlite => Some(DatabaseType::Sqlite),
-            Self::Postgresql => Some(DatabaseType::Postgresql),
-            Self::Mongodb => Some(DatabaseType::Mongodb),
-            Self::Mysql => None,
+            Self::Sqlite => DatabaseType::Sqlite,
+            Self::Postgresql => DatabaseType::Postgresql,
+            Self::Mongodb => DatabaseType::Mongodb,
+            Self::Mysql => DatabaseType::Mysql,
         }
     }
 

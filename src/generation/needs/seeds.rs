@@ -16,6 +16,7 @@ pub fn find(project: &Project<'_>, working_dir: &str) -> Option<DatabaseTask> {
         .or_else(|| django(project))
         .or_else(|| python(project))
         .or_else(|| plain_sql(project))
+        .or_else(|| rows(project))
 }
 
 /// `"prisma": { "seed": "…" }` in package.json, or a prisma.config.ts that names a seed.
@@ -108,6 +109,27 @@ fn plain_sql(project: &Project<'_>) -> Option<DatabaseTask> {
     Some(sql(folder_of(file), files, "its name says that it seeds", Place::file(file)))
 }
 
+/// Rows of tables: `seeds/people.csv`, `seed/people.json`, or one `seed.json` of several.
+fn rows(project: &Project<'_>) -> Option<DatabaseTask> {
+    let folders = ["seed", "seeds", "seed_data", "seed-data"];
+    let is_rows = |path: &&str| path.ends_with(".csv") || path.ends_with(".json");
+    let in_folder =
+        |path: &&str| folder_of(path).rsplit('/').next().is_some_and(|folder| folders.contains(&folder));
+    let folder = project.paths().filter(is_rows).find(in_folder).map(folder_of);
+    let mut files: Vec<String> = match folder {
+        Some(folder) => {
+            let inside = project.paths().filter(is_rows).filter(|path| folder_of(path) == folder);
+            inside.map(str::to_owned).collect()
+        }
+        None => vec![["seed.json", "seeds.json"].iter().find_map(|name| nearest(project, name))?.to_owned()],
+    };
+    files.sort();
+    let first = files.first()?.clone();
+    let reason = "their names say that they hold the rows of tables";
+    let task = sql(folder_of(&first), files, reason, Place::file(&first));
+    Some(DatabaseTask { tool: "rows".to_owned(), ..task })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,6 +149,12 @@ mod tests {
         let python = [("backend/scripts/seed.py", "if __name__ == '__main__':\n    pass\n")];
         assert_eq!(command(&python).as_deref(), Some("python -m scripts.seed"));
         assert_eq!(command(&[("seed.py", "def seed(): pass\n")]), None);
+        let rows = tree(&[("db/seeds/b.csv", "id\n1\n"), ("db/seeds/a.json", "[]"), ("data/x.csv", "")]);
+        let task = project_of(&rows, |project| find(project, "/app")).expect("rows");
+        assert_eq!(
+            (task.tool.as_str(), task.files),
+            ("rows", vec!["db/seeds/a.json".to_owned(), "db/seeds/b.csv".into()])
+        );
         let metadata = Metadata { seed_command: Some("python 'my seed.py'".into()), ..Metadata::default() };
         let files = tree(&prisma);
         let bases = crate::generation::BaseImages::default();

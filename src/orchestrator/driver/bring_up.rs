@@ -230,13 +230,14 @@ impl Life {
         if database.is_some() {
             self.waiting("being given its database");
         }
-        let (container, provided) =
+        let (container, given) =
             tokio::join!(self.container(), self.provide_database(interrupt, database.as_ref()));
         self.preview.container_id = Some(container?);
         self.preview.container_status = Some(ContainerStatus::Created);
         self.intend().await?;
+        let given = given?;
         let filled = match database {
-            Some(database) => self.fill_database(interrupt, database, provided?).await,
+            Some(database) => self.fill_database(interrupt, database, given).await,
             None => Ok(()),
         };
         // The source is held no longer than it is sent.
@@ -269,6 +270,7 @@ impl Life {
         // A `.env` of generated code names the database of whoever wrote it; a caller's own
         // address is meant.
         environment.extend(self.database_environment());
+        environment.extend(self.cache_environment());
         environment.extend(self.preview.environment.clone());
         // The port the plan chose is the one we dial, whatever the environment says.
         environment.insert("PORT".to_owned(), self.preview.container_port.to_string());
@@ -283,6 +285,7 @@ impl Life {
             image: preview.image.clone().unwrap_or_default(),
             environment: self.environment(),
             network: preview.network.clone().unwrap_or_default(),
+            names: Vec::new(),
             limits: preview.limits,
             ownership: Ownership {
                 preview: Some(preview.id),

@@ -17,16 +17,21 @@ use crate::domain::{
 };
 use crate::engine::{ContainerSpec, EngineError, EngineLogLine, Kind, LogStream};
 use crate::orchestrator::Check;
-use crate::orchestrator::setup::{self, Action, Step};
+use crate::orchestrator::setup::{self, Step};
 use crate::streams::level_of;
 
 /// What is to be done for a preview's database before the app starts.
 pub(super) struct Database {
-    begun: Instant,
     kind: DatabaseType,
     steps: Vec<Step>,
     /// Of the template that the steps lead to; nothing is worth keeping where nothing is done.
     key: Option<String>,
+}
+
+/// What was provided, and how long that took, whatever was made beside it.
+pub(super) struct Given {
+    provided: Provided,
+    took: Duration,
 }
 
 impl Life {
@@ -39,7 +44,6 @@ impl Life {
                 _ => Err(self.fail(Stage::Database, "what database it was to have was not written down")),
             };
         };
-        let begun = Instant::now();
         let (steps, key) = match known.record.ready || !known.record.migrate {
             true => (Vec::new(), None),
             false => self.steps(&known.record).await?,
@@ -48,21 +52,32 @@ impl Life {
         promised.map_err(|error| self.no_database(&error))?;
         // The password is made by now, and no line may show it.
         self.guard_log();
-        Ok(Some(Database { begun, kind: known.record.kind, steps, key }))
+        Ok(Some(Database { kind: known.record.kind, steps, key }))
     }
 
-    /// The database as it was promised. Of a preview without one, done at once.
+    /// The database as it was promised, and the cache. Of a preview without either, done at once.
     pub(super) async fn provide_database(
         &self,
         interrupt: &CancellationToken,
         database: Option<&Database>,
-    ) -> Result<Provided, Interrupt> {
-        let Some(database) = database else { return Ok(Provided::Kept) };
+    ) -> Result<Given, Interrupt> {
+        let begun = Instant::now();
         let network = self.preview.network.clone().unwrap_or_default();
-        let provide = self.parts.databases.provide(self.preview.id, &network, database.key.as_deref());
+        let (id, databases) = (self.preview.id, &self.parts.databases);
+        let provide = async {
+            let database = async {
+                match database {
+                    Some(database) => databases.provide(id, &network, database.key.as_deref()).await,
+                    None => Ok(Provided::Kept),
+                }
+            };
+            let (cache, provided) = tokio::join!(databases.provide_cache(id, &network), database);
+            cache.and(provided)
+        };
         match interrupt.run_until_cancelled(provide).await {
             None => Err(Interrupt::Asked),
-            Some(provided) => provided.map_err(|error| self.no_database(&error)),
+            Some(Ok(provided)) => Ok(Given { provided, took: begun.elapsed() }),
+            Some(Err(error)) => Err(self.no_database(&error)),
         }
     }
 
@@ -71,9 +86,10 @@ impl Life {
         &mut self,
         interrupt: &CancellationToken,
         database: Database,
-        provided: Provided,
+        given: Given,
     ) -> Result<(), Interrupt> {
-        let Database { begun, kind, steps, key } = database;
+        let (Database { kind, steps, key }, Given { provided, took }) = (database, given);
+        let begun = Instant::now();
         if provided == Provided::Kept {
             return Ok(());
         }
@@ -83,8 +99,12 @@ impl Life {
             kept.map_err(|error| self.no_database(&error))?;
         }
         self.database_problem = None;
+        if key.is_some() {
+            // Whoever looks after the server makes the next copy ahead.
+            self.parts.server_changed.notify_one();
+        }
         let copied = provided == Provided::Copied;
-        let elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let elapsed_ms = u64::try_from((took + begun.elapsed()).as_millis()).unwrap_or(u64::MAX);
         let data =
             json!({ "database": kind, "copied": copied, "steps": steps.len(), "elapsedMs": elapsed_ms });
         self.record(EventType::Migrated, data).await;
@@ -103,11 +123,18 @@ impl Life {
         access.environment(prefix, read, &setup::variables(plan))
     }
 
+    /// The variables that lead the app to its cache.
+    pub(super) fn cache_environment(&self) -> BTreeMap<String, String> {
+        let Some(plan) = self.recipe.as_ref().map(|recipe| &recipe.plan) else { return BTreeMap::new() };
+        let read = plan.environment_read.iter().map(|read| read.name.as_str());
+        self.parts.databases.cache_environment(self.preview.id, read, &setup::cache_variables(plan))
+    }
+
     /// What is to be done with the empty database, and the key of what comes of it.
     async fn steps(&self, record: &DatabaseRecord) -> Result<(Vec<Step>, Option<String>), Interrupt> {
         let Some(recipe) = &self.recipe else { return Ok((Vec::new(), None)) };
         let generation = self.generation().await?;
-        let steps = setup::steps(&generation.metadata, &recipe.plan, &generation.files)
+        let steps = setup::steps(record.kind, &generation.metadata, &recipe.plan, &generation.files)
             .map_err(|reason| Interrupt::Trouble(Failure::new(Stage::Database, reason, Vec::new())))?;
         let words: Vec<Vec<String>> = steps.iter().map(Step::words).collect();
         let (owner, environment) = (&self.preview.user_id, &self.preview.environment);
@@ -172,16 +199,18 @@ impl Life {
         let folder = self.recipe.as_ref().map(|recipe| recipe.plan.working_dir.clone());
         let mut spec = ContainerSpec {
             name: format!("{}-setup", base.name),
-            command: Some(step.argv()),
+            command: Some(step.command()),
             arguments: None,
             working_dir: step.working_dir.clone().or(folder),
             publish: None,
             ..base
         };
         spec.ownership.kind = Kind::Task;
-        if let Action::Sql { .. } = step.action {
-            let client = self.parts.databases.sql_client(self.preview.id)?;
-            spec.image = client;
+        if let Some(file) = step.file() {
+            let client = self.parts.databases.sql_client(self.preview.id, &file)?;
+            spec.image = client.image;
+            spec.command = Some(client.argv);
+            spec.environment.extend(client.environment);
             spec.working_dir = Some("/".to_owned());
             spec.writable = vec![setup::SCRIPTS.to_owned()];
         }
@@ -203,7 +232,10 @@ impl Life {
 
     /// The database is to be made anew; the app ends first and comes back on it.
     pub(super) async fn begin_reset(&mut self) -> Reply {
-        self.parts.databases.spoil(self.preview.id).await.map_err(failed)?;
+        self.parts.databases.empty_cache(self.preview.id).await.map_err(failed)?;
+        if self.preview.database != DatabaseType::None {
+            self.parts.databases.spoil(self.preview.id).await.map_err(failed)?;
+        }
         self.launching_again().await;
         Ok(())
     }

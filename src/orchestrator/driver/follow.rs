@@ -35,7 +35,8 @@ impl Life {
     pub(super) fn guard_log(&self) {
         let dotenv = self.recipe.as_ref().map(|recipe| recipe.plan.dotenv.clone());
         let environment = dotenv.into_iter().flatten().chain(self.preview.environment.clone());
-        let environment = environment.chain(self.database_environment()).collect();
+        let environment = environment.chain(self.database_environment()).chain(self.cache_environment());
+        let environment = environment.collect();
         let token = self.parts.token(&self.preview);
         self.parts.logs.guard(self.preview.id, Masker::new(&environment, [token.as_str()]));
     }

@@ -67,7 +67,8 @@ impl Life {
     pub(super) async fn remove_containers(&self) -> Result<(), EngineError> {
         let owned = self.parts.engine.owned_containers().await?;
         let ours = |container: &&OwnedContainer| {
-            container.ownership.preview == Some(self.preview.id) && container.ownership.kind != Kind::Server
+            container.ownership.preview == Some(self.preview.id)
+                && !matches!(container.ownership.kind, Kind::Server | Kind::Cache)
         };
         for container in owned.iter().filter(ours) {
             self.parts.engine.remove(&container.id).await?;

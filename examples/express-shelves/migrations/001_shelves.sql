@@ -1,0 +1,10 @@
+CREATE TABLE shelves (
+    id INT AUTO_INCREMENT PRIMARY KEY,
+    name VARCHAR(100) NOT NULL UNIQUE
+);
+CREATE TABLE books (
+    id INT AUTO_INCREMENT PRIMARY KEY,
+    title VARCHAR(200) NOT NULL,
+    shelf_id INT NOT NULL,
+    FOREIGN KEY (shelf_id) REFERENCES shelves (id)
+);
