@@ -5,7 +5,7 @@
 #   docker run -d --name previewd --network host --pid host \
 #       -v /var/run/docker.sock:/var/run/docker.sock --group-add "$(stat -c %g /var/run/docker.sock)" \
 #       -v /sys/fs/cgroup:/sys/fs/cgroup:ro --cgroupns host \
-#       --user 0 --cap-drop ALL --cap-add NET_ADMIN --cap-add DAC_READ_SEARCH -v /var/lib/docker:/var/lib/docker:ro \
+#       --user 0 --cap-add NET_ADMIN --cap-add DAC_READ_SEARCH -v /var/lib/docker:/var/lib/docker:ro \
 #       -v previewd-data:/var/lib/previewd previewd
 #
 # --network host: previews publish no port, so the daemon dials their addresses on their own bridge networks, which only
