@@ -83,6 +83,8 @@ impl Wire {
                         Heard::Close(payload.get(..2).map(|code| u16::from_be_bytes([code[0], code[1]])))
                     }
                     PONG => Heard::Pong(payload),
+                    // The server looks whether we are there.
+                    PING => continue,
                     _ => {
                         let message: Value = serde_json::from_slice(&payload).expect("JSON");
                         Heard::Message(text(&message, "type").to_owned())
