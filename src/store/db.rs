@@ -82,7 +82,16 @@ pub(super) use {in_transaction, on_read, on_write};
 /// Takes SQLite's only write lock at once: a transaction that reads first and asks for it later
 /// may find that another has written in between, and cannot go on. It is every lock in one.
 pub(super) async fn begin_sqlite(pool: &SqlitePool) -> Result<Transaction<'static, Sqlite>, Fault> {
-    Ok(pool.begin_with("BEGIN IMMEDIATE").await?)
+    const BEGIN: &str = "BEGIN IMMEDIATE";
+    match pool.begin_with(BEGIN).await {
+        // A full disk makes SQLite roll back by itself. The connection does not hear of it, counts the
+        // transaction as open for ever, and makes way for another one.
+        Err(sqlx::Error::InvalidSavePointStatement) => {
+            pool.acquire().await?.close().await?;
+            Ok(pool.begin_with(BEGIN).await?)
+        }
+        begun => Ok(begun?),
+    }
 }
 
 /// The lock is advisory and goes with the transaction.

@@ -213,7 +213,6 @@ async fn killed_around_every_call_of_a_database() {
     let points = [
         ("storing what is known of a preview's database", 0),
         ("storing what is known of a preview's database", 1),
-        ("create volume", 0),
         ("connect to network", 0),
     ];
     killed_at(Work::Database, &points).await;

@@ -29,6 +29,7 @@ mod egress;
 mod engine_trouble;
 mod examples;
 mod failures;
+mod frames;
 mod frameworks;
 mod idle;
 mod isolation;

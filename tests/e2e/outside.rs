@@ -4,6 +4,7 @@
 use std::net::TcpListener;
 use std::os::fd::AsFd;
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -30,10 +31,12 @@ fn ip(arguments: &str) {
 
 impl Outside {
     pub fn open() -> Self {
-        let id = std::process::id();
-        let (namespace, link) = (format!("pvout{id}"), format!("pvo{id}"));
-        // Sixty-four of them, by the process: tests that run at once have different ones.
-        let first = id % 64 * 4;
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let (process, number) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let (namespace, link) =
+            (format!("pvout{process}-{number}"), format!("pvo{}x{number}", process % 1_000_000));
+        // Sixty-four of them: tests that run at once have different ones.
+        let first = (process + number * 17) % 64 * 4;
         let (host, far) = (format!("198.51.100.{}", first + 1), format!("198.51.100.{}", first + 2));
         ip(&format!("netns add {namespace}"));
         ip(&format!("link add {link} type veth peer name {link}b netns {namespace}"));

@@ -59,6 +59,7 @@ pub async fn doctor(globals: Globals, args: ConfigArgs) -> anyhow::Result<()> {
             findings.push(networks(&config, &engine).await);
             findings.push(reach(&engine).await);
             findings.push(egress(&config, &engine).await);
+            findings.push(storage(&info));
             findings.extend(disk("disk of images", Path::new(&info.data_root), floor));
         }
         Err(error) => findings.push(Finding::failed(
@@ -217,6 +218,19 @@ async fn egress(config: &Config, engine: &Engine) -> Finding {
     match allowed {
         Egress::Open => Finding::warning("egress", format!("not restricted: {reason}"), advice),
         _ => Finding::failed("egress", format!("{allowed} cannot be kept: {reason}"), advice),
+    }
+}
+
+/// Whether what previews write can be measured, and so bounded.
+fn storage(info: &EngineInfo) -> Finding {
+    let volumes = Path::new(&info.data_root).join("volumes");
+    match std::fs::read_dir(&volumes) {
+        Ok(_) => Finding::ok("storage limits", "what previews write is measured"),
+        Err(error) => Finding::warning(
+            "storage limits",
+            format!("not kept: {}: {error}", volumes.display()),
+            "run the daemon as root, or with CAP_DAC_READ_SEARCH, on the engine's own host",
+        ),
     }
 }
 
