@@ -99,9 +99,18 @@ impl Baseline {
 
     /// `docker build` without any cache of layers, with whichever builder this host's command has.
     pub fn build(&self, folder: &Path, tag: &str) -> anyhow::Result<()> {
+        self.build_with(&["--no-cache"], folder, tag)
+    }
+
+    /// The same with what earlier builds have left.
+    pub fn build_cached(&self, folder: &Path, tag: &str) -> anyhow::Result<()> {
+        self.build_with(&[], folder, tag)
+    }
+
+    fn build_with(&self, options: &[&str], folder: &Path, tag: &str) -> anyhow::Result<()> {
         let mut command = Command::new("docker");
         command.env("DOCKER_BUILDKIT", if has_buildkit() { "1" } else { "0" });
-        command.args(["build", "--no-cache", "--rm", "--label", &self.label, "-t", tag]);
+        command.arg("build").args(options).args(["--rm", "--label", &self.label, "-t", tag]);
         if let Ok(index) = std::env::var("PREVIEW_PIP_INDEX_URL") {
             command.args(["--build-arg", &format!("PIP_INDEX_URL={index}")]);
         }

@@ -32,6 +32,7 @@ mod logs;
 mod nginx;
 mod proxy;
 mod rebuild;
+mod reload;
 mod scale;
 mod scrape;
 mod table;
@@ -43,12 +44,13 @@ use std::process::ExitCode;
 use table::Line;
 
 /// The rows, in the order they are measured.
-const ROWS: [&str; 14] = [
+const ROWS: [&str; 15] = [
     "launch-cached",
     "launch-prewarmed",
     "launch-cold",
     "launch-postgres",
     "rebuild",
+    "reload",
     "wake",
     "burst",
     "scale",
@@ -104,6 +106,7 @@ async fn one(row: &str) -> anyhow::Result<Vec<Line>> {
         "launch-cold" => launch_cold::measure().await,
         "launch-postgres" => launch_postgres::measure().await,
         "rebuild" => rebuild::measure().await,
+        "reload" => reload::measure().await,
         "wake" => wake::measure().await,
         "burst" => burst::measure().await,
         "scale" => scale::measure().await,

@@ -33,6 +33,7 @@ mod headers;
 mod hooks;
 mod host;
 mod listener;
+mod live;
 mod pages;
 mod ports;
 mod probe;

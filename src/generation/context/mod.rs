@@ -82,7 +82,7 @@ pub fn context(plan: &Plan, files: &FileSet, inputs: &BuildInputs, out: impl Wri
     add_folders(&mut entries);
     let mut tar = tar::Builder::new(out);
     for (path, entry) in &entries {
-        append(&mut tar, path, entry)?;
+        append(&mut tar, path, entry, (0, 0))?;
     }
     tar.into_inner()?.flush()
 }
@@ -211,11 +211,17 @@ fn add_folders(entries: &mut BTreeMap<String, Entry>) {
     }
 }
 
-fn append(tar: &mut tar::Builder<impl Write>, path: &str, entry: &Entry) -> io::Result<()> {
+/// Adds an entry that belongs to a user and was modified then, in seconds since 1970.
+pub fn append(
+    tar: &mut tar::Builder<impl Write>,
+    path: &str,
+    entry: &Entry,
+    (user, modified): (u64, u64),
+) -> io::Result<()> {
     let mut header = tar::Header::new_gnu();
-    header.set_mtime(0);
-    header.set_uid(0);
-    header.set_gid(0);
+    header.set_mtime(modified);
+    header.set_uid(user);
+    header.set_gid(user);
     match entry {
         Entry::Folder => {
             header.set_entry_type(tar::EntryType::Directory);

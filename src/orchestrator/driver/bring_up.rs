@@ -13,10 +13,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::{Interrupt, Life};
-use crate::domain::{
-    BuildEvent, EventType, Failure, Generation, HealthChange, HealthStatus, LogLevel, LogSource, Stage,
-    Status,
-};
+use crate::domain::{BuildEvent, EventType, Failure, Generation, LogLevel, LogSource, Stage};
 use crate::engine::{ContainerSpec, EngineError, Kind, Ownership};
 use crate::ingress::Upstream;
 use crate::orchestrator::Dial;
@@ -52,14 +49,8 @@ impl Life {
         if self.preview.parked_until.is_none() {
             self.parts.metrics.launched(begun.elapsed());
         }
-        self.preview.status = Status::Healthy;
-        self.preview.health = HealthStatus::Healthy;
-        self.preview.consecutive_failures = 0;
-        self.used = tokio::time::Instant::now();
-        self.preview.last_health_check = Some(Utc::now());
-        self.keep().await;
-        let change = HealthChange::new("http", HealthStatus::Healthy, "the app answers");
-        self.parts.tell_health(&self.preview, vec![change]);
+        self.in_place().await;
+        self.serves_well().await;
         self.record(EventType::Healthy, json!({})).await;
         Ok(())
     }
@@ -99,6 +90,16 @@ impl Life {
             None => self.generation().await?,
         };
         self.waiting("being built");
+        self.build(interrupt, &generation, &recipe).await
+    }
+
+    /// Builds the image, unless it is there by now.
+    pub(super) async fn build(
+        &mut self,
+        interrupt: &CancellationToken,
+        generation: &Arc<Generation>,
+        recipe: &Arc<Recipe>,
+    ) -> Result<BuiltImage, Interrupt> {
         self.record(EventType::Building, json!({ "image": recipe.tag })).await;
         let (logs, id) = (self.parts.logs.clone(), self.preview.id);
         let report = |event: &BuildEvent| {
@@ -107,7 +108,7 @@ impl Life {
             }
         };
         let begun = Instant::now();
-        let build = self.parts.images.ensure(&generation, &recipe, report);
+        let build = self.parts.images.ensure(generation, recipe, report);
         match interrupt.run_until_cancelled(build).await {
             None => Err(Interrupt::Asked),
             Some(Ok(image)) => {
@@ -125,9 +126,15 @@ impl Life {
         {
             return Ok((Arc::clone(recipe), None));
         }
-        let head = self.parts.store.generation_head(&self.preview.generation_id).await;
-        if let Ok(Some(head)) = head
-            && let Ok(Some(recipe)) = patiently(|| self.parts.images.known(&head.content_hash)).await
+        let hash = match &self.files.overlay {
+            Some(head) => Some(head.content_hash.clone()),
+            None => {
+                let head = self.parts.store.generation_head(&self.preview.generation_id).await;
+                head.ok().flatten().map(|head| head.content_hash)
+            }
+        };
+        if let Some(hash) = hash
+            && let Ok(Some(recipe)) = patiently(|| self.parts.images.known(&hash)).await
         {
             return Ok((recipe, None));
         }
@@ -138,8 +145,9 @@ impl Life {
         }
     }
 
+    /// With the files that were changed since on top.
     pub(super) async fn generation(&self) -> Result<Arc<Generation>, Interrupt> {
-        match self.parts.store.generation(&self.preview.generation_id).await {
+        match self.parts.source(&self.preview).await {
             Ok(Some(generation)) => Ok(Arc::new(generation)),
             Ok(None) => Err(self.fail(Stage::Plan, "its generation was deleted")),
             Err(error) => Err(self.fail(Stage::Plan, format!("its generation cannot be read: {error}"))),

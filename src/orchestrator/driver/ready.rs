@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Interrupt, Life};
-use crate::domain::{Stage, Status};
+use crate::domain::{HealthChange, HealthStatus, Stage, Status};
 use crate::engine::{ContainerProcess, ContainerState, ListeningSocket};
 use crate::ingress::ProbeResult;
 use crate::orchestrator::Dial;
@@ -101,6 +101,19 @@ impl Life {
                 () = tokio::time::sleep(pause_after(begun.elapsed())) => {}
             }
         }
+    }
+
+    /// The app answers: the row and its viewers say so.
+    pub(super) async fn serves_well(&mut self) {
+        self.mended();
+        self.preview.status = Status::Healthy;
+        self.preview.health = HealthStatus::Healthy;
+        self.preview.consecutive_failures = 0;
+        self.used = Instant::now();
+        self.preview.last_health_check = Some(Utc::now());
+        self.keep().await;
+        let change = HealthChange::new("http", HealthStatus::Healthy, "the app answers");
+        self.parts.tell_health(&self.preview, vec![change]);
     }
 
     /// One look at the health endpoint, not counted as traffic.
