@@ -25,6 +25,7 @@ use crate::orchestrator::{Metrics, Needs, Orchestrator, TokenKey, Visitors};
 use crate::store::{Claim, Store};
 use crate::streams::samples::Samples;
 use crate::streams::{Archive, Backend, DatabaseArchive, FileArchive, LineWriter, LogHub, RequestLog};
+use crate::webhooks::{Secrets, Webhooks};
 
 /// Everything of one daemon, made but not yet serving.
 pub struct App {
@@ -34,6 +35,7 @@ pub struct App {
     ingress: Ingress,
     logs: LogHub,
     request_lines: LineWriter,
+    webhooks: Webhooks,
     /// Those that are open: they say goodbye before the daemon goes.
     sockets: TaskTracker,
     /// Tells streams that never end by themselves.
@@ -81,6 +83,7 @@ impl App {
         });
         visitors.attach(&orchestrator);
         orchestrator.collect(&mut registry);
+        let webhooks = Webhooks::new(store.clone(), config.webhooks.clone(), Secrets::new(keys.secret()));
         let shutdown = CancellationToken::new();
         let sockets = TaskTracker::new();
         let state = AppState {
@@ -91,6 +94,7 @@ impl App {
             logs: logs.clone(),
             keys,
             metrics: Exposition::new(registry),
+            webhooks: webhooks.clone(),
             sockets: sockets.clone(),
             shutdown: shutdown.clone(),
         };
@@ -102,6 +106,7 @@ impl App {
             ingress,
             logs,
             request_lines,
+            webhooks,
             sockets,
             shutdown,
             claim,
@@ -122,6 +127,7 @@ impl App {
         let over = CancellationToken::new();
         let keeper = tokio::spawn(self.logs.clone().keep(over.clone()));
         let writer = tokio::spawn(self.request_lines.write(self.logs, self.shutdown.clone()));
+        let teller = tokio::spawn(self.webhooks.run(self.shutdown.clone()));
         self.orchestrator.start().await?;
         let begun = self.shutdown.clone();
         let deciding = self.orchestrator.clone();
@@ -155,7 +161,7 @@ impl App {
         self.ingress.close_all().await;
         // After everybody who has something to say.
         over.cancel();
-        let _ = tokio::time::timeout(DRAIN, async { tokio::join!(writer, keeper) }).await;
+        let _ = tokio::time::timeout(DRAIN, async { tokio::join!(writer, keeper, teller) }).await;
         self.claim.release().await;
         self.store.close().await;
         Ok(())

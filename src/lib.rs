@@ -15,6 +15,7 @@ pub mod orchestrator;
 pub mod databases;
 pub mod ingress;
 pub mod streams;
+pub mod webhooks;
 
 pub mod engine;
 pub mod generation;

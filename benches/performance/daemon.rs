@@ -98,6 +98,13 @@ impl Daemon {
     }
 
     /// Answers as soon as the launch is accepted.
+    /// Changes files of a live preview; the answer.
+    pub async fn patch(&self, generation: &str, files: &Value) -> anyhow::Result<Value> {
+        let path = format!("/api/v2/generations/{generation}/preview/files");
+        let body = serde_json::json!({ "files": files }).to_string();
+        accepted(self.client.send(hyper::Method::PATCH, &path, body).await, "changing files")
+    }
+
     pub async fn launch(&self, generation: &str) -> anyhow::Result<SocketAddr> {
         self.launch_with(generation, &json!({})).await
     }

@@ -14,7 +14,7 @@ use crate::table::{Goal, Line, Pairs};
 const PAIRS: usize = 5;
 
 /// As people write it. Debian's Python asks for the setting, others ignore it.
-const DOCKERFILE: &str = r#"FROM previewd/python:3.11
+pub const DOCKERFILE: &str = r#"FROM previewd/python:3.11
 ENV PIP_BREAK_SYSTEM_PACKAGES=1
 ARG PIP_INDEX_URL
 WORKDIR /app

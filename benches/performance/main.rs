@@ -33,6 +33,7 @@ mod logs;
 mod nginx;
 mod proxy;
 mod rebuild;
+mod reload;
 mod scale;
 mod scrape;
 mod table;
@@ -51,6 +52,7 @@ const ROWS: [&str; 15] = [
     "launch-cold",
     "launch-postgres",
     "rebuild",
+    "reload",
     "wake",
     "burst",
     "scale",
@@ -107,6 +109,7 @@ async fn one(row: &str) -> anyhow::Result<Vec<Line>> {
         "launch-cold" => launch_cold::measure().await,
         "launch-postgres" => launch_postgres::measure().await,
         "rebuild" => rebuild::measure().await,
+        "reload" => reload::measure().await,
         "wake" => wake::measure().await,
         "burst" => burst::measure().await,
         "scale" => scale::measure().await,

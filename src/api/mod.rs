@@ -40,6 +40,7 @@ use crate::ingress::Ingress;
 use crate::orchestrator::Orchestrator;
 use crate::store::Store;
 use crate::streams::LogHub;
+use crate::webhooks::Webhooks;
 use auth::Keys;
 
 /// What the API itself can be told.
@@ -90,6 +91,7 @@ pub struct AppState {
     pub logs: LogHub,
     pub keys: Keys,
     pub metrics: Exposition,
+    pub webhooks: Webhooks,
     /// Open sockets, which the server does not wait for by itself.
     pub sockets: TaskTracker,
     /// Cancelled when the daemon begins to end.

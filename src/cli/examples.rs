@@ -81,6 +81,15 @@ Examples:
 Figures are painted anew every second until Ctrl-C; with --json, --no-stream or elsewhere than on a
 terminal they are printed once. CPU % is of the cores a preview may use.";
 
+pub const SYNC: &str = "\
+Examples:
+  previewd sync ./my-app shop-v2
+  previewd sync ./my-app shop-v2 --once
+  previewd sync ./my-app shop-v2 --json
+
+The preview first gets what the directory has. What .gitignore and .dockerignore leave out is not
+sent. The generation stays as it was.";
+
 pub const EVENTS: &str = "Example:\n  previewd events shop-v2";
 
 pub const DATABASE: &str = "\

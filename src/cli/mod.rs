@@ -29,6 +29,7 @@ pub mod settings;
 mod sse;
 mod stats;
 mod status;
+mod sync;
 #[cfg(test)]
 mod testing;
 mod timespan;
@@ -98,6 +99,9 @@ pub enum Command {
     /// Show what previews use and serve, live
     #[command(after_help = examples::STATS)]
     Stats(stats::StatsArgs),
+    /// Keep a preview at what a directory has: each change is brought in as it is saved
+    #[command(after_help = examples::SYNC)]
+    Sync(sync::SyncArgs),
     /// Show the audit trail of a preview
     #[command(after_help = examples::EVENTS)]
     Events(events::EventsArgs),
@@ -174,6 +178,7 @@ async fn run_client(context: &Context, command: Command) -> anyhow::Result<()> {
         Command::Request(args) => request::run(context, args).await,
         Command::Logs(args) => logs::run(context, args).await,
         Command::Stats(args) => stats::run(context, args).await,
+        Command::Sync(args) => sync::run(context, args).await,
         Command::Events(args) => events::run(context, args).await,
         Command::Serve(_)
         | Command::Dockerfile(_)

@@ -19,7 +19,7 @@ use crate::domain::{Egress, InstanceId, ResourceLimits, TierTable};
 use crate::generation::{BaseImages, BuildInputs};
 use crate::orchestrator::{AddressPool, Dial, EgressConfig, ImagesConfig, NetworksConfig};
 use crate::streams::samples;
-use crate::{api, engine, ingress, orchestrator, store, streams};
+use crate::{api, engine, ingress, orchestrator, store, streams, webhooks};
 use parse::{duration_s, flag, in_range, optional, origins, tier, word};
 use reader::Reader;
 
@@ -41,6 +41,7 @@ pub struct Config {
     pub samples: streams::samples::Config,
     pub orchestrator: orchestrator::Config,
     pub api: api::Config,
+    pub webhooks: webhooks::Config,
     /// Every setting as it is in force, for `previewd config`.
     pub effective: Vec<Effective>,
 }
@@ -127,6 +128,7 @@ fn read_parts(r: &mut Reader) -> Option<Config> {
     let samples = read_samples(r);
     let orchestrator = read_orchestrator(r, domain, &data_dir);
     let api = read_api(r);
+    let webhooks = read_webhooks(r);
     read_others(r);
     Some(Config {
         listen: listen?,
@@ -140,6 +142,7 @@ fn read_parts(r: &mut Reader) -> Option<Config> {
         samples: samples?,
         orchestrator: orchestrator?,
         api: api?,
+        webhooks: webhooks?,
         effective: Vec::new(),
     })
 }
@@ -170,6 +173,7 @@ fn read_ingress(r: &mut Reader, domain: Option<String>) -> Option<ingress::Confi
     let keep_alive = seconds("PREVIEW_KEEP_ALIVE_TIMEOUT", "75");
     let idle = seconds("PREVIEW_UPSTREAM_IDLE_TIMEOUT", "4");
     let drain = seconds("PREVIEW_DRAIN_TIMEOUT", "1");
+    let live = r.take("PREVIEW_LIVE_RELOAD", "true", "true or false", flag);
     let connections = r.take("PREVIEW_MAX_CONNECTIONS", "1024", "1 to 1000000", in_range(1..=1_000_000));
     let kept = r.take("PREVIEW_UPSTREAM_IDLE", "256", "0 to 100000", in_range(0..=100_000));
     let (min, max) = (u16::try_from(min?).ok()?, u16::try_from(max?).ok()?);
@@ -191,6 +195,7 @@ fn read_ingress(r: &mut Reader, domain: Option<String>) -> Option<ingress::Confi
         max_connections: connections?,
         max_idle: usize::try_from(kept?).ok()?,
         idle_timeout: idle?,
+        live_reload: live?,
         drain_timeout: drain?,
     })
 }
@@ -380,6 +385,19 @@ fn read_api(r: &mut Reader) -> Option<api::Config> {
         extension: Duration::from_secs(extension? * 60),
         deprecation_warnings: warnings?,
         origins: origins?,
+    })
+}
+
+fn read_webhooks(r: &mut Reader) -> Option<webhooks::Config> {
+    let attempts = r.take("PREVIEW_WEBHOOK_ATTEMPTS", "8", "1 to 50", in_range(1..=50));
+    let pause = r.take("PREVIEW_WEBHOOK_PAUSE", "5", "1 to 3600 seconds", duration_s(1..=3600));
+    let timeout = r.take("PREVIEW_WEBHOOK_TIMEOUT", "10", "1 to 60 seconds", duration_s(1..=60));
+    let private = r.take("PREVIEW_WEBHOOK_PRIVATE", "false", "true or false", flag);
+    Some(webhooks::Config {
+        attempts: u32::try_from(attempts?).ok()?,
+        pause: pause?,
+        timeout: timeout?,
+        private: private?,
     })
 }
 

@@ -35,6 +35,8 @@ pub enum EventType {
     Reset,
     /// Made ready ahead of its launch, and frozen until somebody launches it.
     Parked,
+    /// Files were put in place of others while it was live.
+    Reloaded,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -70,6 +72,7 @@ impl EventType {
             Self::Migrated => "migrated",
             Self::Reset => "reset",
             Self::Parked => "parked",
+            Self::Reloaded => "reloaded",
         }
     }
 }

@@ -23,6 +23,7 @@ mod logs;
 mod networks;
 mod ownership;
 mod process;
+mod remove_files;
 mod sockets;
 mod stats;
 mod transport;
@@ -215,6 +216,7 @@ mod tests {
         movable((engine.owned_networks(), engine.all_subnets(), engine.remove_network("x")));
         movable((engine.owned_images(), engine.image_id("x"), engine.remove_image("x")));
         movable((engine.owned_volumes(), engine.remove_volume("x"), engine.upload("x", Bytes::new(), "/")));
+        movable(engine.remove_files("x", "/app", &[]));
         movable((engine.events(), engine.logs("x", LogsFrom::Start, true), engine.stats("x")));
         let (lines, _read) = tokio::sync::mpsc::channel(1);
         movable(engine.pull("x", &lines));

@@ -1,5 +1,6 @@
 //! The first process of a container, seen from this host.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A process id that is looked at only while it still is the container's: in a container of
@@ -41,6 +42,25 @@ impl ContainerProcess {
     /// False once it has ended, and where the engine's processes are not visible here.
     pub fn is_there(&self) -> bool {
         self.read("comm").is_some()
+    }
+
+    /// Everything it has started, and so on, that still runs. Empty where the engine's processes
+    /// are not visible here.
+    pub fn descendants(&self) -> BTreeSet<u32> {
+        const MOST: usize = 512;
+        let children = |pid: u32| -> Vec<u32> {
+            let file = self.roots.proc.join(format!("{pid}/task/{pid}/children"));
+            let text = std::fs::read_to_string(file).unwrap_or_default();
+            text.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect()
+        };
+        let mut found = BTreeSet::new();
+        let mut next = if self.is_there() { children(self.pid) } else { Vec::new() };
+        while let Some(pid) = next.pop() {
+            if found.len() < MOST && found.insert(pid) {
+                next.extend(children(pid));
+            }
+        }
+        found
     }
 
     pub(super) fn cgroup_root(&self) -> &Path {

@@ -39,6 +39,7 @@ mod project;
 mod python;
 mod quoting;
 mod recipe;
+mod reload;
 mod ruby;
 mod syntax;
 mod tag;
@@ -71,4 +72,5 @@ pub use recipe::{
     BothRecipe, BuiltPages, DependencyFile, GoRecipe, NodeRecipe, OwnDockerfile, PackageManager, PagesServer,
     PhpAssets, PhpRecipe, PythonRecipe, Recipe, RubyRecipe, RustRecipe, SiteRecipe, StaticRecipe,
 };
+pub use reload::{Reload, reload};
 pub use tag::image_tag;

@@ -84,14 +84,16 @@ impl Plan {
     /// its app writes; it gets the folders in memory alone.
     pub fn writable(&self) -> Vec<String> {
         match &self.recipe {
+            // Nobody but we writes to a static site: its files are replaced while it is served.
             Recipe::Python(_)
             | Recipe::Node(_)
             | Recipe::Both(_)
             | Recipe::Go(_)
             | Recipe::Rust(_)
             | Recipe::Php(_)
-            | Recipe::Ruby(_) => vec!["/app".to_owned()],
-            Recipe::Static(_) | Recipe::Site(_) | Recipe::Dockerfile(_) => Vec::new(),
+            | Recipe::Ruby(_)
+            | Recipe::Static(_) => vec!["/app".to_owned()],
+            Recipe::Site(_) | Recipe::Dockerfile(_) => Vec::new(),
         }
     }
 }

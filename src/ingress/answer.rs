@@ -11,6 +11,7 @@ use super::direct;
 use super::exchange::{exchange, exchange_afresh};
 use super::fault::Fault;
 use super::headers::{self, Seen};
+use super::live;
 use super::pages;
 use super::record::Record;
 use super::tunnel;
@@ -18,10 +19,20 @@ use super::upstream::{Lease, Patience};
 use super::visit::Visit;
 
 /// Answers a visitor: with what the app says, or with a page that says why it says nothing.
-pub(super) async fn answer(visit: &Arc<Visit>, request: Request<Outbound>) -> Response<Body> {
+pub(super) async fn answer(visit: &Arc<Visit>, mut request: Request<Outbound>) -> Response<Body> {
+    if visit.gate.live.is_on()
+        && let Some(own) = live::own_answer(visit, &request)
+    {
+        return own;
+    }
     let seen = Seen::of(request.headers());
+    let refreshes = visit.gate.live.is_on() && live::asks_for_page(&request, seen.accepts_html);
+    if refreshes {
+        live::uncompressed(&mut request);
+    }
     let limit = visit.gate.shared.config.request_timeout;
     match forward(visit, request, &seen, limit).await {
+        Ok(response) if refreshes => live::add(response),
         Ok(response) => response,
         Err(fault) => pages::page(&fault, seen.accepts_html),
     }

@@ -1,5 +1,6 @@
 //! Bodies on their way through: never held, only watched.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,8 +9,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::{Buf, Bytes};
-use http_body_util::BodyExt;
+use futures_util::{Stream, StreamExt};
 use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 
 use super::direct::DirectBody;
@@ -19,6 +21,8 @@ use super::visit::Visit;
 /// The body of an answer: the app's, streamed, or a page of our own.
 pub struct Body {
     content: Content,
+    /// Of our own, behind what the app says.
+    tail: Option<Bytes>,
     /// Accounts for the answer when it ends, or when nobody wants the rest.
     record: Option<Box<Record>>,
 }
@@ -26,6 +30,8 @@ pub struct Body {
 enum Content {
     App(Answered),
     Page(Option<Bytes>),
+    /// Of our own, as it comes.
+    Stream(UnsyncBoxBody<Bytes, hyper::Error>),
 }
 
 /// The body of an app's answer.
@@ -47,7 +53,7 @@ pub enum BodyError {
 
 impl Body {
     pub(super) fn upstream(body: Answered, record: Box<Record>) -> Self {
-        let mut body = Self { content: Content::App(body), record: Some(record) };
+        let mut body = Self { content: Content::App(body), tail: None, record: Some(record) };
         if body.is_end_stream() {
             body.end();
         }
@@ -55,11 +61,23 @@ impl Body {
     }
 
     pub(super) fn page(text: String) -> Self {
-        Self { content: Content::Page(Some(text.into())), record: None }
+        Self { content: Content::Page(Some(text.into())), tail: None, record: None }
     }
 
     pub(super) fn empty() -> Self {
-        Self { content: Content::Page(None), record: None }
+        Self { content: Content::Page(None), tail: None, record: None }
+    }
+
+    /// Pieces of our own, until there are no more.
+    pub(super) fn stream(pieces: impl Stream<Item = Bytes> + Send + 'static) -> Self {
+        let frames = pieces.map(|piece| Ok::<_, Infallible>(Frame::data(piece)));
+        let body = StreamBody::new(frames).map_err(|never| match never {}).boxed_unsync();
+        Self { content: Content::Stream(body), tail: None, record: None }
+    }
+
+    /// Adds something behind the last byte. A length that the head says is the caller's concern.
+    pub(super) fn follow_with(&mut self, tail: Bytes) {
+        self.tail = Some(tail);
     }
 
     fn end(&mut self) {
@@ -84,9 +102,17 @@ impl HttpBody for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
         let body = match &mut this.content {
-            Content::Page(page) => return Poll::Ready(page.take().map(|page| Ok(Frame::data(page)))),
+            Content::Page(page) => {
+                let page = page.take().or_else(|| this.tail.take());
+                return Poll::Ready(page.map(|page| Ok(Frame::data(page))));
+            }
+            Content::Stream(body) => return Pin::new(body).poll_frame(cx).map_err(BodyError::from),
             Content::App(body) => body,
         };
+        // It has ended, all but what follows it.
+        if this.record.is_none() && this.tail.is_some() && body.is_end_stream() {
+            return Poll::Ready(this.tail.take().map(|tail| Ok(Frame::data(tail))));
+        }
         let frame = ready!(body.poll_frame(cx));
         let is_last = body.is_end_stream();
         match (&frame, &mut this.record) {
@@ -97,20 +123,36 @@ impl HttpBody for Body {
         if frame.is_none() || is_last {
             this.end();
         }
-        Poll::Ready(frame)
+        // Nothing can follow trailers, so what follows the body goes in their place.
+        let is_over = frame.as_ref().is_none_or(|frame| frame.as_ref().is_ok_and(Frame::is_trailers));
+        match is_over.then(|| this.tail.take()).flatten() {
+            Some(tail) => Poll::Ready(Some(Ok(Frame::data(tail)))),
+            None => Poll::Ready(frame),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
+        if self.tail.is_some() {
+            return false;
+        }
         match &self.content {
             Content::App(body) => body.is_end_stream(),
             Content::Page(page) => page.is_none(),
+            Content::Stream(body) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.content {
+        let hint = match &self.content {
             Content::App(body) => body.size_hint(),
             Content::Page(page) => SizeHint::with_exact(page.as_ref().map_or(0, Bytes::len) as u64),
+            Content::Stream(body) => body.size_hint(),
+        };
+        let Some(tail) = &self.tail else { return hint };
+        let more = tail.len() as u64;
+        match hint.exact() {
+            Some(exact) => SizeHint::with_exact(exact + more),
+            None => SizeHint::default(),
         }
     }
 }

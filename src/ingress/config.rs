@@ -37,6 +37,9 @@ pub struct Config {
     /// `PREVIEW_UPSTREAM_IDLE_TIMEOUT`, 4 s: how long one is kept. Below the 5 s after which uvicorn and
     /// Node close theirs, so that a request rarely meets a connection that is just being closed.
     pub idle_timeout: Duration,
+    /// `PREVIEW_LIVE_RELOAD`, default true: pages of previews whose files are being changed refresh
+    /// themselves.
+    pub live_reload: bool,
     /// `PREVIEW_DRAIN_TIMEOUT`, 1 s: what closing a preview grants to requests under way.
     pub drain_timeout: Duration,
 }
@@ -58,6 +61,7 @@ impl Default for Config {
             max_connections: 1024,
             max_idle: 256,
             idle_timeout: Duration::from_secs(4),
+            live_reload: true,
             drain_timeout: Duration::from_secs(1),
         }
     }

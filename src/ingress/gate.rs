@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use super::Config;
 use super::fault::Fault;
 use super::hooks::{Diagnosis, Hooks};
+use super::live::Live;
 use super::traffic::Tally;
 use super::upstream::{Kept, Upstream, Upstreams};
 use crate::domain::PreviewId;
@@ -30,11 +31,14 @@ pub(super) struct Gate {
     pub(super) shared: Arc<Shared>,
     pub(super) upstreams: Upstreams,
     pub(super) tally: Tally,
+    pub(super) live: Live,
     /// The listener, its connections and the tunnels.
     pub(super) tasks: TaskTracker,
     pub(super) closed: CancellationToken,
     /// Signalled when the upstream is set: requests to a preview that sleeps wait for it.
     changed: Notify,
+    /// Requests that wait for it.
+    waiting: AtomicU64,
     /// Told to end when the gate closes. Each has its own channel, for a shared one would be a lock
     /// that every connection takes whenever it is polled.
     members: Mutex<HashMap<u64, oneshot::Sender<()>>>,
@@ -58,9 +62,11 @@ impl Gate {
             shared,
             upstreams: Upstreams::new(),
             tally: Tally::new(),
+            live: Live::new(),
             tasks: TaskTracker::new(),
             closed: CancellationToken::new(),
             changed: Notify::new(),
+            waiting: AtomicU64::new(0),
             members: Mutex::default(),
             next_member: AtomicU64::new(0),
             diagnosis: Mutex::default(),
@@ -77,9 +83,17 @@ impl Gate {
     /// that is being found again after a restart of the daemon.
     pub(super) async fn checkout<C: Kept>(&self, now: Instant) -> Result<(SocketAddr, Option<C>), Fault> {
         match self.upstreams.take(now, &self.shared.config) {
-            Err(Fault::Asleep | Fault::Returning) => Box::pin(self.come_back()).await,
+            Err(Fault::Asleep | Fault::Returning) => {
+                let _waits = Waiting::count(&self.waiting);
+                Box::pin(self.come_back()).await
+            }
             route => route,
         }
+    }
+
+    /// Requests that the app has not answered to their end.
+    pub(super) fn under_way(&self) -> u64 {
+        self.tally.in_flight().saturating_sub(self.waiting.load(Relaxed))
     }
 
     async fn come_back<C: Kept>(&self) -> Result<(SocketAddr, Option<C>), Fault> {
@@ -130,6 +144,22 @@ impl Gate {
         self.tasks.close();
         self.tasks.wait().await;
         self.upstreams.set(Upstream::Down { reason: "it has been closed".to_owned() });
+    }
+}
+
+/// A request that waits; a visitor may give up.
+struct Waiting<'a>(&'a AtomicU64);
+
+impl<'a> Waiting<'a> {
+    fn count(waiting: &'a AtomicU64) -> Self {
+        waiting.fetch_add(1, Relaxed);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
     }
 }
 

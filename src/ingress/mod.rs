@@ -37,6 +37,7 @@ mod hooks;
 mod host;
 mod idle;
 mod listener;
+mod live;
 mod pages;
 mod ports;
 mod probe;

@@ -89,6 +89,34 @@ impl Ingress {
         }
     }
 
+    /// Has new requests wait, as those to a preview that is found again do, and those under way end;
+    /// not longer than a closing preview would.
+    pub async fn hold(&self, preview: PreviewId) {
+        let Some(gate) = self.gate(preview) else { return };
+        gate.set_upstream(Upstream::Returning);
+        let under_way = async {
+            while gate.under_way() > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        // Whatever takes longer is cut off with the app.
+        let _ = tokio::time::timeout(self.shared.config.drain_timeout, under_way).await;
+    }
+
+    /// Whether pages of the preview refresh themselves; they do where its files are being changed.
+    pub fn set_live(&self, preview: PreviewId, on: bool) {
+        if let Some(gate) = self.gate(preview) {
+            gate.live.set(on && self.shared.config.live_reload);
+        }
+    }
+
+    /// Has the preview's open pages refresh themselves.
+    pub fn refresh_pages(&self, preview: PreviewId) {
+        if let Some(gate) = self.gate(preview) {
+            gate.live.changed();
+        }
+    }
+
     /// Since when the preview has had no request and no tunnel; none while it has one, and for a preview
     /// that is not open. One that never had any is unused since its port was opened.
     pub fn unused_since(&self, preview: PreviewId) -> Option<Instant> {

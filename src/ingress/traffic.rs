@@ -80,6 +80,11 @@ impl Tally {
         self.touch(now);
     }
 
+    /// Requests whose answers are not over.
+    pub(super) fn in_flight(&self) -> u64 {
+        self.in_flight.load(SeqCst)
+    }
+
     /// An answer that broke off after its head had been counted as a good one.
     pub(super) fn broke_off(&self) {
         self.errors[ErrorKind::BrokenOff.index()].fetch_add(1, Relaxed);

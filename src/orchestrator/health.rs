@@ -42,10 +42,10 @@ pub const fn is_hopeless(failures: u32) -> bool {
     failures >= HOPELESS_AFTER
 }
 
-/// An app that answers without its database is not all there.
-pub const fn with_database(health: HealthStatus, database_is_well: bool) -> HealthStatus {
+/// An app that answers without its database, or without the files it was given last, is not well.
+pub const fn with_all_there(health: HealthStatus, is_all_there: bool) -> HealthStatus {
     match health {
-        HealthStatus::Healthy if !database_is_well => HealthStatus::Degraded,
+        HealthStatus::Healthy if !is_all_there => HealthStatus::Degraded,
         health => health,
     }
 }

@@ -1,6 +1,6 @@
 //! Accepting a launch: plan, quota, row, port, driver; in that order, and fast.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -370,6 +370,6 @@ impl Parts {
         self.ingress.set_upstream(preview.id, upstream);
         let mut life = Life::new(Arc::clone(self), preview, Arc::new(view), outbox);
         life.recipe = recipe;
-        self.tasks.spawn(Driver { life, inbox, held: Vec::new() }.run(begin));
+        self.tasks.spawn(Driver { life, inbox, held: VecDeque::new() }.run(begin));
     }
 }

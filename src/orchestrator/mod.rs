@@ -21,6 +21,7 @@ mod metrics;
 mod networks;
 mod outlines;
 mod parked;
+mod patches;
 mod process;
 mod queue;
 mod reach;
@@ -31,6 +32,7 @@ mod sampling;
 mod served;
 mod server_log;
 mod setup;
+mod source;
 mod start;
 mod starts;
 mod storage;
@@ -51,6 +53,7 @@ pub use crate::databases::{
 pub use asks::AskError;
 pub use builds::BuildJob;
 pub use checks::{Check, Checked};
+pub use driver::{PatchError, Patched};
 pub use egress::{Config as EgressConfig, EgressError};
 pub use health::memory as memory_health;
 pub use images::{

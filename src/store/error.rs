@@ -63,6 +63,14 @@ pub enum StoreError {
     PutDatabase(Fault),
     #[error("reading what is known of previews' databases: {0}")]
     ReadDatabases(Fault),
+    #[error("storing a preview's changed files: {0}")]
+    PutOverlay(Fault),
+    #[error("reading a preview's changed files: {0}")]
+    ReadOverlay(Fault),
+    #[error("storing a webhook or its deliveries: {0}")]
+    PutWebhook(Fault),
+    #[error("reading webhooks or their deliveries: {0}")]
+    ReadWebhooks(Fault),
     /// The caller's mistake: a cursor that no page of this list gave.
     #[error("cursor: expected one that an earlier page of this list gave")]
     Cursor,
@@ -127,7 +135,11 @@ impl StoreError {
             | Self::ReadLogs(fault)
             | Self::TrimLogs(fault)
             | Self::PutDatabase(fault)
-            | Self::ReadDatabases(fault) => Some(fault),
+            | Self::ReadDatabases(fault)
+            | Self::PutOverlay(fault)
+            | Self::ReadOverlay(fault)
+            | Self::PutWebhook(fault)
+            | Self::ReadWebhooks(fault) => Some(fault),
         }
     }
 }

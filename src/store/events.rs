@@ -1,6 +1,9 @@
 //! The audit trail of each preview.
 
-use super::db::{on_read, on_write};
+use chrono::Utc;
+
+use super::db::{in_transaction, on_read};
+use super::deliveries::{ENQUEUE, MOST_PENDING};
 use super::page::{Cursor, List};
 use super::row::{RowName, read, to_json};
 use super::{Fault, Page, PageOf, Store, StoreError};
@@ -8,8 +11,8 @@ use crate::domain::{Event, PreviewId};
 
 const TABLE: &str = "preview_events";
 
-const APPEND: &str =
-    "INSERT INTO preview_events (preview_id, timestamp, event_type, event_data) VALUES ($1, $2, $3, $4)";
+const APPEND: &str = "INSERT INTO preview_events (preview_id, timestamp, event_type, event_data)
+    VALUES ($1, $2, $3, $4) RETURNING id";
 
 const LIST: &str = "SELECT id, preview_id, timestamp, event_type, event_data FROM preview_events
     WHERE preview_id = $1 AND id > $2
@@ -26,21 +29,35 @@ struct EventRow {
 }
 
 impl Store {
-    /// Adds to the trail of a preview that is stored.
+    /// Adds to the trail of a preview that is stored, and to what its webhooks are to be told: both
+    /// or nothing.
     pub async fn append_event(&self, event: &Event) -> Result<(), StoreError> {
         let data = to_json("event_data", &event.data).map_err(StoreError::AppendEvent)?;
         let append = async {
-            on_write!(self.db, |pool| sqlx::query(APPEND)
-                .bind(event.preview_id.to_string())
-                .bind(event.timestamp.timestamp_millis())
-                .bind(event.event_type.as_str())
-                .bind(&data)
-                .execute(pool)
-                .await
-                .map(drop))?;
+            let (preview, word) = (event.preview_id.to_string(), event.event_type.as_str());
+            let lock = format!("previewd events {preview}");
+            in_transaction!(self.db, &lock, |tx| {
+                let id: i64 = sqlx::query_scalar(APPEND)
+                    .bind(&preview)
+                    .bind(event.timestamp.timestamp_millis())
+                    .bind(word)
+                    .bind(&data)
+                    .fetch_one(&mut *tx)
+                    .await?;
+                sqlx::query(ENQUEUE)
+                    .bind(id)
+                    .bind(&preview)
+                    .bind(word)
+                    .bind(Utc::now().timestamp_millis())
+                    .bind(MOST_PENDING)
+                    .execute(&mut *tx)
+                    .await?;
+            });
             Ok(())
         };
-        self.run(StoreError::AppendEvent, append).await
+        self.run(StoreError::AppendEvent, append).await?;
+        self.appended.notify_one();
+        Ok(())
     }
 
     /// In the order in which they were appended, oldest first.

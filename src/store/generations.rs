@@ -238,9 +238,11 @@ fn archive_lock(hash: &str) -> String {
 }
 
 async fn pack(files: FileSet) -> Result<Vec<u8>, Fault> {
-    blocking(move || archive::pack(&files)).await.map_err(Fault::Pack)
+    blocking(move || archive::pack(files.iter())).await.map_err(Fault::Pack)
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }

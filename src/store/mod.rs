@@ -13,18 +13,24 @@ mod claim;
 mod config;
 mod databases;
 mod db;
+mod deliveries;
 mod error;
 mod events;
 mod generations;
 mod logs;
 mod metrics;
+mod overlays;
 mod page;
 mod preview_row;
 mod previews;
 mod row;
 mod settings;
+mod webhooks;
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::Notify;
 
 pub use claim::Claim;
 pub use config::Config;
@@ -32,6 +38,7 @@ pub use databases::StoredDatabase;
 pub use error::{Fault, StoreError};
 pub use generations::{GenerationHead, Put};
 pub use metrics::LastUse;
+pub use overlays::{Overlay, OverlayHead};
 pub use page::{Page, PageOf};
 pub use previews::{Insert, PreviewFilter};
 
@@ -44,6 +51,8 @@ pub struct Store {
     db: Db,
     /// The longest any call may take: waiting for a connection, and then for the answer.
     deadline: Duration,
+    /// Told of each appended event.
+    appended: Arc<Notify>,
 }
 
 impl Store {
@@ -57,7 +66,7 @@ impl Store {
     pub async fn open(config: Config) -> Result<Self, StoreError> {
         let db = Db::connect(&config, Self::STATEMENT_DEADLINE).await?;
         db.migrate().await.map_err(StoreError::Migrate)?;
-        Ok(Self { db, deadline: config.acquire_timeout + Self::STATEMENT_DEADLINE })
+        Ok(Self { db, deadline: config.acquire_timeout + Self::STATEMENT_DEADLINE, appended: Arc::default() })
     }
 
     /// Whether the store answers, for readiness; at most two seconds.

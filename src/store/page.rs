@@ -27,6 +27,7 @@ pub(super) enum List {
     Generations,
     Previews,
     Events,
+    Deliveries,
 }
 
 /// The last entry of the page before, by the columns the list is ordered by.
@@ -70,6 +71,7 @@ impl List {
             Self::Generations => 'g',
             Self::Previews => 'p',
             Self::Events => 'e',
+            Self::Deliveries => 'd',
         }
     }
 }

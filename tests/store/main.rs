@@ -5,6 +5,7 @@
 mod generations;
 mod logs;
 mod metrics;
+mod outside;
 mod postgres;
 mod previews;
 mod records;
@@ -115,6 +116,9 @@ stories! {
     records::events_come_in_the_order_they_were_appended,
     records::of_settings_at_once_the_first_stays,
     records::pruning_takes_what_ended_and_all_that_belongs_to_it,
+    outside::changed_files_are_kept_until_the_preview_ends,
+    outside::events_wait_for_those_who_want_them_in_order,
+    outside::an_address_that_takes_nothing_fills_no_disk,
     metrics::a_history_comes_back_as_it_was,
     metrics::two_halves_of_a_step_are_one,
     metrics::an_old_history_grows_coarser_and_loses_no_request,

@@ -23,3 +23,4 @@ mod documents;
 mod generations;
 mod openapi;
 mod refusal;
+mod sync;

@@ -1,15 +1,20 @@
 //! The file map of JSON bodies.
 
+use std::marker::PhantomData;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
+use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::api::json;
 use crate::api::problem::ApiError;
-use crate::domain::{FilePath, FileSet, Invalid, SourceFile};
+use crate::domain::{FilePath, FileSet, Invalid, Patch, SourceFile};
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(untagged, expecting = "expected text, or an object of content, encoding (utf-8 or base64) and mode")]
@@ -103,31 +108,98 @@ impl<'de> Deserialize<'de> for Mode {
     }
 }
 
+/// What the documentation says of an entry of a patch.
+pub struct FileChange;
+
+impl PartialSchema for FileChange {
+    fn schema() -> RefOr<Schema> {
+        let null = ObjectBuilder::new().schema_type(Type::Null).description(Some("Takes the file away."));
+        OneOfBuilder::new().item(null).item(Ref::from_schema_name("FileEntry")).into()
+    }
+}
+
+impl ToSchema for FileChange {}
+
+/// A file, or null where it is taken away.
+struct ChangeEntry(Option<FileEntry>);
+
+impl<'de> Deserialize<'de> for ChangeEntry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ChangeVisitor;
+        impl<'de> Visitor<'de> for ChangeVisitor {
+            type Value = Option<FileEntry>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("null, text, or an object of content, encoding (utf-8 or base64) and mode")
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+                Ok(None)
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                EntryVisitor.visit_str(text).map(Some)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                EntryVisitor.visit_map(map).map(Some)
+            }
+        }
+        deserializer.deserialize_any(ChangeVisitor).map(Self)
+    }
+}
+
 /// The entries of the map as they came. JSON may name a file twice; a map of ours would keep one
 /// of the two and nobody would hear of the other.
 pub fn entries<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, FileEntry)>, D::Error> {
-    struct Entries;
-    impl<'de> Visitor<'de> for Entries {
-        type Value = Vec<(String, FileEntry)>;
+    let listed = deserializer.deserialize_map(Entries::<Entry>(PhantomData))?;
+    Ok(listed.into_iter().map(|(path, Entry(entry))| (path, entry)).collect())
+}
 
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("an object of files by path")
-        }
+/// The same, where null takes a file away.
+pub fn changes<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<(String, Option<FileEntry>)>, D::Error> {
+    let listed = deserializer.deserialize_map(Entries::<ChangeEntry>(PhantomData))?;
+    Ok(listed.into_iter().map(|(path, ChangeEntry(entry))| (path, entry)).collect())
+}
 
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut entries = Vec::new();
-            while let Some(path) = map.next_key()? {
-                // While reading: the rest may be millions.
-                if entries.len() == FileSet::MAX_FILES {
-                    let message = format_args!("expected at most {} files", FileSet::MAX_FILES);
-                    return Err(A::Error::custom(message));
-                }
-                entries.push((path, map.next_value::<Entry>()?.0));
-            }
-            Ok(entries)
-        }
+struct Entries<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Entries<T> {
+    type Value = Vec<(String, T)>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object of files by path")
     }
-    deserializer.deserialize_map(Entries)
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(path) = map.next_key()? {
+            // While reading: the rest may be millions.
+            if entries.len() == FileSet::MAX_FILES {
+                let message = format_args!("expected at most {} files", FileSet::MAX_FILES);
+                return Err(A::Error::custom(message));
+            }
+            entries.push((path, map.next_value()?));
+        }
+        Ok(entries)
+    }
+}
+
+/// Changes, as a checked patch.
+pub fn decode_changes(changes: Vec<(String, Option<FileEntry>)>, max_bytes: u64) -> Result<Patch, ApiError> {
+    let mut decoded = Vec::with_capacity(changes.len());
+    let mut total = 0;
+    for (path, entry) in changes {
+        let file = entry.map(|entry| file(&path, entry)).transpose()?;
+        total += file.as_ref().map_or(0, |file| file.content.len() as u64);
+        if total > max_bytes {
+            return Err(ApiError::TooLarge { limit: max_bytes });
+        }
+        decoded.push((FilePath::parse(&path)?, file));
+    }
+    Ok(Patch::new(decoded)?)
 }
 
 /// The map as a checked set of files.

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::json;
 use super::problem::ApiError;
-use crate::domain::{FileSet, Invalid, Metadata};
+use crate::domain::{FileSet, Invalid, Metadata, Patch};
 
 pub use files::FileEntry;
 
@@ -33,6 +33,16 @@ pub struct PutBody {
     #[serde(deserialize_with = "files::entries")]
     #[schema(value_type = std::collections::BTreeMap<String, FileEntry>)]
     files: Vec<(String, FileEntry)>,
+}
+
+/// Changed files.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PatchBody {
+    /// By path: text, or `{content, encoding, mode}`; null takes the file away.
+    #[serde(deserialize_with = "files::changes")]
+    #[schema(value_type = std::collections::BTreeMap<String, files::FileChange>)]
+    files: Vec<(String, Option<FileEntry>)>,
 }
 
 /// Where an archive may carry its metadata.
@@ -62,6 +72,15 @@ pub async fn read(request: Request, max_bytes: u64) -> Result<Upload, ApiError> 
     };
     upload.metadata.validate().map_err(|invalid| invalid.within("metadata"))?;
     Ok(upload)
+}
+
+/// The body of a PATCH: at least one file, within the limits of a generation.
+pub fn patch(body: &[u8], max_bytes: u64) -> Result<Patch, ApiError> {
+    let PatchBody { files } = json::parse(body)?;
+    if files.is_empty() {
+        return Err(Invalid::new("files", "expected at least one file").into());
+    }
+    files::decode_changes(files, max_bytes)
 }
 
 fn json_upload(body: &[u8], max_bytes: u64) -> Result<Upload, ApiError> {

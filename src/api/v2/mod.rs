@@ -5,6 +5,7 @@ mod build;
 mod compare;
 mod database;
 mod export;
+mod files;
 mod generations;
 mod launch;
 mod logs;
@@ -14,6 +15,7 @@ mod request;
 mod socket;
 mod stats;
 mod status;
+mod webhooks;
 
 use axum::extract::DefaultBodyLimit;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
@@ -49,6 +51,7 @@ pub fn routes(config: &Config) -> OpenApiRouter<AppState> {
         .routes(routes!(logs::newest))
         .routes(routes!(logs::stream))
         .routes(routes!(export::export))
+        .routes(routes!(files::list, files::patch).layer(DefaultBodyLimit::max(upload)))
         .routes(routes!(actions::restart))
         .routes(routes!(actions::pause))
         .routes(routes!(actions::resume))
@@ -56,4 +59,7 @@ pub fn routes(config: &Config) -> OpenApiRouter<AppState> {
         .routes(routes!(database::get))
         .routes(routes!(database::reset))
         .routes(routes!(database::query))
+        .routes(routes!(webhooks::list, webhooks::create))
+        .routes(routes!(webhooks::delete))
+        .routes(routes!(webhooks::deliveries))
 }

@@ -32,6 +32,8 @@ pub struct Upload {
     pub files: FileSet,
     /// Files left out for a reason the user may not expect, one sentence each.
     pub notes: Vec<String>,
+    /// Those below the directory that are not left out, relative to it.
+    pub folders: Vec<PathBuf>,
     dir: PathBuf,
 }
 
@@ -47,12 +49,12 @@ impl Upload {
         };
         let mut walk = Walk::new(&dir)?;
         walk.run()?;
-        let Walk { files, notes, .. } = walk;
+        let Walk { files, notes, folders, .. } = walk;
         if files.is_empty() {
             anyhow::bail!("{} holds no file to upload", dir.display());
         }
         let files = FileSet::new(files, MOST_BYTES)?;
-        Ok(Self { metadata, files, notes, dir })
+        Ok(Self { metadata, files, notes, folders, dir })
     }
 
     /// The directory's name made valid, and the start of the content's hash: generations never
@@ -106,6 +108,7 @@ struct Walk<'a> {
     files: Vec<(FilePath, SourceFile)>,
     total: u64,
     notes: Vec<String>,
+    folders: Vec<PathBuf>,
 }
 
 impl<'a> Walk<'a> {
@@ -119,7 +122,7 @@ impl<'a> Walk<'a> {
                 return Err(error).with_context(|| format!("cannot read {}", file.display()));
             }
         };
-        Ok(Self { root, docker, files: Vec::new(), total: 0, notes: Vec::new() })
+        Ok(Self { root, docker, files: Vec::new(), total: 0, notes: Vec::new(), folders: Vec::new() })
     }
 
     fn run(&mut self) -> anyhow::Result<()> {
@@ -141,8 +144,9 @@ impl<'a> Walk<'a> {
             }
             let kind = entry.file_type();
             if kind.is_some_and(|kind| kind.is_dir()) {
-                if self.docker.excludes_all_under(path) {
-                    closed = Some(path.to_owned());
+                match self.docker.excludes_all_under(path) {
+                    true => closed = Some(path.to_owned()),
+                    false => self.folders.push(path.to_owned()),
                 }
                 continue;
             }
@@ -245,9 +249,10 @@ struct Body<'a> {
     files: BTreeMap<&'a str, FileBody<'a>>,
 }
 
+/// A file as JSON bodies carry it.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum FileBody<'a> {
+pub enum FileBody<'a> {
     Text(&'a str),
     Full {
         content: std::borrow::Cow<'a, str>,
@@ -258,7 +263,7 @@ enum FileBody<'a> {
 }
 
 impl<'a> FileBody<'a> {
-    fn of(file: &'a SourceFile) -> Self {
+    pub fn of(file: &'a SourceFile) -> Self {
         let mode = file.executable.then_some("0755");
         match (std::str::from_utf8(&file.content), mode) {
             (Ok(text), None) => Self::Text(text),

@@ -116,7 +116,7 @@ pub fn pack(entries: BTreeMap<String, Entry>, owner: u32, out: impl Write) -> io
     let entries = with_folders(entries);
     let mut tar = tar::Builder::new(out);
     for (path, entry) in &entries {
-        append(&mut tar, path, entry, owner)?;
+        append(&mut tar, path, entry, (owner.into(), 0))?;
     }
     tar.into_inner()?.flush()
 }
@@ -258,11 +258,17 @@ pub fn with_folders(mut entries: BTreeMap<String, Entry>) -> BTreeMap<String, En
     entries
 }
 
-fn append(tar: &mut tar::Builder<impl Write>, path: &str, entry: &Entry, owner: u32) -> io::Result<()> {
+/// Adds an entry that belongs to a user and was modified then, in seconds since 1970.
+pub fn append(
+    tar: &mut tar::Builder<impl Write>,
+    path: &str,
+    entry: &Entry,
+    (user, modified): (u64, u64),
+) -> io::Result<()> {
     let mut header = tar::Header::new_gnu();
-    header.set_mtime(0);
-    header.set_uid(u64::from(owner));
-    header.set_gid(u64::from(owner));
+    header.set_mtime(modified);
+    header.set_uid(user);
+    header.set_gid(user);
     match entry {
         Entry::Folder => {
             header.set_entry_type(tar::EntryType::Directory);

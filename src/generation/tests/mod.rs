@@ -21,6 +21,7 @@ mod plans;
 mod properties;
 mod python_frameworks;
 mod refusals;
+mod reloads;
 
 use super::testing::tree;
 use super::{BaseImages, Dialect, Plan, PlanError, dockerfile, plan};

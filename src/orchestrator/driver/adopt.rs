@@ -6,6 +6,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::exit::exit_words;
+use super::patch::Broken;
 use super::{Interrupt, Life};
 use crate::domain::{EventType, Stage, Status};
 use crate::engine::ContainerState;
@@ -23,7 +24,14 @@ impl Life {
             Some(None) => return Err(self.fail(Stage::Run, "its container is gone; somebody removed it")),
         };
         self.saw_container(Some(&state));
+        if self.files.overlay.as_ref().is_some_and(|head| !head.in_place) {
+            return self.adopt_half_patched(&state, interrupt).await;
+        }
         self.follow_log();
+        if !state.running && self.preview.failure.is_some() {
+            self.files.broken = Some(Broken::Down);
+            return Ok(());
+        }
         if !state.running {
             self.logs_settled().await;
             return Err(self.fail(Stage::Run, exit_words(&state)));
@@ -43,6 +51,27 @@ impl Life {
         self.keep().await;
         self.record(EventType::Adopted, json!({ "port": self.preview.port })).await;
         self.take_up_image().await;
+        Ok(())
+    }
+
+    /// The daemon ended while files were brought in: the preview is brought up with them; unless they
+    /// are known not to run, which the next ones may.
+    async fn adopt_half_patched(
+        &mut self,
+        state: &ContainerState,
+        interrupt: &CancellationToken,
+    ) -> Result<(), Interrupt> {
+        if self.preview.failure.is_none() {
+            self.launching_again().await;
+            return self.bring_up(interrupt, EventType::Restarted).await;
+        }
+        self.follow_log();
+        self.files.broken = Some(if state.running { Broken::Unbuilt } else { Broken::Down });
+        if state.running {
+            let address = self.locate(state)?.address();
+            self.serve_at(address);
+        }
+        self.record(EventType::Adopted, json!({ "port": self.preview.port })).await;
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Life, Message};
-use crate::domain::{EventType, Generation, GenerationId, LogLevel, LogSource};
+use crate::domain::{EventType, Generation, LogLevel, LogSource, Preview};
 use crate::engine::{ContainerSpec, Kind};
 use crate::generation;
 use crate::orchestrator::Parts;
@@ -34,7 +34,7 @@ impl Drop for Behind {
 /// What the task needs of its preview.
 struct Making {
     parts: Arc<Parts>,
-    generation: GenerationId,
+    preview: Preview,
     recipe: Arc<Recipe>,
     environment: String,
     /// Of the container that is made to look into the image.
@@ -53,7 +53,7 @@ impl Life {
         let cancel = CancellationToken::new();
         let making = Making {
             parts: Arc::clone(&self.parts),
-            generation: self.preview.generation_id.clone(),
+            preview: self.preview.clone(),
             spec: self.look_spec(&recipe.tag),
             recipe,
             environment,
@@ -123,7 +123,7 @@ impl Life {
 impl Making {
     /// None when it was given up.
     async fn make(self, given_up: &CancellationToken) -> Option<Result<bool, String>> {
-        let generation = match self.parts.store.generation(&self.generation).await {
+        let generation = match self.parts.source(&self.preview).await {
             Ok(Some(generation)) => Arc::new(generation),
             Ok(None) => return Some(Err("its generation was deleted".to_owned())),
             Err(error) => return Some(Err(error.to_string())),

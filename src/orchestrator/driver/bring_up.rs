@@ -16,11 +16,11 @@ use super::origin::{Origin, put_source};
 use super::{Interrupt, Life};
 use crate::domain::{
     BuildEvent, ContainerStatus, EventType, Failure, Generation, HealthChange, HealthStatus, LogLevel,
-    LogSource, Stage, Status,
+    LogSource, Stage,
 };
 use crate::engine::{ContainerSpec, EngineError, Kind, Ownership};
 use crate::ingress::Upstream;
-use crate::orchestrator::images::{ImageError, Recipe};
+use crate::orchestrator::images::{BuiltImage, ImageError, Recipe};
 use crate::orchestrator::retry::{patiently, retry};
 use crate::orchestrator::starts::Turn;
 use crate::orchestrator::{Check, Dial};
@@ -55,20 +55,15 @@ impl Life {
         if self.preview.parked_until.is_none() {
             self.parts.metrics.launched(begun.elapsed());
         }
-        self.preview.status = Status::Healthy;
-        self.preview.health = HealthStatus::Healthy;
-        self.preview.consecutive_failures = 0;
-        self.used = tokio::time::Instant::now();
-        self.preview.last_health_check = Some(Utc::now());
-        self.keep().await;
-        self.first_checks();
+        self.in_place().await;
+        self.serves_well().await;
         self.record(EventType::Healthy, json!({})).await;
         self.make_image_behind();
         Ok(())
     }
 
     /// The first look at a container, or at a new one: it answers, so it runs and listens.
-    fn first_checks(&self) {
+    pub(super) fn first_checks(&self) {
         const SAID: &str = "the app answers";
         for check in [Check::Http, Check::Port, Check::Container] {
             self.parts.checked(&self.preview, check, HealthStatus::Healthy, SAID);
@@ -129,6 +124,16 @@ impl Life {
         recipe: &Arc<Recipe>,
     ) -> Result<Origin, Interrupt> {
         self.waiting("being built");
+        Ok(Origin::whole(self.build(interrupt, generation, recipe).await?))
+    }
+
+    /// Builds the image, unless it is there by now.
+    pub(super) async fn build(
+        &mut self,
+        interrupt: &CancellationToken,
+        generation: &Arc<Generation>,
+        recipe: &Arc<Recipe>,
+    ) -> Result<BuiltImage, Interrupt> {
         self.record(EventType::Building, json!({ "image": recipe.tag })).await;
         let (logs, id) = (self.parts.logs.clone(), self.preview.id);
         let report = |event: &BuildEvent| {
@@ -142,7 +147,7 @@ impl Life {
             None => Err(Interrupt::Asked),
             Some(Ok(image)) => {
                 self.parts.metrics.built(begun.elapsed());
-                Ok(Origin::whole(image))
+                Ok(image)
             }
             Some(Err(error)) => Err(self.build_failed(error)),
         }
@@ -155,9 +160,15 @@ impl Life {
         {
             return Ok((Arc::clone(recipe), None));
         }
-        let head = self.parts.store.generation_head(&self.preview.generation_id).await;
-        if let Ok(Some(head)) = head
-            && let Ok(Some(recipe)) = patiently(|| self.parts.images.known(&head.content_hash)).await
+        let hash = match &self.files.overlay {
+            Some(head) => Some(head.content_hash.clone()),
+            None => {
+                let head = self.parts.store.generation_head(&self.preview.generation_id).await;
+                head.ok().flatten().map(|head| head.content_hash)
+            }
+        };
+        if let Some(hash) = hash
+            && let Ok(Some(recipe)) = patiently(|| self.parts.images.known(&hash)).await
         {
             return Ok((recipe, None));
         }
@@ -168,8 +179,9 @@ impl Life {
         }
     }
 
+    /// With the files that were changed since on top.
     pub(super) async fn generation(&self) -> Result<Arc<Generation>, Interrupt> {
-        match self.parts.store.generation(&self.preview.generation_id).await {
+        match self.parts.source(&self.preview).await {
             Ok(Some(generation)) => Ok(Arc::new(generation)),
             Ok(None) => Err(self.fail(Stage::Plan, "its generation was deleted")),
             Err(error) => Err(self.fail(Stage::Plan, format!("its generation cannot be read: {error}"))),

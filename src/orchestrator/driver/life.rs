@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::behind::Behind;
 use super::clock::Clock;
 use super::origin::Origin;
+use super::patch::Files;
 use super::recover::Restarts;
 use super::{Interrupt, Message, Way};
 use crate::domain::{Event, EventType, Failure, LogLevel, LogSource, NoticeContent, Preview, Stage, Status};
@@ -63,6 +64,7 @@ pub(in crate::orchestrator) struct Life {
     /// The latest use that the way in knows nothing of: being brought up, adopted or resumed.
     pub used: Instant,
     pub(super) restarts: Restarts,
+    pub(super) files: Files,
 }
 
 impl Life {
@@ -96,6 +98,7 @@ impl Life {
             clock: Clock::new(Instant::now(), left),
             used: Instant::now(),
             restarts: Restarts::default(),
+            files: Files::default(),
         }
     }
 
@@ -104,6 +107,7 @@ impl Life {
             Way::BringUp(event) => self.bring_up(interrupt, event).await,
             Way::Adopt => self.adopt(interrupt).await,
             Way::Again { after } => self.again(interrupt, after).await,
+            Way::Patch(patching) => self.patch(*patching, interrupt).await,
         }
     }
 

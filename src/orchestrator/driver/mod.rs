@@ -15,7 +15,7 @@
 //!               └── stop, failure ──► End: nothing of the preview is left
 //! ```
 //!
-//! When the daemon goes, the task ends where it is and the container stays; the next start
+//! Changed files ([`patch`]) lead from Serve to Serve. When the daemon goes, the task ends where it is and the container stays; the next start
 //! adopts it.
 
 mod adopt;
@@ -30,12 +30,15 @@ mod idle;
 mod life;
 mod origin;
 mod park;
+mod patch;
 mod ready;
 mod recover;
+mod reload;
 mod serve;
 mod shed;
 mod tear_down;
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -43,11 +46,13 @@ use tokio_util::sync::CancellationToken;
 
 pub(super) use life::Life;
 pub(super) use park::{CLAIM_TAKES, Claim, Claimed};
+pub(super) use patch::Patching;
+pub use patch::{PatchError, Patched};
 pub(super) use ready::{Listening, where_it_listens};
 
 use super::health::Answer;
 use super::queue::{self, Ask, Denial, Verdict};
-use crate::domain::{EventType, Failure, Status};
+use crate::domain::{EventType, Failure, Preview, Status};
 
 /// How many messages may wait for a driver before senders wait.
 pub(super) const INBOX: usize = 64;
@@ -55,6 +60,8 @@ pub(super) const INBOX: usize = 64;
 /// What a driver is told.
 pub(super) enum Message {
     Ask(Ask, oneshot::Sender<Reply>),
+    /// Files to be put in place of others.
+    Patch(Box<Patching>),
     /// Something happened to the container: look at it.
     Look,
     /// What the health endpoint said.
@@ -75,6 +82,11 @@ pub(super) enum Message {
 impl Message {
     const fn is_stop(&self) -> bool {
         matches!(self, Self::Ask(Ask::Stop, _))
+    }
+
+    /// Somebody waits for an answer.
+    const fn is_asked(&self) -> bool {
+        matches!(self, Self::Ask(..) | Self::Patch(_))
     }
 }
 
@@ -128,13 +140,15 @@ enum Way {
     Adopt,
     /// From an image to an answer, after a pause: its app ended or hung.
     Again { after: Duration },
+    /// Serving as it is, and then with other files.
+    Patch(Box<Patching>),
 }
 
 pub(super) struct Driver {
     pub life: Life,
     pub inbox: mpsc::Receiver<Message>,
-    /// What came while the preview was being adopted, which is a moment: heard once it serves.
-    pub held: Vec<Message>,
+    /// What came while the preview was being adopted or given other files: heard once it serves.
+    pub held: VecDeque<Message>,
 }
 
 /// Why the way did not end in a preview that serves.
@@ -149,6 +163,7 @@ impl Driver {
         self.life.is_fresh = begin == Begin::Launch;
         if !self.life.is_fresh {
             self.life.open_log().await;
+            self.life.load_overlay().await;
         }
         self.life.bound_log();
         self.life.guard_log();
@@ -176,6 +191,7 @@ impl Driver {
     async fn lead(&mut self, way: Way) -> Phase {
         let interrupt = CancellationToken::new();
         let (is_recovery, is_adoption) = (matches!(way, Way::Again { .. }), matches!(way, Way::Adopt));
+        let is_patch = matches!(way, Way::Patch(_));
         let shutdown = self.life.parts.shutdown.clone();
         let view = self.life.view.clone();
         let mut overfull = None;
@@ -191,9 +207,11 @@ impl Driver {
                             interrupt.cancel();
                             continue;
                         }
-                        let may_wait = is_adoption && !message.is_stop() && self.held.len() < INBOX;
-                        if may_wait {
-                            self.held.push(message);
+                        // One that shows itself serving is heard in a moment.
+                        let goes_on = is_patch || shows_serving(&view.borrow());
+                        let waits = is_adoption || message.is_asked() && goes_on;
+                        if waits && !message.is_stop() && self.held.len() < INBOX {
+                            self.held.push_back(message);
                         } else if hear_while_busy(message, &view) {
                             interrupt.cancel();
                         }
@@ -232,17 +250,37 @@ impl Driver {
     }
 }
 
+/// Whoever reads it will ask it as one that serves.
+fn shows_serving(preview: &Preview) -> bool {
+    preview.status.is_serving() && preview.parked_until.is_none()
+}
+
+/// Why nothing can be done now.
+const fn busy_with(status: Status) -> Denial {
+    match status {
+        Status::Stopping => Denial::Stopping,
+        Status::Stopped | Status::Failed => Denial::Ended,
+        // Whatever it was before, it is being brought up or adopted now.
+        _ => Denial::StillLaunching,
+    }
+}
+
 /// Answers a request that comes while the preview is on its way up or down. True when the way
 /// must be left: somebody asked to stop.
 fn hear_while_busy(message: Message, view: &life::View) -> bool {
-    let Message::Ask(ask, reply) = message else { return false };
     let status = view.borrow().status;
+    let (ask, reply) = match message {
+        Message::Ask(ask, reply) => (ask, reply),
+        Message::Patch(patching) => {
+            let denied = busy_with(status);
+            let _ = patching.reply.send(Err(denied.into()));
+            return false;
+        }
+        _ => return false,
+    };
     let verdict = match (ask, status) {
         (Ask::Stop, _) => queue::decide(status, ask, 0),
-        (_, Status::Stopping) => Verdict::Deny(Denial::Stopping),
-        (_, Status::Stopped | Status::Failed) => Verdict::Deny(Denial::Ended),
-        // Whatever it was before, it is being brought up or adopted now.
-        _ => Verdict::Deny(Denial::StillLaunching),
+        _ => Verdict::Deny(busy_with(status)),
     };
     let stops = verdict == Verdict::Accept;
     if stops {

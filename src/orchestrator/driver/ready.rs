@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::exit::exit_words;
 use super::{Interrupt, Life};
-use crate::domain::{Stage, Status};
+use crate::domain::{HealthStatus, Stage, Status};
 use crate::engine::{ContainerProcess, ContainerState, ListeningSocket};
 use crate::ingress::ProbeResult;
 use crate::orchestrator::Dial;
@@ -108,6 +108,18 @@ impl Life {
                 () = tokio::time::sleep(pause_after(begun.elapsed())) => {}
             }
         }
+    }
+
+    /// The app answers: the row and its viewers say so.
+    pub(super) async fn serves_well(&mut self) {
+        self.mended();
+        self.preview.status = Status::Healthy;
+        self.preview.health = HealthStatus::Healthy;
+        self.preview.consecutive_failures = 0;
+        self.used = Instant::now();
+        self.preview.last_health_check = Some(Utc::now());
+        self.keep().await;
+        self.first_checks();
     }
 
     /// One look at the health endpoint, not counted as traffic.

@@ -23,8 +23,8 @@ impl Driver {
         let mut checks = every(Duration::from_secs(u64::from(self.life.preview.health_interval_s.max(1))));
         let mut looks = self.life.idle_look().map(every);
         let shutdown = self.life.parts.shutdown.clone();
-        for message in std::mem::take(&mut self.held) {
-            if let Some(phase) = self.life.hear(message).await {
+        while let Some(message) = self.held.pop_front() {
+            if let Some(phase) = self.hear(message).await {
                 return phase;
             }
         }
@@ -34,7 +34,7 @@ impl Driver {
         loop {
             let (at, tick) = self.life.clock.next();
             let phase = tokio::select! {
-                Some(message) = self.inbox.recv() => self.life.hear(message).await,
+                Some(message) = self.inbox.recv() => self.hear(message).await,
                 _ = checks.tick() => { self.life.probe(); None }
                 () = next(&mut looks) => self.life.look_for_use().await,
                 () = due(self.life.tell_engine_at) => { self.life.tell_engine().await; None }
@@ -49,6 +49,15 @@ impl Driver {
             if let Some(phase) = phase {
                 return phase;
             }
+        }
+    }
+}
+
+impl Driver {
+    async fn hear(&mut self, message: Message) -> Option<Phase> {
+        match message {
+            Message::Patch(patching) => self.begin_patch(patching),
+            message => self.life.hear(message).await,
         }
     }
 }
@@ -108,6 +117,8 @@ impl Life {
                 self.database_seen(problem).await;
                 None
             }
+            // Its driver's, which goes another way with it.
+            Message::Patch(_) => None,
         }
     }
 
@@ -133,6 +144,7 @@ impl Life {
                 },
                 // Taken by a message of its own, and only from what is parked.
                 Ask::Claim => (Err(Refusal::Denied(Denial::NotParked)), None),
+                Ask::Patch => (Err(failed("a patch comes with its files")), None),
                 Ask::Pause => (self.pause().await, None),
                 Ask::Resume if self.is_on_disk() => match self.come_back().await {
                     Some(phase) => (Ok(()), Some(phase)),
@@ -166,6 +178,7 @@ impl Life {
 
     /// Its container, asleep or not, makes way for another one.
     pub(super) async fn launching_again(&mut self) {
+        self.mended();
         self.preview.health = HealthStatus::Unknown;
         self.preview.paused_by = None;
         self.set_status(Status::Launching).await;
@@ -200,7 +213,8 @@ impl Life {
 
     /// Is the container still there and running?
     async fn look(&mut self) -> Option<Failure> {
-        if !lost_its_container(self.preview.status) || self.is_on_disk() {
+        let is_meant = self.is_on_disk() || self.waits_for_files();
+        if !lost_its_container(self.preview.status) || is_meant {
             return None;
         }
         let id = self.preview.container_id.clone().unwrap_or_default();
@@ -305,9 +319,12 @@ impl Life {
         let failures = if well { 0 } else { self.preview.consecutive_failures.saturating_add(1) };
         self.preview.consecutive_failures = failures;
         self.preview.last_health_check = Some(Utc::now());
+        if well && self.waits_for_files() {
+            self.mended();
+        }
         let said = self.said(answer);
         self.regrade(Check::Http, health::grade(failures), &said).await;
-        health::is_hopeless(failures)
+        (health::is_hopeless(failures) && !self.waits_for_files())
             .then(|| self.run_failure(format!("{failures} health checks in a row failed: {said}")))
     }
 
@@ -315,7 +332,8 @@ impl Life {
     pub(super) async fn regrade(&mut self, check: Check, outcome: HealthStatus, said: &str) {
         let before = self.preview.health;
         let grade = health::grade(self.preview.consecutive_failures);
-        self.preview.health = health::with_database(grade, self.database_problem.is_none());
+        let all_there = self.database_problem.is_none() && self.files.broken.is_none();
+        self.preview.health = health::with_all_there(grade, all_there);
         self.preview.status = health::status_of(self.preview.health);
         self.keep().await;
         self.parts.checked(&self.preview, check, outcome, said);

@@ -24,6 +24,8 @@ impl Life {
             let tail = failure.log_tail.iter().map(mask).collect();
             self.preview.failure = Some(Failure::new(failure.stage, mask(&failure.reason), tail));
             self.say(LogLevel::Error, LogSource::Error, &format!("failed: {}", failure.reason));
+        } else {
+            self.preview.failure = None;
         }
         self.keep().await;
         let reason = "stopped".to_owned();
@@ -116,6 +118,9 @@ impl Life {
                 () = tokio::time::sleep(Duration::from_secs(5)) => {}
                 () = self.parts.shutdown.cancelled() => return,
             }
+        }
+        if let Err(error) = self.parts.store.forget_overlay(self.preview.id).await {
+            tracing::warn!(%error, preview = %self.preview.id, "its changed files stay in the store with its row");
         }
         self.parts.logs.end(self.preview.id);
         self.parts.samples.forget(self.preview.id);
