@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Interrupt, Life};
 use crate::domain::{
-    BuildEvent, EventType, Failure, Generation, HealthChange, HealthStatus, LogLevel, LogSource, Stage,
-    Status,
+    BuildEvent, DatabaseType, EventType, Failure, Generation, HealthChange, HealthStatus, LogLevel,
+    LogSource, Stage, Status,
 };
 use crate::engine::{ContainerSpec, EngineError, Kind, Ownership};
 use crate::ingress::Upstream;
@@ -38,11 +38,17 @@ impl Life {
         go_on(interrupt)?;
         self.waiting("being started");
         self.preview.image = Some(image.tag.clone());
+        let turn = self.turn(interrupt).await?;
         self.network(interrupt).await?;
         go_on(interrupt)?;
+        // A database takes its time, in which others can start.
+        let turn = Some(turn).filter(|_| self.preview.database == DatabaseType::None);
         self.make(interrupt, &image.tag).await?;
         go_on(interrupt)?;
-        let turn = self.turn(interrupt).await?;
+        let turn = match turn {
+            Some(turn) => turn,
+            None => self.turn(interrupt).await?,
+        };
         let created = Instant::now();
         let started = self.start().await?;
         drop(turn);
