@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::task::TaskTracker;
 
 use super::egress::{Egress, EgressError};
@@ -24,6 +24,9 @@ pub struct Config {
     /// `PREVIEW_NETWORK_SPARES`, default 2: networks made ahead of launches.
     pub spares: usize,
 }
+
+/// Networks made or removed at once.
+const CALLS: usize = 4;
 
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {
@@ -47,6 +50,8 @@ struct Inner {
     config: Config,
     egress: Egress,
     held: Mutex<Held>,
+    /// The engine makes and removes one after the other; who waits there has a deadline, here none.
+    calls: Semaphore,
     tasks: TaskTracker,
     /// Whether [`Networks::adopt`] has been done.
     adopted: watch::Sender<bool>,
@@ -81,6 +86,7 @@ impl Networks {
             config,
             egress,
             held: Mutex::default(),
+            calls: Semaphore::new(CALLS),
             tasks,
             adopted: watch::Sender::new(false),
         };
@@ -247,8 +253,11 @@ impl Inner {
                 peers: true,
                 ownership: Ownership::of(self.instance.clone(), Kind::Network),
             };
+            let turn = self.calls.acquire().await;
             // One whose answer was lost is found by its name.
-            match retry(|| self.engine.create_network(&spec)).await {
+            let made = retry(|| self.engine.create_network(&spec)).await;
+            drop(turn);
+            match made {
                 // What cannot be covered is no network to give away.
                 Ok(_id) => match self.egress.cover(&[(name.clone(), block)]).await {
                     Ok(()) => return Ok(name),
@@ -284,7 +293,9 @@ impl Inner {
 
     async fn remove(&self, name: &str) -> Result<(), EngineError> {
         self.egress.uncover(name).await;
+        let turn = self.calls.acquire().await;
         self.engine.remove_network(name).await?;
+        drop(turn);
         self.held().ours.remove(name);
         Ok(())
     }

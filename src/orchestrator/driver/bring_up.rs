@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 use super::origin::{Origin, put_source};
 use super::{Interrupt, Life};
 use crate::domain::{
-    BuildEvent, ContainerStatus, EventType, Failure, Generation, HealthChange, HealthStatus, LogLevel,
-    LogSource, Stage,
+    BuildEvent, ContainerStatus, DatabaseType, EventType, Failure, Generation, HealthChange, HealthStatus,
+    LogLevel, LogSource, Stage,
 };
 use crate::engine::{ContainerSpec, EngineError, Kind, Ownership};
 use crate::ingress::Upstream;
@@ -41,11 +41,17 @@ impl Life {
         self.waiting("being started");
         self.preview.image = Some(origin.image.clone());
         self.origin = Some(origin);
+        let turn = self.turn(interrupt).await?;
         self.network(interrupt).await?;
         go_on(interrupt)?;
+        // A database takes its time, in which others can start.
+        let turn = Some(turn).filter(|_| self.preview.database == DatabaseType::None);
         self.make(interrupt).await?;
         go_on(interrupt)?;
-        let turn = self.turn(interrupt).await?;
+        let turn = match turn {
+            Some(turn) => turn,
+            None => self.turn(interrupt).await?,
+        };
         let created = Instant::now();
         let started = self.start().await?;
         drop(turn);

@@ -216,6 +216,8 @@ impl Life {
         if let Err(error) = self.parts.store.put_overlay(self.preview.id, &change.overlay).await {
             return Err(self.fail(crate::domain::Stage::Prepare, error.to_string()));
         }
+        // An image of the files as they were is compared with a container that has them still.
+        self.leave_image().await;
         let was_in_place = self.files.overlay.as_ref().is_none_or(|head| head.in_place);
         self.files.overlay = Some(change.overlay.head.clone());
         self.parts.make_pages_live(&self.preview, &change.recipe.plan);
