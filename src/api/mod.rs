@@ -2,8 +2,8 @@
 //!
 //! Handlers parse, call and convert; what happens is decided below. v1 and v2 are thin views
 //! over the same calls. A route is declared once, with its documentation, so that
-//! `/openapi.json` cannot fall behind; everything under `/api/v1`, `/api/v2` and `/api` needs a
-//! bearer token.
+//! `/openapi.json` cannot fall behind; who may call it is a line in [`auth::rules`], and what has
+//! no line there is refused.
 
 pub mod auth;
 mod docs;
@@ -41,6 +41,8 @@ use crate::orchestrator::Orchestrator;
 use crate::store::Store;
 use crate::streams::LogHub;
 use auth::Keys;
+use auth::gate::Gate;
+use auth::rules::Rules;
 
 /// What the API itself can be told.
 #[derive(Debug, Clone)]
@@ -104,15 +106,12 @@ fn described(config: &Config) -> OpenApiRouter<AppState> {
         .merge(system::routes())
 }
 
-/// The same, protected ones behind the token.
+/// The same, v1's answers with what is said of its age.
 fn routes(state: &AppState) -> OpenApiRouter<AppState> {
-    let require = || middleware::from_fn_with_state(state.clone(), auth::require);
-    // Outside the token's check: a caller without one is told of the newer face as well.
     let deprecation = middleware::from_fn_with_state(state.clone(), v1::deprecation);
-    let v1 = v1::routes().route_layer(require()).layer(deprecation);
     OpenApiRouter::new()
-        .nest("/api/v2", v2::routes(&state.config).route_layer(require()))
-        .nest("/api/v1", v1)
+        .nest("/api/v2", v2::routes(&state.config))
+        .nest("/api/v1", v1::routes().layer(deprecation))
         .merge(system::routes())
 }
 
@@ -120,13 +119,15 @@ fn routes(state: &AppState) -> OpenApiRouter<AppState> {
 pub fn router(state: AppState) -> Router {
     let (documented, api) = docs::base().merge(routes(&state)).split_for_parts();
     // The unversioned paths are v2's, and documented there.
-    let require = middleware::from_fn_with_state(state.clone(), auth::require);
-    let (unversioned, _) = v2::routes(&state.config).route_layer(require).split_for_parts();
+    let (unversioned, _) = v2::routes(&state.config).split_for_parts();
+    let gate = Gate { state: state.clone(), rules: Arc::new(Rules::of(&api)) };
     documented
         .nest("/api", unversioned)
         .merge(docs::pages(api))
         .fallback(|| async { ApiError::NoRoute })
         .layer(DefaultBodyLimit::max(SMALL_BODY))
+        // A layer and not a route layer: also what has no rule passes through it, and ends there.
+        .layer(middleware::from_fn_with_state(gate, auth::gate::pass))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(trace::trace))
         // Outermost: an app's own errors are the app's to word.

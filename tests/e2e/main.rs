@@ -10,6 +10,10 @@ mod app;
 #[path = "../common/http.rs"]
 mod http;
 mod outside;
+#[path = "../common/openapi.rs"]
+mod openapi;
+#[path = "../common/refusal.rs"]
+mod refusal;
 mod scene;
 mod socket;
 mod sse;
@@ -40,6 +44,7 @@ mod parked;
 mod postgres;
 mod prometheus;
 mod store_trouble;
+mod tenants;
 mod v1;
 mod versions;
 mod ways_in;

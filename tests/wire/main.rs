@@ -9,6 +9,10 @@
 mod app;
 #[path = "../common/http.rs"]
 mod http;
+#[path = "../common/openapi.rs"]
+mod openapi;
+#[path = "../common/refusal.rs"]
+mod refusal;
 
 mod access;
 mod archives;
@@ -21,5 +25,3 @@ mod cli_admin;
 mod compare;
 mod documents;
 mod generations;
-mod openapi;
-mod refusal;
