@@ -22,3 +22,4 @@ pub mod store;
 
 pub mod domain;
 pub mod faults;
+pub mod seal;

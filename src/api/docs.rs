@@ -42,7 +42,7 @@ pub fn pages(api: OpenApiDocument) -> Router<AppState> {
 
 /// The description alone, for `previewd openapi`. Needs no daemon.
 pub fn openapi() -> OpenApiDocument {
-    with_problems(base().merge(super::described(&super::Config::default())).into_openapi())
+    with_problems(base().merge(super::routes(&super::Config::default())).into_openapi())
 }
 
 const PROBLEM_JSON: &str = "application/problem+json";

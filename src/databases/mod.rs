@@ -20,10 +20,10 @@ mod access;
 mod config;
 mod error;
 mod inventory;
+mod passwords;
 mod postgres;
 mod provide;
 mod registry;
-mod seal;
 mod server;
 mod servers;
 mod sqlite;
@@ -39,8 +39,8 @@ pub use access::{Access, HOST, Part};
 pub use config::{Config, ServerImages};
 pub use error::DatabaseError;
 pub use inventory::{Inventory, QueryRows, Table};
+pub use passwords::Passwords;
 pub use registry::{Health, Known};
-pub use seal::Seal;
 pub use server::server_in_use;
 pub use servers::{Ground, GroundError};
 pub use task::{Task, TaskEnd, run as run_task};
@@ -50,6 +50,7 @@ use crate::domain::{
     DatabaseRecord, DatabaseType, InstanceId, Invalid, Metadata, MigrationStatus, PreviewId,
 };
 use crate::engine::{Engine, EngineError, VolumeMount};
+use crate::seal::{Purpose, Seal};
 use crate::store::{Store, StoreError};
 use registry::Registry;
 use server::{Server, ServerId};
@@ -81,6 +82,7 @@ pub struct Needs {
     pub instance: InstanceId,
     pub config: Config,
     pub seal: Seal,
+    pub passwords: Passwords,
     pub ground: Arc<dyn Ground>,
 }
 
@@ -100,8 +102,8 @@ const LOOKS: usize = 4;
 
 impl Databases {
     pub fn new(needs: Needs) -> Self {
-        let Needs { engine, store, instance, config, seal, ground } = needs;
-        let servers = Servers::new(engine.clone(), instance.clone(), config.clone(), seal.clone(), ground);
+        let Needs { engine, store, instance, config, seal, passwords, ground } = needs;
+        let servers = Servers::new(engine.clone(), instance.clone(), config.clone(), passwords, ground);
         let inner = Inner {
             engine,
             store,
@@ -158,7 +160,9 @@ impl Databases {
     pub async fn load(&self) -> Result<(), StoreError> {
         for stored in self.inner.store.live_databases().await? {
             let access = stored.sealed_url.as_deref().and_then(|sealed| {
-                self.inner.seal.open(stored.preview, sealed).as_deref().and_then(Access::parse)
+                let owner = stored.preview.to_string();
+                let opened = self.inner.seal.open(Purpose::DatabaseAddress, &owner, sealed);
+                opened.as_deref().and_then(Access::parse)
             });
             self.inner.known.insert(stored.preview, stored.record, access);
         }
@@ -354,7 +358,7 @@ impl Inner {
 
     /// What all our databases on a server begin with.
     fn prefix(&self) -> String {
-        format!("pv_{}_", seal::short_hash(self.instance.as_str()))
+        format!("pv_{}_", passwords::short_hash(self.instance.as_str()))
     }
 
     fn template_name(&self, key: &str) -> String {
@@ -362,7 +366,7 @@ impl Inner {
     }
 
     fn template_prefix(&self) -> String {
-        format!("pt_{}_", seal::short_hash(self.instance.as_str()))
+        format!("pt_{}_", passwords::short_hash(self.instance.as_str()))
     }
 
     async fn begin_look(
@@ -398,8 +402,9 @@ impl Inner {
         record: DatabaseRecord,
         access: Option<Access>,
     ) -> Result<(), DatabaseError> {
-        let sealed = access.as_ref().map(|access| self.seal.close(preview, &access.url(None)));
-        let sealed = sealed.transpose()?;
+        let owner = preview.to_string();
+        let close = |access: &Access| self.seal.close(Purpose::DatabaseAddress, &owner, &access.url(None));
+        let sealed = access.as_ref().map(close).transpose()?;
         self.store.put_database(preview, &record, sealed.as_deref()).await?;
         self.known.insert(preview, record, access);
         Ok(())

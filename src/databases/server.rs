@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::postgres::{self, Admin, Login};
 use super::registry::Known;
-use super::{Access, Config, DatabaseError, HOST, seal};
+use super::{Access, Config, DatabaseError, HOST, passwords};
 use crate::domain::{DatabaseMode, DatabaseRecord, DatabaseType, InstanceId, PreviewId};
 use crate::engine::Engine;
 use crate::store::StoredDatabase;
@@ -83,7 +83,7 @@ pub(super) fn access(record: &DatabaseRecord, config: &Config) -> Result<Access,
         host,
         port,
         user: record.name.clone(),
-        password: seal::random_password(),
+        password: passwords::random_password(),
         database: record.name.clone(),
     })
 }

@@ -1,5 +1,7 @@
 //! Plain types and pure rules. No I/O, and nothing of ours is imported from here.
 
+mod api_key;
+mod audit;
 mod block;
 mod bounded;
 mod database;
@@ -18,7 +20,11 @@ mod notice;
 mod preview;
 mod progress;
 mod sample;
+mod share;
+mod trace_context;
 
+pub use api_key::{ApiKey, Scope};
+pub use audit::AuditEntry;
 pub use block::Block;
 pub use database::{DatabaseMode, DatabaseRecord, MigrationStatus};
 pub use egress::{CLOSED, Egress, Target};
@@ -36,3 +42,5 @@ pub use notice::{HealthChange, MetricName, Notice, NoticeContent, ResourceUsage}
 pub use preview::{HealthStatus, PausedBy, Preview, Status, V1Status};
 pub use progress::{BuildEvent, BuildStep};
 pub use sample::{BlockCounters, Counters, ErrorCounts, ErrorKind, NetworkCounters, Sample, TrafficTotals};
+pub use share::Share;
+pub use trace_context::TraceContext;

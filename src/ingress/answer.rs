@@ -8,19 +8,26 @@ use hyper::upgrade::OnUpgrade;
 use hyper::{Request, Response, StatusCode, Version};
 
 use super::body::{Body, Outbound};
+use super::door;
 use super::exchange::{exchange, exchange_afresh};
 use super::fault::Fault;
 use super::headers::{self, Seen};
 use super::pages;
 use super::record::Record;
+use super::trace;
 use super::tunnel;
 use super::upstream::{Lease, Patience};
 use super::visit::Visit;
 
 /// Answers a visitor: with what the app says, or with a page that says why it says nothing.
-pub(super) async fn answer(visit: &Arc<Visit>, request: Request<Outbound>) -> Response<Body> {
+pub(super) async fn answer(visit: &Arc<Visit>, mut request: Request<Outbound>) -> Response<Body> {
     let seen = Seen::of(request.headers());
     let limit = visit.gate.shared.config.request_timeout;
+    match door::pass(visit, &mut request) {
+        Ok(None) => {}
+        Ok(Some(way_on)) => return way_on,
+        Err(fault) => return pages::page(&fault, seen.accepts_html),
+    }
     match forward(visit, request, &seen, limit).await {
         Ok(response) => response,
         Err(fault) => pages::page(&fault, seen.accepts_html),
@@ -30,10 +37,11 @@ pub(super) async fn answer(visit: &Arc<Visit>, request: Request<Outbound>) -> Re
 /// Passes a request on to the app, whose answer must begin within `limit` of the request's last byte.
 pub(super) async fn forward(
     visit: &Arc<Visit>,
-    request: Request<Outbound>,
+    mut request: Request<Outbound>,
     seen: &Seen,
     limit: Duration,
 ) -> Result<Response<Body>, Fault> {
+    trace::give(&mut request);
     let mut record = Record::begin(visit, &request);
     match pass(visit, request, seen, record.started(), limit).await {
         Ok((response, lease)) => Ok(deliver(response, lease, record)),

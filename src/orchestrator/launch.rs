@@ -39,6 +39,8 @@ pub struct Launch {
     pub startup_timeout: Option<Duration>,
     /// How long the preview may live unless it is extended.
     pub session: Duration,
+    /// Whether only who shows a token gets in; the setting when absent.
+    pub private: Option<bool>,
     /// How long it may live without a visitor; none, as long as the session.
     pub idle: Option<Duration>,
 }
@@ -97,9 +99,11 @@ impl Orchestrator {
         if self.parked(&generation.id, &launch.user).is_none() {
             parts.memory_for(&preview.limits).await?;
         }
+        let is_private = launch.private.unwrap_or(parts.config.private);
         // In a task of its own: a caller that hangs up must not leave a row without a driver.
         let admission = Arc::clone(parts);
-        let admitted = parts.tasks.spawn(async move { admission.admit(preview, recipe, database).await });
+        let admitted =
+            parts.tasks.spawn(async move { admission.admit(preview, recipe, database, is_private).await });
         admitted.await.map_err(|_| LaunchError::ShuttingDown)?
     }
 }
@@ -111,11 +115,12 @@ impl Parts {
         preview: Preview,
         recipe: Arc<Recipe>,
         database: Option<DatabaseRecord>,
+        is_private: bool,
     ) -> Result<Launched, LaunchError> {
         let parts = &self;
         // From the row to its driver one launch at a time: who finds a live row finds its driver.
         let _turn = parts.launch_turn.lock().await;
-        if let Some(claimed) = parts.claim(&preview, &recipe, database.as_ref()).await {
+        if let Some(claimed) = parts.claim(&preview, &recipe, database.as_ref(), is_private).await {
             return claimed;
         }
         if let Some(missing_mb) = parts.missing_for(&preview.limits) {
@@ -129,6 +134,11 @@ impl Parts {
             }
             Insert::UserFull { live } => return Err(LaunchError::UserFull { live }),
             Insert::HostFull { live } => return Err(LaunchError::HostFull { live }),
+        }
+        if is_private {
+            // Before there is a door to come in by.
+            parts.store.make_private(preview.id).await?;
+            parts.doors.close(preview.id);
         }
         let preview = parts.open_port(preview, database).await?;
         parts.record_launch(&preview).await;
@@ -266,6 +276,7 @@ impl Parts {
             }
         };
         self.ingress.close(preview.id).await;
+        self.doors.forget(preview.id);
         self.databases.forget(preview.id);
         preview.status = Status::Stopped;
         preview.stopped_at = Some(Utc::now());
@@ -306,7 +317,10 @@ impl Parts {
 
     pub(super) fn base_url(&self, preview: &Preview, port: u16) -> String {
         match &self.config.domain {
-            Some(domain) => format!("http://{}.{domain}", preview.id),
+            Some(domain) => {
+                let scheme = if self.config.domain_has_tls { "https" } else { "http" };
+                format!("{scheme}://{}.{domain}", preview.id)
+            }
             None => format!("http://127.0.0.1:{port}"),
         }
     }

@@ -20,6 +20,8 @@ pub enum Ask {
     Shed,
     /// The database goes back to its migrated and seeded state, and the app starts anew on it.
     Reset,
+    /// The preview token ends, and another takes its place; the app notices nothing.
+    RenewToken,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +66,7 @@ pub fn decide(status: Status, ask: Ask, extensions_left: u32) -> Verdict {
         (Ask::Extend(_), _) if extensions_left == 0 => Deny(Denial::NoExtensionsLeft),
         (Ask::Extend(_), _) => Accept,
         (_, Launching) => Deny(Denial::StillLaunching),
-        (Ask::Restart | Ask::Reset | Ask::Shed, _) => Accept,
+        (Ask::Restart | Ask::Reset | Ask::Shed | Ask::RenewToken, _) => Accept,
         (Ask::Resume, Running | Healthy | Degraded | Unhealthy) => Redundant,
         (Ask::Pause | Ask::Resume, _) => Accept,
     }
@@ -86,7 +88,7 @@ mod tests {
         Status::Stopped,
         Status::Failed,
     ];
-    const ASKS: [Ask; 8] = [
+    const ASKS: [Ask; 9] = [
         Ask::Stop,
         Ask::Restart,
         Ask::Pause,
@@ -95,6 +97,7 @@ mod tests {
         Ask::Reset,
         Ask::Claim,
         Ask::Shed,
+        Ask::RenewToken,
     ];
 
     #[test]

@@ -27,6 +27,8 @@ pub(super) enum List {
     Generations,
     Previews,
     Events,
+    ApiKeys,
+    Audit,
 }
 
 /// The last entry of the page before, by the columns the list is ordered by.
@@ -70,6 +72,8 @@ impl List {
             Self::Generations => 'g',
             Self::Previews => 'p',
             Self::Events => 'e',
+            Self::ApiKeys => 'k',
+            Self::Audit => 'a',
         }
     }
 }

@@ -22,11 +22,19 @@ impl Operation {
     }
 
     pub fn is_about_a_generation(&self) -> bool {
-        self.path.contains('{')
+        self.path.contains("{g")
+    }
+
+    /// Whether an address is one of this operation's.
+    pub fn is_at(&self, path: &str) -> bool {
+        let (ours, theirs): (Vec<&str>, Vec<&str>) =
+            (self.path.split('/').collect(), path.split('/').collect());
+        ours.len() == theirs.len()
+            && ours.iter().zip(&theirs).all(|(ours, theirs)| ours.starts_with('{') || ours == theirs)
     }
 
     pub fn path_of(&self, generation: &str) -> String {
-        ["{gid}", "{generation_id}", "{other}"]
+        ["{gid}", "{generation_id}", "{other}", "{shareId}", "{keyId}"]
             .iter()
             .fold(self.path.clone(), |path, name| path.replace(name, generation))
     }
@@ -37,6 +45,7 @@ impl Operation {
             ("PUT", _) => serde_json::json!({ "files": { "index.html": "other" } }),
             (_, Some("extend")) => serde_json::json!({ "duration": 60 }),
             (_, Some("request")) => serde_json::json!({ "path": "/" }),
+            ("POST", Some("keys")) => serde_json::json!({ "name": "x" }),
             ("POST", _) => serde_json::json!({}),
             _ => return String::new(),
         };

@@ -9,9 +9,9 @@
 mod app;
 #[path = "../common/http.rs"]
 mod http;
-mod outside;
 #[path = "../common/openapi.rs"]
 mod openapi;
+mod outside;
 #[path = "../common/refusal.rs"]
 mod refusal;
 mod scene;
@@ -42,7 +42,9 @@ mod memory;
 mod numbers;
 mod parked;
 mod postgres;
+mod private;
 mod prometheus;
+mod secrets;
 mod store_trouble;
 mod tenants;
 mod v1;

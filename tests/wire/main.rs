@@ -16,6 +16,7 @@ mod refusal;
 
 mod access;
 mod archives;
+mod audit;
 mod bad_input;
 mod bad_metadata;
 mod bad_protocol;
@@ -25,3 +26,9 @@ mod cli_admin;
 mod compare;
 mod documents;
 mod generations;
+mod idempotency;
+mod jwks;
+mod keys;
+mod limits;
+mod origins;
+mod tls;

@@ -8,6 +8,8 @@ use utoipa::openapi::OpenApi;
 use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::path::{Operation, PathItem};
 
+use crate::domain::Scope;
+
 /// Whom an operation answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -20,9 +22,13 @@ pub enum Access {
     Owner,
     /// The same, and a WebSocket that brings the preview's token in its address.
     OwnerOrPreviewToken,
+    /// Admins alone.
+    Admin,
+    /// Whoever has a token, for what opens doors in its name; an API key only with the scope admin.
+    Account,
 }
 
-use Access::{Caller, Owner, OwnerOrPreviewToken, Public};
+use Access::{Account, Admin, Caller, Owner, OwnerOrPreviewToken, Public};
 
 /// By operation id. v2's count for the unversioned paths as well.
 const TABLE: &[(&str, Access)] = &[
@@ -60,9 +66,17 @@ const TABLE: &[(&str, Access)] = &[
     ("pausePreview", Owner),
     ("resumePreview", Owner),
     ("extendPreview", Owner),
+    ("renewPreviewToken", Owner),
     ("getDatabase", Owner),
     ("resetDatabase", Owner),
     ("queryDatabase", Owner),
+    ("sharePreview", Owner),
+    ("listShares", Owner),
+    ("revokeShare", Owner),
+    ("listAudit", Admin),
+    ("createKey", Account),
+    ("listKeys", Account),
+    ("revokeKey", Account),
     ("v1LaunchPreview", Owner),
     ("v1GetPreviewStatus", Owner),
     ("v1StopPreview", Owner),
@@ -81,13 +95,21 @@ const PAGES: &[&str] = &["/openapi.json", "/docs", "/docs/", "/docs/{*rest}"];
 /// The table by address, as the router matches it.
 #[derive(Debug, Default)]
 pub struct Rules {
-    by_path: HashMap<String, Vec<(Method, Access)>>,
+    by_path: HashMap<String, Vec<(Method, Rule)>>,
+}
+
+/// One line of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rule {
+    /// The operation's id.
+    pub operation: &'static str,
+    pub access: Access,
 }
 
 /// What the table says of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
-    Rule(Access),
+    Rule(Rule),
     /// Other methods have a rule there: these.
     WrongMethod(String),
     /// Nobody may.
@@ -99,25 +121,25 @@ impl Rules {
     pub fn of(api: &OpenApi) -> Self {
         let mut rules = Self::default();
         for page in PAGES {
-            rules.add(page, Method::GET, Access::Public);
+            rules.add(page, Method::GET, Rule { operation: "docs", access: Access::Public });
         }
         for (path, item) in &api.paths.paths {
             for (method, operation) in operations(item) {
-                let Some(access) = access_of(operation) else {
+                let Some(rule) = rule_of(operation) else {
                     tracing::error!(path, %method, "an operation without a rule is refused to everybody");
                     continue;
                 };
-                rules.add(path, method.clone(), access);
+                rules.add(path, method.clone(), rule);
                 if let Some(rest) = path.strip_prefix("/api/v2/") {
-                    rules.add(&format!("/api/{rest}"), method, access);
+                    rules.add(&format!("/api/{rest}"), method, rule);
                 }
             }
         }
         rules
     }
 
-    fn add(&mut self, path: &str, method: Method, access: Access) {
-        self.by_path.entry(path.to_owned()).or_default().push((method, access));
+    fn add(&mut self, path: &str, method: Method, rule: Rule) {
+        self.by_path.entry(path.to_owned()).or_default().push((method, rule));
     }
 
     /// `path` is the address as it was declared, with its parameters' names.
@@ -125,14 +147,14 @@ impl Rules {
         let Some(known) = self.by_path.get(path) else { return Verdict::None };
         let method = if *method == Method::HEAD { &Method::GET } else { method };
         match known.iter().find(|(one, _)| one == method) {
-            Some((_, access)) => Verdict::Rule(*access),
+            Some((_, rule)) => Verdict::Rule(*rule),
             None => Verdict::WrongMethod(allowed(known)),
         }
     }
 }
 
 /// As `Allow` lists them.
-fn allowed(known: &[(Method, Access)]) -> String {
+fn allowed(known: &[(Method, Rule)]) -> String {
     let mut names: Vec<&str> = known.iter().map(|(method, _)| method.as_str()).collect();
     if names.contains(&"GET") {
         names.push("HEAD");
@@ -145,8 +167,8 @@ pub fn describe(api: &mut OpenApi) {
     for item in api.paths.paths.values_mut() {
         let all = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
         for operation in all.into_iter().flatten() {
-            if let Some(access) = access_of(operation) {
-                let said = ExtensionsBuilder::new().add("x-access", access.as_str()).build();
+            if let Some(rule) = rule_of(operation) {
+                let said = ExtensionsBuilder::new().add("x-access", rule.access.as_str()).build();
                 operation.extensions.get_or_insert_default().merge(said);
             }
         }
@@ -160,13 +182,25 @@ impl Access {
             Self::Caller => "caller",
             Self::Owner => "owner",
             Self::OwnerOrPreviewToken => "ownerOrPreviewToken",
+            Self::Account => "account",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// What an API key has to be for.
+    pub fn scope(self, method: &Method) -> Scope {
+        match self {
+            Self::Account | Self::Admin => Scope::Admin,
+            _ if method.is_safe() => Scope::Read,
+            _ => Scope::Launch,
         }
     }
 }
 
-fn access_of(operation: &Operation) -> Option<Access> {
+fn rule_of(operation: &Operation) -> Option<Rule> {
     let id = operation.operation_id.as_deref()?;
-    TABLE.iter().find(|(known, _)| *known == id).map(|(_, access)| *access)
+    let (operation, access) = TABLE.iter().find(|(known, _)| *known == id)?;
+    Some(Rule { operation, access: *access })
 }
 
 fn operations(item: &PathItem) -> impl Iterator<Item = (Method, &Operation)> {
@@ -209,9 +243,10 @@ mod tests {
     fn what_has_no_rule_is_refused() {
         let rules = Rules::of(&crate::api::openapi());
         let of = |path: &str, method: Method| rules.verdict(path, &method);
-        assert_eq!(of("/api/v2/generations/{gid}", Method::PUT), Verdict::Rule(Access::Owner));
-        assert_eq!(of("/api/generations/{gid}", Method::HEAD), Verdict::Rule(Access::Owner));
-        assert_eq!(of("/health", Method::GET), Verdict::Rule(Access::Public));
+        let rule = |operation, access| Verdict::Rule(Rule { operation, access });
+        assert_eq!(of("/api/v2/generations/{gid}", Method::PUT), rule("putGeneration", Access::Owner));
+        assert_eq!(of("/api/generations/{gid}", Method::HEAD), rule("getGeneration", Access::Owner));
+        assert_eq!(of("/health", Method::GET), rule("getHealth", Access::Public));
         assert_eq!(of("/health", Method::POST), Verdict::WrongMethod("GET,HEAD".to_owned()));
         assert_eq!(of("/api/v2/secret", Method::GET), Verdict::None);
     }

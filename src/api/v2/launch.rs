@@ -33,6 +33,9 @@ pub struct LaunchBody {
     /// `none`, or a list of public addresses, blocks and host names.
     #[schema(value_type = Option<String>)]
     egress: Option<Egress>,
+    /// Only who shows the preview token, or comes by a shared link, gets in; `PREVIEW_PRIVATE` when
+    /// absent.
+    private: Option<bool>,
     /// `true`, or seconds: answer when the preview is healthy or has failed.
     #[serde(deserialize_with = "wait")]
     #[schema(value_type = Option<u64>)]
@@ -93,6 +96,7 @@ pub async fn launch(
         egress: body.egress,
         migrate: body.auto_migrate_database.unwrap_or(true),
         startup_timeout: None,
+        private: body.private,
         session: state.config.session,
         idle: None,
     };

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::GcArgs;
+use crate::api::auth::Keys;
 use crate::cli::output::{Cell, Console, bytes};
 use crate::cli::settings::Globals;
 use crate::config::Config;
@@ -13,6 +14,7 @@ use crate::data_dir::{DataDir, DataDirError};
 use crate::databases::server_in_use;
 use crate::domain::InstanceId;
 use crate::engine::{Engine, Kind};
+use crate::seal::Ring;
 use crate::store::Store;
 
 /// One thing that can go.
@@ -39,7 +41,9 @@ pub async fn gc(globals: Globals, args: GcArgs) -> anyhow::Result<()> {
             "the daemon is running and keeps containers, networks, volumes and databases in order itself: looking at images only",
         );
     }
-    let store = Store::open(config.store.clone()).await?;
+    let keys = Keys::open(&config.data_dir)?;
+    let ring = Ring::open(&config.data_dir, keys.secret(), config.seal_keys.clone())?;
+    let store = Store::open(config.store.clone()).await?.sealed_by(ring.seal());
     let Some(instance) = store.setting("instance").await? else {
         console.note("nothing was ever made here");
         return show(&console, globals.json, args.dry_run, &[]);
