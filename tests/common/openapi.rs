@@ -34,7 +34,7 @@ impl Operation {
     }
 
     pub fn path_of(&self, generation: &str) -> String {
-        ["{gid}", "{generation_id}", "{other}", "{shareId}", "{keyId}"]
+        ["{gid}", "{generation_id}", "{other}", "{shareId}", "{keyId}", "{id}"]
             .iter()
             .fold(self.path.clone(), |path, name| path.replace(name, generation))
     }
