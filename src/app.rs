@@ -1,28 +1,29 @@
 //! Composes everything: the only file that knows all parts.
 
-use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use axum::serve::ListenerExt;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::api::auth::Keys;
+use crate::api::admission::Admission;
+use crate::api::auth::{ApiKeys, Keys, Tokens};
+use crate::api::serve::tls::Tls;
 use crate::api::{self, AppState, Exposition};
 use crate::config::Config;
 use crate::data_dir::DataDir;
-use crate::databases::Seal;
+use crate::databases::Passwords;
 use crate::domain::InstanceId;
 use crate::engine::Engine;
 use crate::ingress::{Hooks, Ingress};
 use crate::orchestrator::{Metrics, Needs, Orchestrator, TokenKey, Visitors};
-use crate::store::{Claim, Store};
+use crate::seal::Ring;
+use crate::store::{AuditLog, AuditWriter, Claim, Store};
 use crate::streams::samples::Samples;
 use crate::streams::{Archive, Backend, DatabaseArchive, FileArchive, LineWriter, LogHub, RequestLog};
 use crate::webhooks::{Secrets, Webhooks};
@@ -30,6 +31,11 @@ use crate::webhooks::{Secrets, Webhooks};
 /// Everything of one daemon, made but not yet serving.
 pub struct App {
     router: Router,
+    serve: api::serve::Config,
+    tls: Option<Tls>,
+    admission: Admission,
+    audit_days: u32,
+    audit_writer: AuditWriter,
     orchestrator: Orchestrator,
     store: Store,
     ingress: Ingress,
@@ -48,6 +54,9 @@ pub struct App {
 /// How long a shutdown waits for requests and tasks under way.
 const DRAIN: Duration = Duration::from_secs(10);
 
+/// Remembers that no row is left from before secrets were encrypted.
+const SEALED: &str = "sealed";
+
 /// How long sockets may take to close.
 const GOODBYE: Duration = Duration::from_secs(3);
 
@@ -55,8 +64,11 @@ impl App {
     /// Opens the data directory and the store, and connects the parts. Needs no engine.
     pub async fn compose(config: Config) -> anyhow::Result<Self> {
         let lock = DataDir::open(&config.data_dir)?;
+        let tls = config.api.serve.tls.clone().map(Tls::open).transpose()?;
         let keys = Keys::open(&config.data_dir)?;
-        let store = Store::open(config.store.clone()).await?;
+        let tokens = Tokens::new(keys.clone(), config.api.jwt.clone());
+        let seal = Ring::open(&config.data_dir, keys.secret(), config.seal_keys.clone())?.seal();
+        let store = Store::open(config.store.clone()).await?.sealed_by(seal.clone());
         let claim = store.claim().await?;
         let fresh = InstanceId::random();
         let named = store.put_setting_if_absent("instance", fresh.as_str()).await?;
@@ -64,9 +76,10 @@ impl App {
         let engine = Engine::connect(config.engine(instance.clone()))?;
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
+        let (audit, audit_writer) = AuditLog::new(store.clone());
         let (requests, request_lines) = RequestLog::new();
         let visitors = Arc::new(Visitors::new(requests));
-        let ingress = Ingress::new(config.ingress.clone(), hooks(&visitors, &keys));
+        let ingress = Ingress::new(config.ingress.clone(), hooks(&visitors, &tokens));
         let logs = log_hub(&config, &store)?;
         let samples = Samples::new(config.samples.clone());
         let orchestrator = Orchestrator::new(Needs {
@@ -78,7 +91,9 @@ impl App {
             logs: logs.clone(),
             samples,
             tokens: TokenKey::new(keys.secret()),
-            seal: Seal::new(keys.secret()),
+            seal: seal.clone(),
+            passwords: Passwords::new(keys.secret()),
+            audit: audit.clone(),
             metrics,
         });
         visitors.attach(&orchestrator);
@@ -86,21 +101,38 @@ impl App {
         let webhooks = Webhooks::new(store.clone(), config.webhooks.clone(), Secrets::new(keys.secret()));
         let shutdown = CancellationToken::new();
         let sockets = TaskTracker::new();
+        store.forget_unfinished_answers().await?;
+        if store.setting(SEALED).await?.is_none() {
+            // What was written before there was encryption.
+            store.reseal().await?;
+            store.put_setting_if_absent(SEALED, "1").await?;
+        }
+        let (serve, admission) = (config.api.serve.clone(), Admission::new(config.api.admission));
+        let audit_days = config.api.audit_days;
         let state = AppState {
             config: Arc::new(config.api),
             orchestrator: orchestrator.clone(),
             store: store.clone(),
             ingress: ingress.clone(),
             logs: logs.clone(),
-            keys,
+            tokens,
+            api_keys: ApiKeys::new(store.clone()),
+            seal,
             metrics: Exposition::new(registry),
             webhooks: webhooks.clone(),
+            admission: admission.clone(),
+            audit,
             sockets: sockets.clone(),
             shutdown: shutdown.clone(),
         };
         let router = api::router(state);
         Ok(Self {
             router,
+            serve,
+            tls,
+            admission,
+            audit_days,
+            audit_writer,
             orchestrator,
             store,
             ingress,
@@ -136,14 +168,12 @@ impl App {
             begun.cancel();
             deciding.begin_shutdown();
         };
-        let service = self.router.into_make_service_with_connect_info::<SocketAddr>();
-        // Lines of log are small and come one by one: none waits for the acknowledgement of another.
-        let listener = listener.tap_io(|socket| {
-            if let Err(error) = socket.set_nodelay(true) {
-                tracing::debug!(%error, "small writes may be held back");
-            }
-        });
-        let serve = axum::serve(listener, service).with_graceful_shutdown(signal);
+        let housekeeping =
+            api::housekeeping::keep(self.store.clone(), self.admission, self.audit_days, over.clone());
+        let housekeeping = tokio::spawn(housekeeping);
+        let audit = tokio::spawn(self.audit_writer.write(over.clone()));
+        let serve = api::serve::serve(listener, self.router, self.serve, self.tls, self.shutdown.clone());
+        let begin = tokio::spawn(signal);
         let ending = self.shutdown.clone();
         let deadline = async {
             ending.cancelled().await;
@@ -151,9 +181,10 @@ impl App {
         };
         let orchestrator = self.orchestrator.clone();
         tokio::select! {
-            served = serve => served?,
+            () = serve => {}
             () = deadline => tracing::warn!("some requests did not end in time"),
         }
+        begin.abort();
         self.sockets.close();
         let _ = tokio::time::timeout(GOODBYE, self.sockets.wait()).await;
         orchestrator.shutdown(DRAIN).await;
@@ -161,7 +192,9 @@ impl App {
         self.ingress.close_all().await;
         // After everybody who has something to say.
         over.cancel();
-        let _ = tokio::time::timeout(DRAIN, async { tokio::join!(writer, keeper, teller) }).await;
+        let _ =
+            tokio::time::timeout(DRAIN, async { tokio::join!(writer, keeper, teller, housekeeping, audit) })
+                .await;
         self.claim.release().await;
         self.store.close().await;
         Ok(())
@@ -183,12 +216,13 @@ fn log_hub(config: &Config, store: &Store) -> anyhow::Result<LogHub> {
     Ok(LogHub::keeping(config.streams.clone(), archive, folder))
 }
 
-fn hooks(visitors: &Arc<Visitors>, keys: &Keys) -> Hooks {
-    let (keys, waker) = (keys.clone(), Arc::clone(visitors));
+fn hooks(visitors: &Arc<Visitors>, tokens: &Tokens) -> Hooks {
+    let (tokens, waker) = (tokens.clone(), Arc::clone(visitors));
     Hooks {
         wake: Some(Arc::new(move |preview| waker.wake(preview))),
         observer: Some(Arc::clone(visitors) as _),
-        own_token: Some(Arc::new(move |token| token.starts_with("pvt_") || keys.verify(token).is_ok())),
+        doorkeeper: Some(Arc::clone(visitors) as _),
+        own_token: Some(Arc::new(move |token| tokens.is_ours(token))),
         ..Hooks::new(Arc::clone(visitors) as _)
     }
 }

@@ -23,3 +23,4 @@ pub mod store;
 
 pub mod domain;
 pub mod faults;
+pub mod seal;

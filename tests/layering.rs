@@ -7,18 +7,22 @@ use std::path::{Path, PathBuf};
 /// Each module and those it may import, from the ground up. `main.rs` is the module `main`.
 const LAYERS: &[(&str, &[&str])] = &[
     ("domain", &[]),
+    ("seal", &[]),
     // Of tests, and nothing in any other build.
     ("faults", &[]),
     ("generation", &["domain"]),
     ("engine", &["domain", "faults"]),
-    ("store", &["domain", "faults"]),
-    ("databases", &["domain", "engine", "store"]),
+    ("store", &["domain", "seal", "faults"]),
+    ("databases", &["domain", "seal", "engine", "store"]),
     ("streams", &["domain", "engine", "store"]),
     ("webhooks", &["domain", "store"]),
     ("ingress", &["domain", "engine", "store"]),
-    ("orchestrator", &["domain", "generation", "engine", "store", "databases", "streams", "ingress"]),
+    ("orchestrator", &["domain", "seal", "generation", "engine", "store", "databases", "streams", "ingress"]),
     ("web", &["domain"]),
-    ("api", &["domain", "generation", "store", "streams", "ingress", "orchestrator", "webhooks", "web"]),
+    (
+        "api",
+        &["domain", "seal", "generation", "store", "streams", "ingress", "orchestrator", "webhooks", "web"],
+    ),
     ("data_dir", &[]),
     ("config", ALL),
     ("app", ALL),

@@ -39,6 +39,9 @@ impl Daemon {
             .envs([("PREVIEW_PORT_MIN", "13001"), ("PREVIEW_PORT_MAX", "13100")])
             .envs([("PREVIEW_NETWORK_POOL", "10.215.0.0/16"), ("RUST_LOG", "warn")])
             .envs([("PREVIEW_STARTUP_TIMEOUT", "120")])
+            // Rows ask as fast as they can.
+            .envs(["USER", "TOKEN", "ANONYMOUS"].map(|of| (format!("PREVIEW_{of}_RATE_PER_MINUTE"), "0")))
+            .envs([("PREVIEW_USER_CONCURRENCY", "512")])
             .envs(settings.iter().copied())
             .env_remove("DATABASE_URL")
             .stdout(Stdio::piped())

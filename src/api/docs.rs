@@ -10,7 +10,7 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 
-use super::AppState;
+use super::{AppState, auth};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -42,13 +42,14 @@ pub fn pages(api: OpenApiDocument) -> Router<AppState> {
 
 /// The description alone, for `previewd openapi`. Needs no daemon.
 pub fn openapi() -> OpenApiDocument {
-    with_problems(base().merge(super::described(&super::Config::default())).into_openapi())
+    with_problems(base().merge(super::routes(&super::Config::default())).into_openapi())
 }
 
 const PROBLEM_JSON: &str = "application/problem+json";
 
 /// Every operation may answer with a problem, and every problem has the media type of one.
 fn with_problems(mut api: OpenApiDocument) -> OpenApiDocument {
+    auth::rules::describe(&mut api);
     let problem = || Ref::from_schema_name("Problem");
     for item in api.paths.paths.values_mut() {
         for operation in operations(item) {

@@ -2,7 +2,6 @@
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
-use axum::http::StatusCode;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -24,12 +23,9 @@ where
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
-            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                return ApiError::TooLarge { limit: super::SMALL_BODY as u64 };
-            }
-            ApiError::Malformed(rejection.body_text())
-        })?;
+        let bytes = Bytes::from_request(request, state)
+            .await
+            .map_err(|rejection| super::body::rejected(&rejection, rejection.status(), super::SMALL_BODY))?;
         parse(if bytes.is_empty() { b"{}" } else { &bytes }).map(Self)
     }
 }

@@ -2,18 +2,27 @@
 //!
 //! Handlers parse, call and convert; what happens is decided below. v1 and v2 are thin views
 //! over the same calls. A route is declared once, with its documentation, so that
-//! `/openapi.json` cannot fall behind; everything under `/api/v1`, `/api/v2` and `/api` needs a
-//! bearer token.
+//! `/openapi.json` cannot fall behind; who may call it is a line in [`auth::rules`], and what has
+//! no line there is refused.
 
+pub mod admission;
+mod audit;
 pub mod auth;
+mod body;
 mod docs;
 mod extract;
 mod hosts;
+pub mod housekeeping;
+mod idempotency;
 mod json;
 mod listing;
 mod metrics;
+pub mod origins;
 mod owned;
 mod problem;
+pub mod rates;
+mod security_headers;
+pub mod serve;
 mod sse;
 mod system;
 mod trace;
@@ -29,6 +38,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::util::option_layer;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -38,10 +48,15 @@ pub use problem::{ApiError, Problem};
 
 use crate::ingress::Ingress;
 use crate::orchestrator::Orchestrator;
-use crate::store::Store;
+use crate::seal::Seal;
+use crate::store::{AuditLog, Store};
 use crate::streams::LogHub;
 use crate::webhooks::Webhooks;
-use auth::Keys;
+use admission::Admission;
+use auth::gate::Gate;
+use auth::rules::Rules;
+use auth::{ApiKeys, Tokens, jwks};
+use origins::Origins;
 
 /// What the API itself can be told.
 #[derive(Debug, Clone)]
@@ -58,9 +73,21 @@ pub struct Config {
     pub extension: Duration,
     /// `ENABLE_DEPRECATION_WARNINGS`, default false: v1 answers carry `Deprecation` and `Sunset`.
     pub deprecation_warnings: bool,
-    /// `CORS_ORIGINS`, with commas, default none: pages of these origins may open sockets here,
-    /// beside our own; `*` is any.
-    pub origins: Vec<String>,
+    /// `CORS_ORIGINS`, with commas, default none: pages of these origins may call and open sockets
+    /// here, beside our own; `*` is any.
+    pub origins: Origins,
+    /// `ENABLE_IDEMPOTENCY`, default true: calls with an `Idempotency-Key` are answered once.
+    pub idempotency: bool,
+    /// `PREVIEW_AUDIT_RETENTION_DAYS`, default 90: how long the audit trail reaches back.
+    pub audit_days: u32,
+    /// `ENABLE_TRACE_CONTEXT`, default true: traces that callers begin are gone on with.
+    pub trace_context: bool,
+    /// `PREVIEW_API_BODY_TIMEOUT`, seconds, default 60: the longest silence in a request's body.
+    pub body_timeout: Duration,
+    pub admission: admission::Config,
+    /// Whose tokens are taken besides our own; `PREVIEW_JWT_JWKS`, default nobody's.
+    pub jwt: Option<jwks::Config>,
+    pub serve: serve::Config,
 }
 
 impl Default for Config {
@@ -73,7 +100,14 @@ impl Default for Config {
             v1_idle: minutes(30),
             extension: minutes(30),
             deprecation_warnings: false,
-            origins: Vec::new(),
+            origins: Origins::default(),
+            idempotency: true,
+            audit_days: 90,
+            trace_context: true,
+            body_timeout: Duration::from_secs(60),
+            admission: admission::Config::default(),
+            jwt: None,
+            serve: serve::Config::default(),
         }
     }
 }
@@ -89,7 +123,12 @@ pub struct AppState {
     pub store: Store,
     pub ingress: Ingress,
     pub logs: LogHub,
-    pub keys: Keys,
+    pub tokens: Tokens,
+    pub api_keys: ApiKeys,
+    /// For what is kept encrypted.
+    pub seal: Seal,
+    pub admission: Admission,
+    pub audit: AuditLog,
     pub metrics: Exposition,
     pub webhooks: Webhooks,
     /// Open sockets, which the server does not wait for by itself.
@@ -98,39 +137,34 @@ pub struct AppState {
     pub shutdown: CancellationToken,
 }
 
-/// All routes with their documentation, bare.
-fn described(config: &Config) -> OpenApiRouter<AppState> {
+/// All routes with their documentation.
+fn routes(config: &Config) -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .nest("/api/v2", v2::routes(config))
         .nest("/api/v1", v1::routes())
         .merge(system::routes())
 }
 
-/// The same, protected ones behind the token.
-fn routes(state: &AppState) -> OpenApiRouter<AppState> {
-    let require = || middleware::from_fn_with_state(state.clone(), auth::require);
-    // Outside the token's check: a caller without one is told of the newer face as well.
-    let deprecation = middleware::from_fn_with_state(state.clone(), v1::deprecation);
-    let v1 = v1::routes().route_layer(require()).layer(deprecation);
-    OpenApiRouter::new()
-        .nest("/api/v2", v2::routes(&state.config).route_layer(require()))
-        .nest("/api/v1", v1)
-        .merge(system::routes())
-}
-
 /// The whole HTTP service.
 pub fn router(state: AppState) -> Router {
-    let (documented, api) = docs::base().merge(routes(&state)).split_for_parts();
+    let (documented, api) = docs::base().merge(routes(&state.config)).split_for_parts();
     // The unversioned paths are v2's, and documented there.
-    let require = middleware::from_fn_with_state(state.clone(), auth::require);
-    let (unversioned, _) = v2::routes(&state.config).route_layer(require).split_for_parts();
+    let (unversioned, _) = v2::routes(&state.config).split_for_parts();
+    let gate = Gate { state: state.clone(), rules: Arc::new(Rules::of(&api)) };
     documented
         .nest("/api", unversioned)
         .merge(docs::pages(api))
         .fallback(|| async { ApiError::NoRoute })
         .layer(DefaultBodyLimit::max(SMALL_BODY))
+        .layer(middleware::from_fn_with_state(state.clone(), idempotency::once))
+        // A layer and not a route layer: also what has no rule passes through it, and ends there.
+        .layer(middleware::from_fn_with_state(gate, auth::gate::pass))
+        .layer(middleware::from_fn_with_state(state.clone(), v1::deprecation))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn(trace::trace))
+        // Before the gate: a browser asks for permission without a token.
+        .layer(option_layer(state.config.origins.layer()))
+        .layer(middleware::from_fn(security_headers::add))
+        .layer(middleware::from_fn_with_state(state.clone(), trace::trace))
         // Outermost: an app's own errors are the app's to word.
         .layer(middleware::from_fn_with_state(state.clone(), hosts::dispatch))
         .with_state(state)

@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::domain::{Failure, Invalid};
@@ -21,6 +21,12 @@ pub enum ApiError {
     BadPreviewToken(&'static str),
     #[error("this belongs to another user")]
     NotOwner,
+    #[error("this is for admins alone")]
+    AdminsOnly,
+    #[error("this key is not for that; it lacks the scope {0}")]
+    Scope(&'static str),
+    #[error("only admins, and API keys with the scope act, may act for others")]
+    MayNotAct,
     #[error("pages of {0:?} may not connect here; CORS_ORIGINS names those that may")]
     Origin(String),
     #[error("there is no {what} {name}")]
@@ -37,6 +43,14 @@ pub enum ApiError {
     TooLarge { limit: u64 },
     #[error("{0}")]
     Conflict(String),
+    #[error("this Idempotency-Key was used for another call; use a new one")]
+    KeyReused,
+    #[error("the first call with this Idempotency-Key is not answered yet")]
+    UnderWay,
+    #[error("more than {limit} requests a minute")]
+    RateLimited { limit: u32, retry_after: u32 },
+    #[error("the rest of the body did not come")]
+    SlowBody,
     #[error("{reason}")]
     Unavailable { code: &'static str, reason: String, retry_after: u32 },
     #[error("{reason}")]
@@ -54,7 +68,7 @@ pub enum ApiError {
 }
 
 /// The body of every error.
-#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Problem {
     /// `about:blank`: the status code says it all, `code` says which.
@@ -87,6 +101,9 @@ impl ApiError {
             Self::BadToken(_) => (StatusCode::UNAUTHORIZED, "token_invalid"),
             Self::BadPreviewToken(_) => (StatusCode::UNAUTHORIZED, "preview_token_invalid"),
             Self::NotOwner => (StatusCode::FORBIDDEN, "not_owner"),
+            Self::AdminsOnly => (StatusCode::FORBIDDEN, "admins_only"),
+            Self::Scope(_) => (StatusCode::FORBIDDEN, "scope_missing"),
+            Self::MayNotAct => (StatusCode::FORBIDDEN, "may_not_act"),
             Self::Origin(_) => (StatusCode::FORBIDDEN, "origin_refused"),
             Self::NotFound { .. } | Self::NoRoute => (StatusCode::NOT_FOUND, "not_found"),
             Self::Method(_) => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
@@ -94,6 +111,10 @@ impl ApiError {
             Self::Malformed(_) => (StatusCode::BAD_REQUEST, "malformed"),
             Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
+            Self::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
+            Self::UnderWay => (StatusCode::CONFLICT, "idempotency_in_progress"),
+            Self::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
+            Self::SlowBody => (StatusCode::REQUEST_TIMEOUT, "body_timeout"),
             Self::Unavailable { code, .. } => (StatusCode::SERVICE_UNAVAILABLE, code),
             Self::Quota { .. } => (StatusCode::TOO_MANY_REQUESTS, "quota"),
             Self::Failed(_) => (StatusCode::BAD_GATEWAY, "launch_failed"),
@@ -106,7 +127,10 @@ impl ApiError {
 
     const fn retry_after(&self) -> Option<u32> {
         match self {
-            Self::Unavailable { retry_after, .. } | Self::Quota { retry_after, .. } => Some(*retry_after),
+            Self::Unavailable { retry_after, .. }
+            | Self::Quota { retry_after, .. }
+            | Self::RateLimited { retry_after, .. } => Some(*retry_after),
+            Self::UnderWay => Some(1),
             _ => None,
         }
     }

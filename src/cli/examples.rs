@@ -98,6 +98,15 @@ Examples:
   previewd database shop-v2 --query 'SELECT id, name FROM items LIMIT 5'
   previewd database shop-v2 --reset";
 
+pub const KEYS: &str = "\
+Examples:
+  previewd keys create --name ci
+  previewd keys create --name platform --scope read --scope launch --scope act --ttl 90d
+  previewd keys list
+  previewd keys revoke 0123456789ab
+
+The key is printed alone on stdout, once. Requests bring it as a bearer token.";
+
 pub const DOCKERFILE: &str = "\
 Examples:
   previewd dockerfile ./my-app
@@ -114,6 +123,12 @@ The token is printed alone on stdout: PREVIEW_TOKEN=$(previewd token --user alic
 pub const DOCTOR: &str = "Examples:\n  previewd doctor\n  previewd doctor --json";
 
 pub const GC: &str = "Examples:\n  previewd gc --dry-run\n  previewd gc";
+
+pub const RESEAL: &str = "\
+Example:
+  previewd reseal
+
+With PREVIEW_SEAL_KEYS put the new key first there, reseal, and take the old ones away.";
 
 pub const MIGRATE: &str = "Example:\n  previewd migrate --config /etc/previewd.toml";
 

@@ -15,6 +15,7 @@ mod dockerignore;
 mod endpoints;
 mod events;
 mod examples;
+mod keys;
 mod launch;
 mod lifecycle;
 mod logs;
@@ -105,6 +106,9 @@ pub enum Command {
     /// Show the audit trail of a preview
     #[command(after_help = examples::EVENTS)]
     Events(events::EventsArgs),
+    /// Make, list and revoke API keys, for platforms that call the API
+    #[command(after_help = examples::KEYS)]
+    Keys(keys::KeysArgs),
     /// Print the Dockerfile previewd would build; needs no daemon and no engine
     #[command(after_help = examples::DOCKERFILE)]
     Dockerfile(daemon::DockerfileArgs),
@@ -117,6 +121,9 @@ pub enum Command {
     /// Remove what previewd owns and no longer needs, and nothing else
     #[command(after_help = examples::GC)]
     Gc(daemon::GcArgs),
+    /// Encrypt what is kept secret with a new key; the daemon must be stopped
+    #[command(after_help = examples::RESEAL)]
+    Reseal(daemon::ConfigArgs),
     /// Bring the database to the current schema
     #[command(after_help = examples::MIGRATE)]
     Migrate(daemon::ConfigArgs),
@@ -154,6 +161,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Token(args) => return daemon::token(globals, args).await,
         Command::Doctor(args) => return daemon::doctor(globals, args).await,
         Command::Gc(args) => return daemon::gc(globals, args).await,
+        Command::Reseal(args) => return daemon::reseal(globals, args).await,
         Command::Migrate(args) => return daemon::migrate(globals, args).await,
         Command::Config(args) => return daemon::config(globals, args).await,
         Command::Openapi => return daemon::openapi(globals).await,
@@ -180,11 +188,13 @@ async fn run_client(context: &Context, command: Command) -> anyhow::Result<()> {
         Command::Stats(args) => stats::run(context, args).await,
         Command::Sync(args) => sync::run(context, args).await,
         Command::Events(args) => events::run(context, args).await,
+        Command::Keys(args) => keys::run(context, args).await,
         Command::Serve(_)
         | Command::Dockerfile(_)
         | Command::Token(_)
         | Command::Doctor(_)
         | Command::Gc(_)
+        | Command::Reseal(_)
         | Command::Migrate(_)
         | Command::Config(_)
         | Command::Openapi => anyhow::bail!("this command is not one of a client"),

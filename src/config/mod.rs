@@ -3,6 +3,7 @@
 //! Each part documents its own settings at its own `Config`; here they are read and checked
 //! together, so that `previewd config` can print all of them and a slip stops the start.
 
+mod api_settings;
 mod databases;
 mod parse;
 mod reader;
@@ -18,9 +19,10 @@ pub use reader::{ConfigError, Effective, Origin};
 use crate::domain::{Egress, InstanceId, ResourceLimits, TierTable};
 use crate::generation::{BaseImages, BuildInputs};
 use crate::orchestrator::{AddressPool, Dial, EgressConfig, ImagesConfig, NetworksConfig};
+use crate::seal::{NamedKeys, parse_keys};
 use crate::streams::samples;
 use crate::{api, engine, ingress, orchestrator, store, streams, webhooks};
-use parse::{duration_s, flag, in_range, optional, origins, tier, word};
+use parse::{duration_s, flag, in_range, optional, tier, word};
 use reader::Reader;
 
 /// The configuration of every part.
@@ -42,6 +44,9 @@ pub struct Config {
     pub orchestrator: orchestrator::Config,
     pub api: api::Config,
     pub webhooks: webhooks::Config,
+    /// `PREVIEW_SEAL_KEYS`, default those of the data directory: what secrets are encrypted with in
+    /// the store, each of 64 hex digits, the newest first.
+    pub seal_keys: Option<NamedKeys>,
     /// Every setting as it is in force, for `previewd config`.
     pub effective: Vec<Effective>,
 }
@@ -126,9 +131,12 @@ fn read_parts(r: &mut Reader) -> Option<Config> {
     let ingress = read_ingress(r, domain.clone());
     let streams = read_streams(r);
     let samples = read_samples(r);
-    let orchestrator = read_orchestrator(r, domain, &data_dir);
-    let api = read_api(r);
+    let api = api_settings::read(r);
+    let has_tls = api.as_ref().is_some_and(|api| api.serve.tls.is_some());
+    let orchestrator = read_orchestrator(r, domain, has_tls, &data_dir);
     let webhooks = read_webhooks(r);
+    let expected = "keys of 64 hex digits, the newest first, with commas";
+    let seal_keys = r.take_secret("PREVIEW_SEAL_KEYS", "", expected, optional(parse_keys));
     read_others(r);
     Some(Config {
         listen: listen?,
@@ -143,6 +151,7 @@ fn read_parts(r: &mut Reader) -> Option<Config> {
         orchestrator: orchestrator?,
         api: api?,
         webhooks: webhooks?,
+        seal_keys: seal_keys?,
         effective: Vec::new(),
     })
 }
@@ -239,6 +248,7 @@ fn read_samples(r: &mut Reader) -> Option<samples::Config> {
 fn read_orchestrator(
     r: &mut Reader,
     domain: Option<String>,
+    domain_has_tls: bool,
     data_dir: &Path,
 ) -> Option<orchestrator::Config> {
     let tiers = read_tiers(r);
@@ -250,6 +260,7 @@ fn read_orchestrator(
     let idle = r.take("PREVIEW_IDLE_PAUSE", "300", "0 (never) to 86400 seconds", duration_s(0..=86_400));
     let restarts = r.take("PREVIEW_MAX_RESTARTS", "3", "0 to 100", in_range(0..=100));
     let pause = r.take("PREVIEW_RESTART_PAUSE", "1", "1 to 60 seconds", duration_s(1..=60));
+    let private = r.take("PREVIEW_PRIVATE", "false", "true or false", flag);
     let extensions = r.take("PREVIEW_MAX_EXTENSIONS", "3", "0 to 1000", in_range(0..=1000));
     let runtime = r.take("PREVIEW_RUNTIME", "", "a runtime of the engine such as runsc", optional(host_name));
     let dial = r.take("PREVIEW_DIAL", "auto", "auto, container or published", |text| match text {
@@ -281,9 +292,11 @@ fn read_orchestrator(
         idle_pause: Some(idle?).filter(|idle| !idle.is_zero()),
         max_restarts: u32::try_from(restarts?).ok()?,
         restart_pause: pause?,
+        private: private?,
         max_extensions: u32::try_from(extensions?).ok()?,
         runtime: runtime?,
         domain,
+        domain_has_tls,
         dial: dial?,
         parked: parked?,
         memory: memory?,
@@ -368,26 +381,6 @@ fn read_build_inputs(r: &mut Reader) -> Option<BuildInputs> {
     })
 }
 
-fn read_api(r: &mut Reader) -> Option<api::Config> {
-    let size = r.take("PREVIEW_MAX_GENERATION_MB", "50", "1 to 1024 MiB", in_range(1..=1024));
-    let session = r.take("PREVIEW_SESSION_TIMEOUT_HOURS", "2", "1 to 720 hours", in_range(1..=720));
-    let v1 = r.take("PREVIEW_MAX_UPTIME", "3600", "60 to 2592000 seconds", duration_s(60..=2_592_000));
-    let idle = r.take("PREVIEW_SESSION_TIMEOUT", "1800", "60 to 2592000 seconds", duration_s(60..=2_592_000));
-    let extension =
-        r.take("PREVIEW_SESSION_EXTENSION_MINUTES", "30", "1 to 43200 minutes", in_range(1..=43_200));
-    let warnings = r.take("ENABLE_DEPRECATION_WARNINGS", "false", "true or false", flag);
-    let origins = r.take("CORS_ORIGINS", "", "origins such as https://app.example.org, with commas", origins);
-    Some(api::Config {
-        max_generation_bytes: size? * 1024 * 1024,
-        session: Duration::from_secs(session? * 3600),
-        v1_session: v1?,
-        v1_idle: idle?,
-        extension: Duration::from_secs(extension? * 60),
-        deprecation_warnings: warnings?,
-        origins: origins?,
-    })
-}
-
 fn read_webhooks(r: &mut Reader) -> Option<webhooks::Config> {
     let attempts = r.take("PREVIEW_WEBHOOK_ATTEMPTS", "8", "1 to 50", in_range(1..=50));
     let pause = r.take("PREVIEW_WEBHOOK_PAUSE", "5", "1 to 3600 seconds", duration_s(1..=3600));
@@ -408,13 +401,7 @@ fn read_others(r: &mut Reader) {
     r.take("PREVIEW_SUPPORT_MONGODB", "true", "true or false", flag);
     r.take("PREVIEW_DOCKERFILE_CACHE", "true", "true or false", flag);
     r.take("SNAPSHOT_RATE_PER_MINUTE", "10", "1 to 10000", in_range(1..=10_000));
-    for name in [
-        "ENABLE_IDEMPOTENCY",
-        "ENABLE_TRACE_CONTEXT",
-        "ENABLE_SSE",
-        "ENABLE_FEATURE_FLAGS",
-        "ENABLE_COST_ACCOUNTING",
-    ] {
+    for name in ["ENABLE_SSE", "ENABLE_FEATURE_FLAGS", "ENABLE_COST_ACCOUNTING"] {
         r.take(name, "true", "true or false", flag);
     }
 }

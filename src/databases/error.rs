@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::servers::GroundError;
 use crate::engine::EngineError;
+use crate::seal::NotSealed;
 use crate::store::StoreError;
 
 /// Its text holds no password.
@@ -35,8 +36,8 @@ pub enum DatabaseError {
     Deadline { doing: &'static str, after: Duration },
     #[error("looking into the file: {0}")]
     File(String),
-    #[error("the database's address cannot be encrypted")]
-    Seal,
+    #[error("the database's address: {0}")]
+    Seal(#[from] NotSealed),
     #[error("no network for a database server: {0}")]
     Ground(#[from] GroundError),
     #[error(transparent)]

@@ -25,12 +25,12 @@ mod kind;
 mod mongodb;
 mod mysql;
 mod orphans;
+mod passwords;
 mod postgres;
 mod provide;
 mod redis;
 mod registry;
 mod rows;
-mod seal;
 mod server;
 mod servers;
 mod sqlite;
@@ -48,10 +48,10 @@ pub use error::DatabaseError;
 pub use inventory::{Inventory, QueryRows, Table};
 pub use kind::ServerKind;
 pub use orphans::Orphan;
+pub use passwords::Passwords;
 pub use redis::{CacheInventory, KnownCache};
 pub use registry::{Health, Known};
 pub use rows::{insertion, is_rows};
-pub use seal::Seal;
 pub use server::server_in_use;
 pub use servers::{Ground, GroundError};
 pub use task::{Task, TaskEnd, run as run_task};
@@ -61,6 +61,7 @@ use crate::domain::{
     DatabaseRecord, DatabaseType, InstanceId, Invalid, Metadata, MigrationStatus, PreviewId,
 };
 use crate::engine::{Engine, EngineError, VolumeMount};
+use crate::seal::{Purpose, Seal};
 use crate::store::{Store, StoreError};
 use registry::Registry;
 use server::{Server, ServerId};
@@ -78,6 +79,7 @@ struct Inner {
     instance: InstanceId,
     config: Config,
     seal: Seal,
+    passwords: Passwords,
     servers: Servers,
     /// Of live previews.
     known: Registry,
@@ -94,6 +96,7 @@ pub struct Needs {
     pub instance: InstanceId,
     pub config: Config,
     pub seal: Seal,
+    pub passwords: Passwords,
     pub ground: Arc<dyn Ground>,
 }
 
@@ -122,14 +125,16 @@ const LOOKS: usize = 4;
 
 impl Databases {
     pub fn new(needs: Needs) -> Self {
-        let Needs { engine, store, instance, config, seal, ground } = needs;
-        let servers = Servers::new(engine.clone(), instance.clone(), config.clone(), seal.clone(), ground);
+        let Needs { engine, store, instance, config, seal, passwords, ground } = needs;
+        let servers =
+            Servers::new(engine.clone(), instance.clone(), config.clone(), passwords.clone(), ground);
         let inner = Inner {
             engine,
             store,
             instance,
             config,
             seal,
+            passwords,
             servers,
             known: Registry::default(),
             caches: Mutex::default(),
@@ -181,7 +186,9 @@ impl Databases {
     pub async fn load(&self) -> Result<(), StoreError> {
         for stored in self.inner.store.live_databases().await? {
             let access = stored.sealed_url.as_deref().and_then(|sealed| {
-                self.inner.seal.open(stored.preview, sealed).as_deref().and_then(Access::parse)
+                let owner = stored.preview.to_string();
+                let opened = self.inner.seal.open(Purpose::DatabaseAddress, &owner, sealed);
+                opened.as_deref().and_then(Access::parse)
             });
             self.inner.known.insert(stored.preview, stored.record, access);
         }
@@ -388,12 +395,12 @@ impl Inner {
     /// installations may share. 32 bytes of `a-z0-9_`, which every kind of server allows. Others
     /// on it may see the name, so it says nothing of the preview's id.
     fn name(&self, preview: PreviewId) -> String {
-        format!("{}{}", self.prefix(), self.seal.database_name(preview))
+        format!("{}{}", self.prefix(), self.passwords.database_name(preview))
     }
 
     /// What all our databases on a server begin with.
     fn prefix(&self) -> String {
-        format!("pv_{}_", seal::short_hash(self.instance.as_str()))
+        format!("pv_{}_", passwords::short_hash(self.instance.as_str()))
     }
 
     fn template_name(&self, key: &str) -> String {
@@ -401,7 +408,7 @@ impl Inner {
     }
 
     fn template_prefix(&self) -> String {
-        format!("pt_{}_", seal::short_hash(self.instance.as_str()))
+        format!("pt_{}_", passwords::short_hash(self.instance.as_str()))
     }
 
     async fn begin_look(
@@ -437,8 +444,9 @@ impl Inner {
         record: DatabaseRecord,
         access: Option<Access>,
     ) -> Result<(), DatabaseError> {
-        let sealed = access.as_ref().map(|access| self.seal.close(preview, &access.url(None)));
-        let sealed = sealed.transpose()?;
+        let owner = preview.to_string();
+        let close = |access: &Access| self.seal.close(Purpose::DatabaseAddress, &owner, &access.url(None));
+        let sealed = access.as_ref().map(close).transpose()?;
         self.store.put_database(preview, &record, sealed.as_deref()).await?;
         self.known.insert(preview, record, access);
         Ok(())

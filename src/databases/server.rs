@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::kind::{Admin, ServerKind};
-use super::{Access, Config, DatabaseError, HOST, seal};
+use super::{Access, Config, DatabaseError, HOST, passwords};
 use crate::domain::{DatabaseMode, DatabaseRecord, InstanceId, PreviewId};
 use crate::engine::Engine;
 use crate::store::StoredDatabase;
@@ -84,7 +84,7 @@ pub(super) fn access(record: &DatabaseRecord, config: &Config) -> Result<Access,
         host,
         port,
         user: record.name.clone(),
-        password: seal::random_password(),
+        password: passwords::random_password(),
         database: record.name.clone(),
     })
 }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::BoxFuture;
 
 use super::kind::ServerKind;
-use super::seal::Seal;
+use super::passwords::Passwords;
 use super::server::{Server, ServerId};
 use super::{Config, DatabaseError};
 use crate::domain::{DatabaseMode, InstanceId, ResourceLimits};
@@ -41,7 +41,7 @@ pub(super) struct Servers {
     engine: Engine,
     instance: InstanceId,
     config: Config,
-    seal: Seal,
+    passwords: Passwords,
     ground: Arc<dyn Ground>,
     /// The lock of a slot is held while its server is being started: who comes meanwhile waits.
     slots: Mutex<HashMap<ServerId, Slot>>,
@@ -66,12 +66,12 @@ impl Servers {
         engine: Engine,
         instance: InstanceId,
         config: Config,
-        seal: Seal,
+        passwords: Passwords,
         ground: Arc<dyn Ground>,
     ) -> Self {
         let any = AtomicBool::new(false);
         let (slots, homes, gone) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Self { engine, instance, config, seal, ground, slots, homes, gone, any }
+        Self { engine, instance, config, passwords, ground, slots, homes, gone, any }
     }
 
     /// The server, started when it does not run. Calls at once start it once.
@@ -289,7 +289,7 @@ impl Servers {
             image,
             command: None,
             arguments: None,
-            environment: id.kind.environment(self.seal.admin_password(name), subnet),
+            environment: id.kind.environment(self.passwords.admin(name), subnet),
             network: home.to_owned(),
             names: Vec::new(),
             limits: self.limits(id),
@@ -331,7 +331,7 @@ impl Servers {
         mut state: ContainerState,
     ) -> Result<Server, DatabaseError> {
         let begun = Instant::now();
-        let password = self.seal.admin_password(name);
+        let password = self.passwords.admin(name);
         loop {
             let reason = match self.address(id.kind, &state) {
                 Some(address) => match id.kind.connect(address, &password, &self.config).await {

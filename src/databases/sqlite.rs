@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::registry::Known;
 use super::task::{Task, TaskEnd, run};
-use super::{DatabaseError, Inner, Inventory, QueryRows, SqlClient, Table, seal};
+use super::{DatabaseError, Inner, Inventory, QueryRows, SqlClient, Table, passwords};
 use crate::domain::{PreviewId, ResourceLimits};
 use crate::engine::{
     ContainerSpec, Engine, EngineError, Kind, LogStream, Ownership, VolumeMount, VolumeSpec,
@@ -143,7 +143,7 @@ fn spec(inner: &Inner, preview: PreviewId, known: &Known, arguments: &[&str]) ->
     let command =
         ["python3", "-I", "-c", SCRIPT, &path, &limits].into_iter().chain(arguments.iter().copied());
     ContainerSpec {
-        name: format!("previewd-{}-{preview}-look-{}", inner.instance, &seal::random_password()[..8]),
+        name: format!("previewd-{}-{preview}-look-{}", inner.instance, &passwords::random_password()[..8]),
         image: inner.config.python_image.clone(),
         command: Some(command.map(str::to_owned).collect()),
         arguments: None,

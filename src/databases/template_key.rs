@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-use super::seal::hex;
+use super::passwords::hex;
 use crate::domain::{DatabaseRecord, FileSet, UserId};
 
 /// Folders whose files make a schema or fill it.

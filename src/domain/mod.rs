@@ -1,5 +1,7 @@
 //! Plain types and pure rules. No I/O, and nothing of ours is imported from here.
 
+mod api_key;
+mod audit;
 mod block;
 mod bounded;
 mod container_status;
@@ -20,8 +22,12 @@ mod patch;
 mod preview;
 mod progress;
 mod sample;
+mod share;
+mod trace_context;
 mod webhook;
 
+pub use api_key::{ApiKey, Scope};
+pub use audit::AuditEntry;
 pub use block::Block;
 pub use container_status::ContainerStatus;
 pub use database::{DatabaseMode, DatabaseRecord, MigrationStatus};
@@ -41,4 +47,6 @@ pub use patch::{Patch, ReloadWay};
 pub use preview::{HealthStatus, PausedBy, Preview, Status, V1Status};
 pub use progress::{BuildEvent, BuildStep};
 pub use sample::{BlockCounters, Counters, ErrorCounts, ErrorKind, NetworkCounters, Sample, TrafficTotals};
+pub use share::Share;
+pub use trace_context::TraceContext;
 pub use webhook::{Attempt, Delivery, DeliveryState, DueDelivery, Webhook};

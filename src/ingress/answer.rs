@@ -8,12 +8,14 @@ use hyper::{Request, Response, StatusCode, Version};
 
 use super::body::{Answered, Body, Outbound};
 use super::direct;
+use super::door;
 use super::exchange::{exchange, exchange_afresh};
 use super::fault::Fault;
 use super::headers::{self, Seen};
 use super::live;
 use super::pages;
 use super::record::Record;
+use super::trace;
 use super::tunnel;
 use super::upstream::{Lease, Patience};
 use super::visit::Visit;
@@ -31,6 +33,11 @@ pub(super) async fn answer(visit: &Arc<Visit>, mut request: Request<Outbound>) -
         live::uncompressed(&mut request);
     }
     let limit = visit.gate.shared.config.request_timeout;
+    match door::pass(visit, &mut request) {
+        Ok(None) => {}
+        Ok(Some(way_on)) => return way_on,
+        Err(fault) => return pages::page(&fault, seen.accepts_html),
+    }
     match forward(visit, request, &seen, limit).await {
         Ok(response) if refreshes => live::add(response),
         Ok(response) => response,
@@ -41,10 +48,11 @@ pub(super) async fn answer(visit: &Arc<Visit>, mut request: Request<Outbound>) -
 /// Passes a request on to the app, whose answer must begin within `limit` of the request's last byte.
 pub(super) async fn forward(
     visit: &Arc<Visit>,
-    request: Request<Outbound>,
+    mut request: Request<Outbound>,
     seen: &Seen,
     limit: Duration,
 ) -> Result<Response<Body>, Fault> {
+    trace::give(&mut request);
     let mut record = Record::begin(visit, &request);
     match pass(visit, request, seen, record.started(), limit).await {
         Ok((response, lease)) => Ok(deliver(response, lease, record)),

@@ -42,6 +42,8 @@ pub(super) enum Fault {
     Invalid(StatusCode, &'static str),
     /// The `Host` is none of ours.
     Misdirected,
+    /// It is private, and no token that opens it was shown.
+    Private,
     Waiting(String),
     Returning,
     /// It was asked to wake, and did not in time.
@@ -66,6 +68,7 @@ impl Fault {
         match self {
             Self::Invalid(status, _) => *status,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            Self::Private => StatusCode::UNAUTHORIZED,
             Self::Waiting(_) | Self::Returning | Self::Asleep | Self::Paused => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -82,7 +85,9 @@ impl Fault {
     /// be built asks again every second, and says nothing about the app.
     pub(super) fn of_the_app(&self) -> Option<ErrorKind> {
         match self {
-            Self::Invalid(..) | Self::Misdirected | Self::StalledBody | Self::ClientGone => None,
+            Self::Invalid(..) | Self::Misdirected | Self::Private | Self::StalledBody | Self::ClientGone => {
+                None
+            }
             Self::Waiting(_) | Self::Returning | Self::Asleep | Self::Paused => None,
             Self::Down(_) | Self::Refused(_) | Self::Unreachable(_) => Some(ErrorKind::Unreachable),
             Self::BadAnswer(_) => Some(ErrorKind::BadAnswer),
@@ -96,6 +101,7 @@ impl From<Fault> for RequestError {
         match fault {
             Fault::Invalid(_, what) => Self::Invalid(what),
             Fault::Misdirected => Self::Invalid("the Host header names no preview"),
+            Fault::Private => Self::Invalid("the preview is private"),
             Fault::Waiting(stage) => Self::NotRunning(format!("the preview is {stage}")),
             Fault::Returning => Self::NotRunning("the preview is being found again".to_owned()),
             Fault::Asleep => Self::NotRunning("the preview does not wake".to_owned()),

@@ -190,7 +190,8 @@ fn forward_identity(headers: &mut HeaderMap, visit: &Visit) {
         None => headers.insert(header::HOST, HeaderValue::from_static("localhost")),
     };
     headers.insert(&X_FORWARDED_FOR, visit.peer.clone());
-    headers.insert(&X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+    let proto = if visit.is_encrypted { "https" } else { "http" };
+    headers.insert(&X_FORWARDED_PROTO, HeaderValue::from_static(proto));
 }
 
 fn remove_named_by_connection(headers: &mut HeaderMap) {

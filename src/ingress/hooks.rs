@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use hyper::{Method, StatusCode};
 
+use super::door::Doorkeeper;
 use crate::domain::PreviewId;
 
 /// Finds out why a container refuses connections, for the page a visitor then sees.
@@ -70,10 +71,12 @@ pub struct Hooks {
     /// Called when a request finds its preview asleep, perhaps many times. It must not block; the
     /// request waits until the upstream is set to an address.
     pub wake: Option<Arc<Wake>>,
+    /// Whom private previews open to; without one every preview is open.
+    pub doorkeeper: Option<Arc<dyn Doorkeeper>>,
 }
 
 impl Hooks {
     pub fn new(diagnose: Arc<dyn Diagnose>) -> Self {
-        Self { diagnose, observer: None, own_token: None, wake: None }
+        Self { diagnose, observer: None, own_token: None, wake: None, doorkeeper: None }
     }
 }

@@ -26,6 +26,9 @@ pub(super) fn page(fault: &Fault, as_html: bool) -> Response<Body> {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
     if status == StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
@@ -45,6 +48,7 @@ impl Words {
         let (what, advice) = match fault {
             Fault::Invalid(_, what) => ((*what).to_owned(), ""),
             Fault::Misdirected => ("no preview answers to this host name".to_owned(), ADVICE_HOST),
+            Fault::Private => ("this preview is private".to_owned(), ADVICE_PRIVATE),
             Fault::Waiting(stage) => (format!("the preview is {stage}"), "This page reloads by itself."),
             Fault::Returning => {
                 ("the preview is being found again".to_owned(), "This page reloads by itself.")
@@ -124,5 +128,6 @@ fn escaped(text: &str) -> String {
     })
 }
 
+const ADVICE_PRIVATE: &str = "Open it with a link that was shared with you.";
 const ADVICE_HOST: &str = "Use localhost, or the configured domain.";
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors *";

@@ -50,7 +50,7 @@ pub(super) async fn request(
     let deadline = Deadline::now() + limit;
     let outbound = prepare(&gate, request)?;
     let seen = Seen::of(outbound.headers());
-    let visit = Arc::new(Visit::handed_over(gate, INSIDE));
+    let visit = Arc::new(Visit::handed_over(gate, INSIDE, false));
     let answer = timeout_at(deadline, forward(&visit, outbound, &seen, limit)).await;
     let (head, body) = answer.map_err(|_| RequestError::Timeout)??.into_parts();
     let (body, truncated) = collect(body, deadline).await?;

@@ -16,7 +16,7 @@ use super::body::{BoxError, Outbound};
 use super::fault::Fault;
 use super::gate::{Gate, Shared};
 use super::ports::PortRange;
-use super::visit::Visit;
+use super::visit::{Encrypted, Visit};
 use super::{
     Body, Config, Hooks, IngressError, ProbeResult, ProxiedRequest, ProxiedResponse, RequestError, Traffic,
     Upstream, listener, pages, probe, request,
@@ -198,7 +198,8 @@ impl Ingress {
         let Some(gate) = self.gate(preview) else {
             return pages::page(&Fault::Invalid(StatusCode::NOT_FOUND, "there is no such preview"), false);
         };
-        let visit = Arc::new(Visit::handed_over(gate, peer));
+        let is_encrypted = request.extensions().get::<Encrypted>().is_some();
+        let visit = Arc::new(Visit::handed_over(gate, peer, is_encrypted));
         answer(&visit, request.map(|body| Outbound::other(body, &visit))).await
     }
 

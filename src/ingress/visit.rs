@@ -8,12 +8,18 @@ use hyper::header::HeaderValue;
 
 use super::gate::Gate;
 
+/// Marks a request of [`super::Ingress::serve_host`] that nobody else could read on its way.
+#[derive(Debug, Clone, Copy)]
+pub struct Encrypted;
+
 /// Shared by a connection's socket, its requests and their answers.
 #[derive(Debug)]
 pub(super) struct Visit {
     pub(super) gate: Arc<Gate>,
     /// What `X-Forwarded-For` says of it.
     pub(super) peer: HeaderValue,
+    /// It came in over TLS.
+    pub(super) is_encrypted: bool,
     /// Whether the `Host` header has still to be judged.
     pub(super) checks_host: bool,
     phase: AtomicU8,
@@ -33,12 +39,12 @@ pub(super) enum Phase {
 impl Visit {
     /// A connection accepted on the preview's own port.
     pub(super) fn on_port(gate: Arc<Gate>, peer: IpAddr) -> Self {
-        Self { gate, peer: written(peer), checks_host: true, phase: AtomicU8::new(0) }
+        Self { gate, peer: written(peer), is_encrypted: false, checks_host: true, phase: AtomicU8::new(0) }
     }
 
     /// A request that somebody else accepted, and found to be for this preview.
-    pub(super) fn handed_over(gate: Arc<Gate>, peer: IpAddr) -> Self {
-        Self { checks_host: false, ..Self::on_port(gate, peer) }
+    pub(super) fn handed_over(gate: Arc<Gate>, peer: IpAddr, is_encrypted: bool) -> Self {
+        Self { checks_host: false, is_encrypted, ..Self::on_port(gate, peer) }
     }
 
     pub(super) fn enter(&self, phase: Phase) {

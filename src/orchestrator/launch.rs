@@ -44,6 +44,8 @@ pub struct Launch {
     pub startup_timeout: Option<Duration>,
     /// How long the preview may live unless it is extended.
     pub session: Duration,
+    /// Whether only who shows a token gets in; the setting when absent.
+    pub private: Option<bool>,
     /// How long it may live without a visitor; none, as long as the session.
     pub idle: Option<Duration>,
 }
@@ -114,9 +116,11 @@ impl Orchestrator {
         if self.parked(&generation.id, &launch.user).is_none() {
             parts.memory_for(&preview.limits).await?;
         }
+        let is_private = launch.private.unwrap_or(parts.config.private);
         // In a task of its own: a caller that hangs up must not leave a row without a driver.
         let admission = Arc::clone(parts);
-        let admitted = parts.tasks.spawn(async move { admission.admit(preview, recipe, data).await });
+        let admitted =
+            parts.tasks.spawn(async move { admission.admit(preview, recipe, data, is_private).await });
         admitted.await.map_err(|_| LaunchError::ShuttingDown)?
     }
 }
@@ -128,11 +132,12 @@ impl Parts {
         preview: Preview,
         recipe: Arc<Recipe>,
         data: Promised,
+        is_private: bool,
     ) -> Result<Launched, LaunchError> {
         let parts = &self;
         // From the row to its driver one launch at a time: who finds a live row finds its driver.
         let _turn = parts.launch_turn.lock().await;
-        if let Some(claimed) = parts.claim(&preview, &recipe, data.database.as_ref()).await {
+        if let Some(claimed) = parts.claim(&preview, &recipe, data.database.as_ref(), is_private).await {
             return claimed;
         }
         if let Some(missing_mb) = parts.missing_for(&preview.limits) {
@@ -146,6 +151,11 @@ impl Parts {
             }
             Insert::UserFull { live } => return Err(LaunchError::UserFull { live }),
             Insert::HostFull { live } => return Err(LaunchError::HostFull { live }),
+        }
+        if is_private {
+            // Before there is a door to come in by.
+            parts.store.make_private(preview.id).await?;
+            parts.doors.close(preview.id);
         }
         let preview = parts.open_port(preview, data).await?;
         parts.record_launch(&preview).await;
@@ -295,6 +305,7 @@ impl Parts {
             }
         };
         self.ingress.close(preview.id).await;
+        self.doors.forget(preview.id);
         self.databases.forget(preview.id);
         preview.status = Status::Stopped;
         preview.stopped_at = Some(Utc::now());
@@ -342,7 +353,10 @@ impl Parts {
 
     pub(super) fn base_url(&self, preview: &Preview, port: u16) -> String {
         match &self.config.domain {
-            Some(domain) => format!("http://{}.{domain}", preview.id),
+            Some(domain) => {
+                let scheme = if self.config.domain_has_tls { "https" } else { "http" };
+                format!("{scheme}://{}.{domain}", preview.id)
+            }
             None => format!("http://127.0.0.1:{port}"),
         }
     }

@@ -9,6 +9,7 @@ mod builds;
 mod checks;
 mod compare;
 mod databases;
+mod doors;
 mod driver;
 mod egress;
 mod gauges;
@@ -53,6 +54,7 @@ pub use crate::databases::{
 pub use asks::AskError;
 pub use builds::BuildJob;
 pub use checks::{Check, Checked};
+pub use doors::FreshShare;
 pub use driver::{PatchError, Patched};
 pub use egress::{Config as EgressConfig, EgressError};
 pub use health::memory as memory_health;
@@ -76,14 +78,16 @@ pub use token::TokenKey;
 pub use upkeep::{CollectError, Config as UpkeepConfig, IdleImage, Room, free_at, idle_images, room};
 pub use visitors::Visitors;
 
-use crate::databases::{Databases, Needs as DatabaseNeeds, Seal};
+use crate::databases::{Databases, Needs as DatabaseNeeds, Passwords};
 use crate::domain::{InstanceId, Preview, TierTable};
 use crate::engine::Engine;
 use crate::ingress::Ingress;
-use crate::store::Store;
+use crate::seal::Seal;
+use crate::store::{AuditLog, Store};
 use crate::streams::LogHub;
 use crate::streams::samples::Samples;
 use builds::Jobs;
+use doors::Doors;
 use egress::Egress;
 use networks::Networks;
 use outlines::Outlines;
@@ -115,6 +119,9 @@ pub struct Config {
     /// `PREVIEW_RESTART_PAUSE`, seconds, default 1: before the first such restart; each further pause
     /// is four times as long.
     pub restart_pause: Duration,
+    /// `PREVIEW_PRIVATE`, default false: previews open only to who shows a token, unless a launch
+    /// says otherwise.
+    pub private: bool,
     /// `PREVIEW_MAX_EXTENSIONS`, default 3.
     pub max_extensions: u32,
     /// `PREVIEW_RUNTIME`: the engine's runtime for previews, `runsc` for gVisor; default the
@@ -122,6 +129,8 @@ pub struct Config {
     pub runtime: Option<String>,
     /// `PREVIEW_DOMAIN`: previews are also served as `{previewId}.{domain}`.
     pub domain: Option<String>,
+    /// Whether the API's address, which serves those names, has a certificate.
+    pub domain_has_tls: bool,
     /// `PREVIEW_DIAL`: `container` or `published`; default `auto`, found out by a probe.
     pub dial: Option<Dial>,
     pub parked: ParkedConfig,
@@ -166,6 +175,8 @@ struct Parts {
     outlines: Outlines,
     disks: upkeep::Disks,
     tokens: TokenKey,
+    doors: Doors,
+    audit: AuditLog,
     metrics: Metrics,
     /// Something happened to a database server: look at once.
     server_changed: tokio::sync::Notify,
@@ -185,13 +196,28 @@ pub struct Needs {
     pub samples: Samples,
     pub tokens: TokenKey,
     pub seal: Seal,
+    pub passwords: Passwords,
+    pub audit: AuditLog,
     pub metrics: Metrics,
 }
 
 impl Orchestrator {
     pub fn new(needs: Needs) -> Self {
         let tasks = TaskTracker::new();
-        let Needs { instance, config, store, engine, ingress, logs, samples, tokens, seal, metrics } = needs;
+        let Needs {
+            instance,
+            config,
+            store,
+            engine,
+            ingress,
+            logs,
+            samples,
+            tokens,
+            seal,
+            passwords,
+            audit,
+            metrics,
+        } = needs;
         let images = Images::new(engine.clone(), config.images.clone(), tasks.clone());
         let egress = Egress::new(&instance, config.egress.clone());
         let networks = Networks::new(
@@ -208,6 +234,7 @@ impl Orchestrator {
             instance: instance.clone(),
             config: config.databases.clone(),
             seal,
+            passwords,
             ground: Arc::new(databases::Ground::new(networks.clone(), Arc::clone(&reach))),
         });
         let disks = upkeep::Disks::new(&config.upkeep);
@@ -231,6 +258,8 @@ impl Orchestrator {
             outlines: Outlines::default(),
             disks,
             tokens,
+            doors: Doors::default(),
+            audit,
             metrics,
             server_changed: tokio::sync::Notify::new(),
             tasks,

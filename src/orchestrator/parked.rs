@@ -125,6 +125,8 @@ impl Parts {
             log_level: None,
             max_log_lines: None,
             startup_timeout: None,
+            // Whoever claims it says so.
+            private: None,
             session: self.config.parked.ttl,
             idle: None,
         };
@@ -222,12 +224,14 @@ impl Parts {
         wanted: &Preview,
         recipe: &Recipe,
         database: Option<&DatabaseRecord>,
+        is_private: bool,
     ) -> Option<Result<Launched, LaunchError>> {
         let entry = self.parked_one(&wanted.generation_id, &wanted.user_id)?;
         if entry.view.borrow().status != Status::Parked {
             return None;
         }
-        let claim = Claim { wanted: wanted.clone(), database: database.cloned(), image: recipe.tag.clone() };
+        let image = recipe.tag.clone();
+        let claim = Claim { wanted: wanted.clone(), database: database.cloned(), image, is_private };
         let (reply, answered) = oneshot::channel();
         entry.inbox.try_send(Message::Claim(Box::new(claim), reply)).ok()?;
         match tokio::time::timeout(CLAIM_TAKES, answered).await {

@@ -22,6 +22,8 @@ pub enum Ask {
     Reset,
     /// Files are put in place of others; which, its message carries.
     Patch,
+    /// The preview token ends, and another takes its place; the app notices nothing.
+    RenewToken,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +68,7 @@ pub fn decide(status: Status, ask: Ask, extensions_left: u32) -> Verdict {
         (Ask::Extend(_), _) if extensions_left == 0 => Deny(Denial::NoExtensionsLeft),
         (Ask::Extend(_), _) => Accept,
         (_, Launching) => Deny(Denial::StillLaunching),
-        (Ask::Restart | Ask::Reset | Ask::Shed | Ask::Patch, _) => Accept,
+        (Ask::Restart | Ask::Reset | Ask::Shed | Ask::Patch | Ask::RenewToken, _) => Accept,
         (Ask::Resume, Running | Healthy | Degraded | Unhealthy) => Redundant,
         (Ask::Pause | Ask::Resume, _) => Accept,
     }
@@ -98,6 +100,7 @@ mod tests {
         Ask::Claim,
         Ask::Shed,
         Ask::Patch,
+        Ask::RenewToken,
     ];
 
     #[test]

@@ -19,6 +19,7 @@ impl Orchestrator {
     /// store, not the engine: drivers wait for it.
     pub async fn start(&self) -> Result<(), StoreError> {
         self.parts.databases.load().await?;
+        self.parts.load_doors().await?;
         let live = self.parts.store.live_previews().await?;
         let networks: HashMap<String, Egress> = live
             .iter()

@@ -22,11 +22,31 @@ impl TokenKey {
 
     /// `pvt_` and 43 characters of URL-safe base64.
     pub fn token(&self, preview: PreviewId, version: u32) -> String {
+        format!("pvt_{}", self.mac(&format!("preview token\n{preview}\n{version}")))
+    }
+}
+
+impl TokenKey {
+    /// What opens one preview for who has the link of this id: `pvs_{id}_` and 43 characters of
+    /// URL-safe base64.
+    pub fn share(&self, preview: PreviewId, id: &str) -> String {
+        let mac = self.mac(&format!("preview share\n{preview}\n{id}"));
+        format!("{SHARE}{id}_{mac}")
+    }
+
+    fn mac(&self, text: &str) -> String {
         let mut mac = <Hmac<Sha256>>::new_from_slice(&self.0)
             .unwrap_or_else(|_| unreachable!("HMAC takes a key of any length"));
-        mac.update(format!("preview token\n{preview}\n{version}").as_bytes());
-        format!("pvt_{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+        mac.update(text.as_bytes());
+        URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
     }
+}
+
+const SHARE: &str = "pvs_";
+
+/// The id of the link that a presented token says it is of.
+pub fn share_id(presented: &str) -> Option<&str> {
+    presented.strip_prefix(SHARE)?.split_once('_').map(|(id, _)| id)
 }
 
 impl std::fmt::Debug for TokenKey {
@@ -38,6 +58,11 @@ impl std::fmt::Debug for TokenKey {
 /// What the store keeps of a token: SHA-256, lower-case hex.
 pub fn hash(token: &str) -> String {
     Sha256::digest(token).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The same of two tokens in the open.
+pub fn same(presented: &str, expected: &str) -> bool {
+    matches(presented, &hash(expected))
 }
 
 /// Compares hashes, so that the time taken says nothing about the token.

@@ -2,13 +2,14 @@
 
 use std::sync::{Arc, OnceLock, Weak};
 
+use chrono::Utc;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::driver::{Listening, Message, where_it_listens};
-use super::{Orchestrator, Parts};
-use crate::domain::PreviewId;
-use crate::ingress::{Diagnose, Diagnosis, Finished, Observer};
+use super::{Orchestrator, Parts, token};
+use crate::domain::{AuditEntry, PreviewId};
+use crate::ingress::{Diagnose, Diagnosis, Doorkeeper, Finished, Observer};
 use crate::streams::{RequestLog, SeenRequest};
 
 /// Made before the orchestrator, because the ingress needs it, and attached to it afterwards.
@@ -60,6 +61,44 @@ impl Visitors {
 impl Diagnose for Visitors {
     fn refused(&self, preview: PreviewId) -> BoxFuture<'_, Diagnosis> {
         self.diagnose(preview).map(|found| found.unwrap_or(Diagnosis::Unknown)).boxed()
+    }
+}
+
+/// Before there is an orchestrator nothing is open.
+impl Doorkeeper for Visitors {
+    fn is_private(&self, preview: PreviewId) -> bool {
+        self.parts.get().and_then(Weak::upgrade).is_none_or(|parts| parts.doors.is_private(preview))
+    }
+
+    fn admits(&self, preview: PreviewId, token: &str) -> bool {
+        self.parts.get().and_then(Weak::upgrade).is_some_and(|parts| parts.opens(preview, token))
+    }
+
+    fn knocked(&self, preview: PreviewId, token: &str, peer: &str, admitted: bool) {
+        self.note(preview, token, peer, admitted);
+    }
+}
+
+impl Visitors {
+    fn note(&self, preview: PreviewId, token: &str, peer: &str, admitted: bool) {
+        let Some(parts) = self.parts.get().and_then(Weak::upgrade) else { return };
+        let generation =
+            parts.registry.get(preview).map(|entry| entry.view.borrow().generation_id.to_string());
+        let via = match token::share_id(token) {
+            Some(id) => format!("share:{}", id.chars().take(16).collect::<String>()),
+            None => "previewToken".to_owned(),
+        };
+        parts.audit.record_soon(AuditEntry {
+            timestamp: Utc::now(),
+            actor: None,
+            on_behalf: None,
+            via,
+            action: "openPreview".to_owned(),
+            target: generation,
+            address: Some(peer.to_owned()),
+            status: if admitted { 303 } else { 401 },
+            trace_id: None,
+        });
     }
 }
 

@@ -71,6 +71,22 @@ pub enum StoreError {
     PutWebhook(Fault),
     #[error("reading webhooks or their deliveries: {0}")]
     ReadWebhooks(Fault),
+    #[error("keeping answers to calls with a key: {0}")]
+    KeepAnswer(Fault),
+    #[error("storing an API key: {0}")]
+    PutApiKey(Fault),
+    #[error("reading API keys: {0}")]
+    ReadApiKeys(Fault),
+    #[error("storing who gets into a private preview: {0}")]
+    PutShare(Fault),
+    #[error("reading who gets into private previews: {0}")]
+    ReadShares(Fault),
+    #[error("encrypting what is stored: {0}")]
+    Reseal(Fault),
+    #[error("writing the audit trail: {0}")]
+    AppendAudit(Fault),
+    #[error("reading the audit trail: {0}")]
+    ReadAudit(Fault),
     /// The caller's mistake: a cursor that no page of this list gave.
     #[error("cursor: expected one that an earlier page of this list gave")]
     Cursor,
@@ -135,11 +151,19 @@ impl StoreError {
             | Self::ReadLogs(fault)
             | Self::TrimLogs(fault)
             | Self::PutDatabase(fault)
-            | Self::ReadDatabases(fault)
             | Self::PutOverlay(fault)
             | Self::ReadOverlay(fault)
             | Self::PutWebhook(fault)
-            | Self::ReadWebhooks(fault) => Some(fault),
+            | Self::ReadWebhooks(fault)
+            | Self::KeepAnswer(fault)
+            | Self::AppendAudit(fault)
+            | Self::ReadAudit(fault)
+            | Self::Reseal(fault)
+            | Self::PutShare(fault)
+            | Self::ReadShares(fault)
+            | Self::PutApiKey(fault)
+            | Self::ReadApiKeys(fault)
+            | Self::ReadDatabases(fault) => Some(fault),
         }
     }
 }

@@ -86,7 +86,9 @@ struct HeadRow {
 impl Store {
     /// Stores a generation unless its id is taken. Of equal calls at once, one is told `Created`.
     pub async fn put_generation(&self, generation: &Generation) -> Result<Put, StoreError> {
-        let metadata = to_json("metadata", &generation.metadata).map_err(StoreError::PutGeneration)?;
+        let closed = self.closed_metadata(&generation.id, &generation.metadata);
+        let metadata =
+            closed.and_then(|closed| to_json("metadata", &closed)).map_err(StoreError::PutGeneration)?;
         let mut packed = None;
         // Around again only when another call stored this id and a third deleted it meanwhile.
         loop {
@@ -153,7 +155,7 @@ impl Store {
                 .await?
                 .map(|row| read(TABLE, "id", &row))
                 .transpose()?)
-            .map(HeadRow::into_head)
+            .map(|row| self.opened_head(row))
             .transpose()
         };
         self.run(StoreError::ReadGeneration, find).await
@@ -177,13 +179,19 @@ impl Store {
                 .iter()
                 .map(|row| read(TABLE, "id", row))
                 .collect::<Result<_, _>>()?);
-            rows.into_iter().map(HeadRow::into_head).collect::<Result<Vec<_>, _>>()
+            rows.into_iter().map(|row| self.opened_head(row)).collect::<Result<Vec<_>, _>>()
         };
         let heads = self.run(StoreError::ListGenerations, find).await?;
         Ok(PageOf::of(heads, &page, List::Generations, |head| Cursor {
             at: head.created_at.timestamp_millis(),
             id: head.id.to_string(),
         }))
+    }
+
+    fn opened_head(&self, row: HeadRow) -> Result<GenerationHead, Fault> {
+        let head = row.into_head()?;
+        let metadata = self.opened_metadata(&head.id, head.metadata)?;
+        Ok(GenerationHead { metadata, ..head })
     }
 
     /// Deletes a generation, and its files when no other generation has the same. Whether there

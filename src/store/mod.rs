@@ -8,7 +8,11 @@
 //! Every call has a deadline, and every read-then-write is one transaction that no other can
 //! get between.
 
+mod access;
+mod api_keys;
 mod archive;
+mod audit;
+mod audit_log;
 mod claim;
 mod config;
 mod databases;
@@ -17,6 +21,7 @@ mod deliveries;
 mod error;
 mod events;
 mod generations;
+mod idempotency;
 mod logs;
 mod metrics;
 mod overlays;
@@ -24,6 +29,7 @@ mod page;
 mod preview_row;
 mod previews;
 mod row;
+mod secrets;
 mod settings;
 mod webhooks;
 
@@ -32,23 +38,30 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+pub use api_keys::StoredKey;
+pub use audit::AuditFilter;
+pub use audit_log::{AuditLog, AuditWriter};
 pub use claim::Claim;
 pub use config::Config;
 pub use databases::StoredDatabase;
 pub use error::{Fault, StoreError};
 pub use generations::{GenerationHead, Put};
+pub use idempotency::{AnswerClaim, AnswerKey, KeptAnswer};
 pub use metrics::LastUse;
 pub use overlays::{Overlay, OverlayHead};
 pub use page::{Page, PageOf};
 pub use previews::{Insert, PreviewFilter};
 
 use crate::faults::{self, Side};
+use crate::seal::Seal;
 use db::{Db, on_read};
 
 /// A handle to the store; clones share its connections.
 #[derive(Debug, Clone)]
 pub struct Store {
     db: Db,
+    /// For what is kept secret; without one it is kept as it is.
+    seal: Option<Seal>,
     /// The longest any call may take: waiting for a connection, and then for the answer.
     deadline: Duration,
     /// Told of each appended event.
@@ -66,7 +79,8 @@ impl Store {
     pub async fn open(config: Config) -> Result<Self, StoreError> {
         let db = Db::connect(&config, Self::STATEMENT_DEADLINE).await?;
         db.migrate().await.map_err(StoreError::Migrate)?;
-        Ok(Self { db, deadline: config.acquire_timeout + Self::STATEMENT_DEADLINE, appended: Arc::default() })
+        let deadline = config.acquire_timeout + Self::STATEMENT_DEADLINE;
+        Ok(Self { db, seal: None, deadline, appended: Arc::default() })
     }
 
     /// Whether the store answers, for readiness; at most two seconds.

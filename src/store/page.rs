@@ -28,6 +28,8 @@ pub(super) enum List {
     Previews,
     Events,
     Deliveries,
+    ApiKeys,
+    Audit,
 }
 
 /// The last entry of the page before, by the columns the list is ordered by.
@@ -72,6 +74,8 @@ impl List {
             Self::Previews => 'p',
             Self::Events => 'e',
             Self::Deliveries => 'd',
+            Self::ApiKeys => 'k',
+            Self::Audit => 'a',
         }
     }
 }

@@ -127,7 +127,7 @@ impl Store {
     /// Inserts a preview that is made ahead of its launch; false when its generation and user have
     /// one already.
     pub async fn insert_parked(&self, preview: &Preview) -> Result<bool, StoreError> {
-        let row = PreviewRow::of(preview).map_err(StoreError::InsertPreview)?;
+        let row = self.row_of(preview).map_err(StoreError::InsertPreview)?;
         let insert = async {
             let inserted = on_write!(self.db, |pool| bind_preview!(sqlx::query(INSERT_PARKED), row)
                 .execute(pool)
@@ -156,7 +156,7 @@ impl Store {
         max_live_of_user: Option<u32>,
         max_live: Option<u32>,
     ) -> Result<Insert, StoreError> {
-        let row = PreviewRow::of(preview).map_err(StoreError::InsertPreview)?;
+        let row = self.row_of(preview).map_err(StoreError::InsertPreview)?;
         let decide = async {
             let decided = in_transaction!(self.db, INSERT_LOCK, |tx| {
                 let live: Option<PreviewRow> = sqlx::query(LIVE_OF)
@@ -170,7 +170,7 @@ impl Store {
                 let of_user = of_user.fetch_one(&mut *tx).await?;
                 let of_host = sqlx::query_scalar(COUNT_LIVE).fetch_one(&mut *tx).await?;
                 if let Some(live) = live {
-                    Insert::Live(Box::new(live.into_preview()?))
+                    Insert::Live(Box::new(self.preview_of(live)?))
                 } else if let Some(live) = reached(of_user, max_live_of_user) {
                     Insert::UserFull { live }
                 } else if let Some(live) = reached(of_host, max_live) {
@@ -188,7 +188,7 @@ impl Store {
     /// Writes the whole row. Only the task that owns the preview calls it, so nothing is lost.
     /// A preview that is not there is an error.
     pub async fn update_preview(&self, preview: &Preview) -> Result<(), StoreError> {
-        let row = PreviewRow::of(preview).map_err(StoreError::UpdatePreview)?;
+        let row = self.row_of(preview).map_err(StoreError::UpdatePreview)?;
         let update = async {
             let updated = on_write!(self.db, |pool| bind_preview!(sqlx::query(UPDATE), row)
                 .execute(pool)
@@ -230,7 +230,7 @@ impl Store {
                 .iter()
                 .map(|row| read(TABLE, "id", row))
                 .collect::<Result<_, _>>()?);
-            rows.into_iter().map(PreviewRow::into_preview).collect()
+            rows.into_iter().map(|row| self.preview_of(row)).collect()
         };
         self.run(StoreError::ListPreviews, find).await
     }
@@ -251,7 +251,7 @@ impl Store {
                 .iter()
                 .map(|row| read(TABLE, "id", row))
                 .collect::<Result<_, _>>()?);
-            rows.into_iter().map(PreviewRow::into_preview).collect::<Result<Vec<_>, _>>()
+            rows.into_iter().map(|row| self.preview_of(row)).collect::<Result<Vec<_>, _>>()
         };
         let previews = self.run(StoreError::ListPreviews, find).await?;
         Ok(PageOf::of(previews, &page, List::Previews, |preview| Cursor {
@@ -285,6 +285,14 @@ impl Store {
         self.run(StoreError::Prune, prune).await
     }
 
+    fn row_of(&self, preview: &Preview) -> Result<PreviewRow, Fault> {
+        PreviewRow::of(&self.closed_preview(preview)?)
+    }
+
+    fn preview_of(&self, row: PreviewRow) -> Result<Preview, Fault> {
+        self.opened_preview(row.into_preview()?)
+    }
+
     /// The preview that `sql` finds, its parameters all text.
     async fn one(&self, sql: &'static str, texts: &[Option<&str>]) -> Result<Option<Preview>, StoreError> {
         let find = async {
@@ -295,7 +303,7 @@ impl Store {
                 .await?
                 .map(|row| read(TABLE, "id", &row))
                 .transpose()?);
-            row.map(PreviewRow::into_preview).transpose()
+            row.map(|row| self.preview_of(row)).transpose()
         };
         self.run(StoreError::ReadPreview, find).await
     }

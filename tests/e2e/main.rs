@@ -10,7 +10,11 @@ mod app;
 mod clerk;
 #[path = "../common/http.rs"]
 mod http;
+#[path = "../common/openapi.rs"]
+mod openapi;
 mod outside;
+#[path = "../common/refusal.rs"]
+mod refusal;
 mod scene;
 mod socket;
 mod sse;
@@ -40,15 +44,18 @@ mod log_crash;
 mod logs;
 mod many_databases;
 mod memory;
-mod new_code;
 mod mongodb;
 mod mysql;
+mod new_code;
 mod numbers;
 mod parked;
 mod postgres;
+mod private;
 mod prometheus;
 mod reload;
+mod secrets;
 mod store_trouble;
+mod tenants;
 mod upkeep;
 mod v1;
 mod versions;

@@ -8,12 +8,13 @@ use chrono::{SubsecRound, Utc};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 use previewd::config::{Config, Overrides};
-use previewd::databases::{Databases, Ground, GroundError, Needs, Provided, Seal};
+use previewd::databases::{Databases, Ground, GroundError, Needs, Passwords, Provided};
 use previewd::domain::{
     DatabaseType, GenerationId, HealthStatus, LogLevel, Metadata, Preview, PreviewId, ResourceLimits, Status,
     UserId, UserTier,
 };
 use previewd::engine::{Engine, Kind, NetworkSpec, Ownership};
+use previewd::seal::Seal;
 use previewd::store::Store;
 
 use crate::app::TestApp;
@@ -49,7 +50,8 @@ async fn fifty_databases_live_on_one_server() {
         store: store.clone(),
         instance: app.engine.instance().clone(),
         config: config.orchestrator.databases.clone(),
-        seal: Seal::new([7; 32]),
+        seal: Seal::new([7; 32], &[]),
+        passwords: Passwords::new([7; 32]),
         ground: Arc::new(One(home.clone())),
     });
     let metadata = Metadata { db_type: Some(DatabaseType::Postgresql), ..Metadata::default() };

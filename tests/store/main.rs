@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod access;
 mod generations;
 mod logs;
 mod metrics;
@@ -95,6 +96,11 @@ macro_rules! stories {
 }
 
 stories! {
+    access::of_claims_at_once_one_is_first_and_the_rest_get_its_answer,
+    access::keys_come_back_as_they_were_and_have_a_number,
+    access::links_open_live_previews_until_they_end,
+    access::the_trail_is_read_newest_first_and_by_what_is_asked,
+    access::environments_are_encrypted_and_encrypted_again,
     generations::a_generation_is_stored_once_and_never_changed,
     generations::a_generation_comes_back_as_it_was,
     generations::of_equal_puts_at_once_one_creates,

@@ -9,9 +9,14 @@
 mod app;
 #[path = "../common/http.rs"]
 mod http;
+#[path = "../common/openapi.rs"]
+mod openapi;
+#[path = "../common/refusal.rs"]
+mod refusal;
 
 mod access;
 mod archives;
+mod audit;
 mod bad_input;
 mod bad_metadata;
 mod bad_protocol;
@@ -21,6 +26,10 @@ mod cli_admin;
 mod compare;
 mod documents;
 mod generations;
-mod openapi;
-mod refusal;
+mod idempotency;
+mod jwks;
+mod keys;
+mod limits;
+mod origins;
 mod sync;
+mod tls;

@@ -56,6 +56,10 @@ pub enum KeyError {
     Sign(jsonwebtoken::errors::Error),
     #[error("{}", in_words(.0))]
     Invalid(jsonwebtoken::errors::Error),
+    #[error("it is signed in a way that is not taken here")]
+    Algorithm,
+    #[error("it is signed with a key that is not known here")]
+    UnknownKey,
     #[error("the token's sub is not a user name: {0}")]
     Subject(crate::domain::Invalid),
 }
@@ -116,7 +120,7 @@ impl Keys {
         let key = DecodingKey::from_secret(&self.secret);
         let claims = jsonwebtoken::decode::<Claims>(token, &key, &rules).map_err(KeyError::Invalid)?.claims;
         let user = UserId::parse(&claims.sub).map_err(KeyError::Subject)?;
-        Ok(Caller { user, role: claims.role, tier: claims.tier })
+        Ok(Caller::person(user, claims.role, claims.tier))
     }
 }
 
@@ -133,8 +137,11 @@ fn in_words(error: &jsonwebtoken::errors::Error) -> String {
         ErrorKind::ExpiredSignature => "it has expired",
         ErrorKind::ImmatureSignature => "its time has not come yet",
         ErrorKind::InvalidAudience => "it is meant for another service",
+        ErrorKind::InvalidIssuer => "it is from another issuer",
         ErrorKind::MissingRequiredClaim(claim) => return format!("it names no {claim}"),
-        ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => "it is not signed with HS256",
+        ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => {
+            "it is signed in a way that is not taken here"
+        }
         _ => "it is not a whole JSON Web Token",
     };
     why.to_owned()

@@ -11,8 +11,8 @@ use axum::extract::{FromRequest, Multipart, Request};
 use axum::http::{StatusCode, header};
 use serde::Deserialize;
 
-use super::json;
 use super::problem::ApiError;
+use super::{body, json};
 use crate::domain::{FileSet, Invalid, Metadata, Patch};
 
 pub use files::FileEntry;
@@ -58,15 +58,14 @@ pub async fn read(request: Request, max_bytes: u64) -> Result<Upload, ApiError> 
         let form = Multipart::from_request(request, &()).await;
         form_upload(form.map_err(|error| ApiError::Malformed(error.body_text()))?, max_bytes).await?
     } else {
-        let body = Bytes::from_request(request, &()).await.map_err(|error| match error.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLarge { limit: max_bytes },
-            _ => ApiError::Malformed(error.body_text()),
-        })?;
+        let limit = usize::try_from(max_bytes).unwrap_or(usize::MAX);
+        let bytes = Bytes::from_request(request, &()).await;
+        let bytes = bytes.map_err(|error| body::rejected(&error, error.status(), limit))?;
         // Unpacking and decoding are computation: off the threads that serve sockets.
         let named = TAR_TYPES.contains(&kind.as_str());
-        let work = move || match named || archive::is_archive(&body) {
-            true => archive_upload(&body, None, max_bytes),
-            false => json_upload(&body, max_bytes),
+        let work = move || match named || archive::is_archive(&bytes) {
+            true => archive_upload(&bytes, None, max_bytes),
+            false => json_upload(&bytes, max_bytes),
         };
         tokio::task::spawn_blocking(work).await.map_err(|error| ApiError::Internal(error.to_string()))??
     };

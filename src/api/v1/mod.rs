@@ -46,10 +46,12 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(super::system::v1_routes())
 }
 
-/// Says on every answer that a newer face is there, when the operator wants that said.
+/// Says on every answer of this face, refusals too, that a newer one is there, when the operator
+/// wants that said.
 pub async fn deprecation(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let is_ours = request.uri().path().starts_with("/api/v1/");
     let mut response = next.run(request).await;
-    if state.config.deprecation_warnings {
+    if is_ours && state.config.deprecation_warnings {
         let headers = response.headers_mut();
         headers.insert("deprecation", HeaderValue::from_static("true"));
         headers.insert("sunset", HeaderValue::from_static("Thu, 31 Dec 2027 23:59:59 GMT"));
@@ -85,6 +87,7 @@ async fn launch(
         log_level: None,
         max_log_lines: None,
         startup_timeout: body.timeout.map(Duration::from_secs),
+        private: None,
         session: state.config.v1_session,
         idle: Some(state.config.v1_idle),
     };
@@ -141,7 +144,7 @@ async fn request(
     json::Json(body): json::Json<RequestBody>,
 ) -> Result<Json<RequestAnswer>, ApiError> {
     let preview = v2::authorised(&state, &caller, &gid, &headers).await?;
-    Ok(Json(v2::forward(&state, &preview, body.into()).await?.into()))
+    Ok(Json(v2::forward(&state, &preview, body.into(), &headers).await?.into()))
 }
 
 #[utoipa::path(get, path = "/generations/{generation_id}/preview/config", operation_id = "v1GetPreviewConfig", tag = "v1",

@@ -63,6 +63,26 @@ pub async fn resume(
     ask(&state, &caller, &gid, Ask::Resume).await
 }
 
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TokenAnswer {
+    preview_token: String,
+}
+
+/// Revoke the preview token and get another in its place. The app goes on undisturbed.
+#[utoipa::path(post, path = "/generations/{gid}/preview/token", operation_id = "renewPreviewToken", tag = "previews", params(("gid" = String, Path)),
+    responses((status = 200, body = TokenAnswer), (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub async fn renew_token(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(gid): Path<String>,
+) -> Result<Json<TokenAnswer>, ApiError> {
+    let preview = owned::preview(&state, &caller, &gid).await?;
+    state.orchestrator.ask(&preview, Ask::RenewToken).await?;
+    let preview = state.orchestrator.newest(preview);
+    Ok(Json(TokenAnswer { preview_token: state.orchestrator.token(&preview) }))
+}
+
 /// More time before the session ends.
 #[utoipa::path(post, path = "/generations/{gid}/preview/extend", operation_id = "extendPreview", tag = "previews", params(("gid" = String, Path)),
     request_body = ExtendBody,

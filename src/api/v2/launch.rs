@@ -39,6 +39,9 @@ pub struct LaunchBody {
     log_level: Option<LogLevel>,
     /// Lines of its log to keep, from 100 to `PREVIEW_LOG_MAX_LINES`, which is the default.
     max_log_lines: Option<u32>,
+    /// Only who shows the preview token, or comes by a shared link, gets in; `PREVIEW_PRIVATE` when
+    /// absent.
+    private: Option<bool>,
     /// `true`, or seconds: answer when the preview is healthy or has failed.
     #[serde(deserialize_with = "wait")]
     #[schema(value_type = Option<u64>)]
@@ -101,6 +104,7 @@ pub async fn launch(
         log_level: body.log_level,
         max_log_lines: body.max_log_lines,
         startup_timeout: None,
+        private: body.private,
         session: state.config.session,
         idle: None,
     };

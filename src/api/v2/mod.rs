@@ -1,17 +1,20 @@
 //! The current API: camelCase, under `/api/v2` and the same under `/api`.
 
 mod actions;
+mod audit;
 mod build;
 mod compare;
 mod database;
 mod export;
 mod files;
 mod generations;
+mod keys;
 mod launch;
 mod logs;
 mod metrics;
 mod previews;
 mod request;
+mod share;
 mod socket;
 mod stats;
 mod status;
@@ -27,11 +30,9 @@ pub use logs::{LogPage, LogQuery, live as log_events, page as log_page};
 pub use request::{RequestAnswer, RequestBody, authorised, forward};
 
 pub fn routes(config: &Config) -> OpenApiRouter<AppState> {
-    // Base64 and JSON quoting make text up to a third longer.
-    let upload = usize::try_from(config.max_generation_bytes * 3 / 2).unwrap_or(usize::MAX);
     OpenApiRouter::new()
         .routes(routes!(generations::list))
-        .routes(routes!(generations::put).layer(DefaultBodyLimit::max(upload)))
+        .routes(routes!(generations::put).layer(DefaultBodyLimit::max(largest_upload(config))))
         .routes(routes!(generations::get, generations::delete))
         .routes(routes!(generations::dockerfile))
         .routes(routes!(compare::models))
@@ -51,15 +52,27 @@ pub fn routes(config: &Config) -> OpenApiRouter<AppState> {
         .routes(routes!(logs::newest))
         .routes(routes!(logs::stream))
         .routes(routes!(export::export))
-        .routes(routes!(files::list, files::patch).layer(DefaultBodyLimit::max(upload)))
+        .routes(routes!(files::list, files::patch).layer(DefaultBodyLimit::max(largest_upload(config))))
         .routes(routes!(actions::restart))
         .routes(routes!(actions::pause))
         .routes(routes!(actions::resume))
         .routes(routes!(actions::extend))
+        .routes(routes!(actions::renew_token))
         .routes(routes!(database::get))
         .routes(routes!(database::reset))
         .routes(routes!(database::query))
         .routes(routes!(webhooks::list, webhooks::create))
         .routes(routes!(webhooks::delete))
         .routes(routes!(webhooks::deliveries))
+        .routes(routes!(audit::list))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(share::create))
+        .routes(routes!(share::list))
+        .routes(routes!(share::revoke))
+}
+
+/// Of a body that carries files, bytes. Base64 and JSON quoting make text up to a third longer.
+pub fn largest_upload(config: &Config) -> usize {
+    usize::try_from(config.max_generation_bytes * 3 / 2).unwrap_or(usize::MAX)
 }

@@ -15,6 +15,7 @@ use serde_json::Value;
 use crate::api::auth::Caller;
 use crate::api::extract::Path;
 use crate::api::problem::{ApiError, Problem};
+use crate::api::trace::TRACEPARENT;
 use crate::api::{AppState, json, owned};
 use crate::domain::{Invalid, Preview};
 use crate::ingress::{ProxiedRequest, ProxiedResponse, RequestError};
@@ -79,7 +80,7 @@ pub async fn send(
     json::Json(body): json::Json<RequestBody>,
 ) -> Result<Json<RequestAnswer>, ApiError> {
     let preview = authorised(&state, &caller, &gid, &headers).await?;
-    Ok(Json(forward(&state, &preview, body).await?))
+    Ok(Json(forward(&state, &preview, body, &headers).await?))
 }
 
 /// The caller's preview, when the preview token is its present one.
@@ -105,8 +106,13 @@ pub async fn forward(
     state: &AppState,
     preview: &Preview,
     body: RequestBody,
+    headers: &HeaderMap,
 ) -> Result<RequestAnswer, ApiError> {
-    let request = body.into_request()?;
+    let mut request = body.into_request()?;
+    // The app's part belongs to the trace of whoever asked, unless that was asked otherwise.
+    if let Some(trace) = headers.get(TRACEPARENT) {
+        request.headers.entry(TRACEPARENT).or_insert(trace.clone());
+    }
     let answer = state.ingress.request(preview.id, request).await?;
     Ok(answer.into())
 }

@@ -2,6 +2,7 @@
 //! that say what to do.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,11 +10,14 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
 use hyper::{Method, Request, Response, StatusCode, Uri};
+use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use super::Usage;
 use super::problem::Problem;
@@ -40,7 +44,7 @@ pub enum ClientError {
 }
 
 pub struct Client {
-    http: HttpClient<HttpConnector, Full<Bytes>>,
+    http: HttpClient<HttpsConnector<HttpConnector>, Full<Bytes>>,
     /// Without a slash at its end.
     base: String,
     token: Token,
@@ -80,13 +84,15 @@ impl Client {
     const SILENCE: Duration = Duration::from_secs(60);
     const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
 
-    /// `url` is `http://host[:port][/prefix]`.
+    /// `url` is `http://host[:port][/prefix]`, or `https://…` with a certificate that this host trusts;
+    /// `SSL_CERT_FILE` names another file of authorities.
     pub fn new(url: &str, token: Token) -> Result<Self, Usage> {
-        let wrong = |why: &str| Usage(format!("the daemon's URL {url:?} {why}; expected http://HOST:PORT"));
+        let wrong = |why: &str| {
+            Usage(format!("the daemon's URL {url:?} {why}; expected http://HOST:PORT or https://HOST:PORT"))
+        };
         let uri: Uri = url.parse().map_err(|_| wrong("is not a URL"))?;
         match (uri.scheme_str(), uri.authority(), uri.query()) {
-            (Some("http"), Some(_), None) => {}
-            (Some("https"), ..) => return Err(wrong("wants TLS, which this client does not speak")),
+            (Some("http" | "https"), Some(_), None) => {}
             _ => return Err(wrong("is not complete")),
         }
         if token.secret().is_some_and(|secret| HeaderValue::from_str(secret).is_err()) {
@@ -95,6 +101,12 @@ impl Client {
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(Self::CONNECT));
         connector.set_nodelay(true);
+        connector.enforce_http(false);
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(trusting(uri.scheme_str() == Some("https"))?)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(connector);
         let http = HttpClient::builder(TokioExecutor::new()).build(connector);
         Ok(Self { http, base: url.trim_end_matches('/').to_owned(), token })
     }
@@ -129,6 +141,19 @@ impl Client {
             false => ClientError::Broken { url, reason: deepest },
         }
     }
+}
+
+/// This host's authorities; they are not read where nothing is encrypted.
+fn trusting(is_encrypted: bool) -> Result<ClientConfig, Usage> {
+    let wrong = |error: &dyn std::fmt::Display| Usage(format!("no TLS: {error}"));
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| wrong(&error))?;
+    let builder = match is_encrypted {
+        true => builder.with_native_roots().map_err(|error| wrong(&error))?,
+        false => builder.with_root_certificates(RootCertStore::empty()),
+    };
+    Ok(builder.with_no_client_auth())
 }
 
 impl Call<'_> {

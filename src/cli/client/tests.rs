@@ -126,7 +126,7 @@ async fn events_arrive_and_the_end_is_told_from_a_cut() {
 
 #[test]
 fn urls_that_cannot_work_are_wrong_usage() {
-    for bad in ["", "localhost:8000", "https://example.com", "ftp://x", "http://", "http://a/?b"] {
+    for bad in ["", "localhost:8000", "ftp://x", "http://", "http://a/?b"] {
         assert!(Client::new(bad, Token::new("t", "x")).is_err(), "{bad:?}");
     }
     assert!(Client::new("http://x", Token::new("a\nb", "x")).is_err(), "a token that would break the header");

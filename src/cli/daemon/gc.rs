@@ -14,11 +14,12 @@ use crate::cli::output::{Cell, Console, bytes};
 use crate::cli::settings::Globals;
 use crate::config::Config;
 use crate::data_dir::{DataDir, DataDirError};
-use crate::databases::{Databases, Ground, GroundError, Needs, Orphan, Seal, server_in_use};
+use crate::databases::{Databases, Ground, GroundError, Needs, Orphan, Passwords, server_in_use};
 use crate::domain::InstanceId;
 use crate::engine::{Engine, EngineError, Kind};
 use crate::generation::is_environment;
 use crate::orchestrator::{Room, idle_images, room};
+use crate::seal::{Ring, Seal};
 use crate::store::Store;
 
 /// One thing that can go.
@@ -45,7 +46,9 @@ pub async fn gc(globals: Globals, args: GcArgs) -> anyhow::Result<()> {
             "the daemon is running and keeps containers, networks, volumes and databases in order itself: looking at images only",
         );
     }
-    let store = Store::open(config.store.clone()).await?;
+    let keys = Keys::open(&config.data_dir)?;
+    let ring = Ring::open(&config.data_dir, keys.secret(), config.seal_keys.clone())?;
+    let store = Store::open(config.store.clone()).await?.sealed_by(ring.seal());
     let Some(instance) = store.setting("instance").await? else {
         console.note("nothing was ever made here");
         return show(&console, globals.json, args.dry_run, &[]);
@@ -53,7 +56,8 @@ pub async fn gc(globals: Globals, args: GcArgs) -> anyhow::Result<()> {
     let engine = Engine::connect(config.engine(InstanceId::parse(&instance)?))?;
     let mut waste = find(&config, &store, &engine, alone.is_some()).await?;
     if alone.is_some() {
-        waste.extend(orphans(&config, store, &engine, args.dry_run).await?);
+        let secrets = (ring.seal(), Passwords::new(keys.secret()));
+        waste.extend(orphans(&config, store, &engine, secrets, args.dry_run).await?);
     }
     if !args.dry_run {
         for item in &waste {
@@ -139,6 +143,7 @@ async fn orphans(
     config: &Config,
     store: Store,
     engine: &Engine,
+    (seal, passwords): (Seal, Passwords),
     dry_run: bool,
 ) -> anyhow::Result<Vec<Waste>> {
     let databases = Databases::new(Needs {
@@ -146,7 +151,8 @@ async fn orphans(
         store,
         instance: engine.instance().clone(),
         config: config.orchestrator.databases.clone(),
-        seal: Seal::new(Keys::open(&config.data_dir)?.secret()),
+        seal,
+        passwords,
         ground: Arc::new(Nowhere { publishes: !engine.addresses_reachable().await? }),
     });
     databases.load().await?;

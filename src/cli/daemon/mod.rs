@@ -5,6 +5,7 @@ mod admin;
 mod dockerfile;
 mod doctor;
 mod gc;
+mod reseal;
 mod serve;
 mod token;
 
@@ -12,6 +13,7 @@ pub use admin::{config, migrate, openapi};
 pub use dockerfile::dockerfile;
 pub use doctor::doctor;
 pub use gc::gc;
+pub use reseal::reseal;
 pub use serve::serve;
 pub use token::token;
 

@@ -26,6 +26,7 @@ pub async fn serve(globals: Globals, args: ServeArgs) -> anyhow::Result<()> {
     let config = super::load(&globals, &args.settings, args.listen)?;
     let data_dir = config.data_dir.clone();
     let listen = config.listen;
+    let scheme = if config.api.serve.tls.is_some() { "https" } else { "http" };
     let app = App::compose(config).await?;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     let address = listener.local_addr()?;
@@ -35,7 +36,7 @@ pub async fn serve(globals: Globals, args: ServeArgs) -> anyhow::Result<()> {
         tracing::warn!(trouble, "not ready for launches yet; `previewd doctor` says what to do");
     }
     let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "previewd is serving on http://{address}")?;
+    writeln!(stdout, "previewd is serving on {scheme}://{address}")?;
     stdout.flush()?;
     drop(stdout);
     app.run(listener, asked_to_end()).await

@@ -19,8 +19,8 @@ pub use wire::CacheInventory;
 pub(super) use access::CacheAccess;
 
 use super::{DatabaseError, Inner};
-use crate::domain::{PreviewId, ResourceLimits};
-use crate::engine::{ContainerSpec, ContainerState, ContainerStatus, EngineError, Kind, Ownership};
+use crate::domain::{ContainerStatus, PreviewId, ResourceLimits};
+use crate::engine::{ContainerSpec, ContainerState, EngineError, Kind, Ownership};
 
 const PORT: u16 = 6379;
 
@@ -52,7 +52,7 @@ impl KnownCache {
 
 impl Inner {
     pub(super) fn cache_access(&self, preview: PreviewId) -> CacheAccess {
-        CacheAccess::new(HOST, PORT, self.seal.cache_password(preview))
+        CacheAccess::new(HOST, PORT, self.passwords.cache(preview))
     }
 
     /// A cache that answers; what is there and runs stays as it is.
@@ -96,8 +96,9 @@ impl Inner {
             name: name.to_owned(),
             image,
             command: None,
+            arguments: None,
             environment: BTreeMap::from([
-                ("PASSWORD".to_owned(), self.seal.cache_password(preview)),
+                ("PASSWORD".to_owned(), self.passwords.cache(preview)),
                 ("MEMORY_MB".to_owned(), memory.to_string()),
             ]),
             network: network.to_owned(),
@@ -124,7 +125,7 @@ impl Inner {
         name: &str,
         mut state: ContainerState,
     ) -> Result<(), DatabaseError> {
-        let (begun, password) = (Instant::now(), self.seal.cache_password(preview));
+        let (begun, password) = (Instant::now(), self.passwords.cache(preview));
         loop {
             let reason = match self.cache_address(network, &state) {
                 Some(address) => match wire::look(address, &password).await {
@@ -168,7 +169,7 @@ impl Inner {
     ) -> Result<CacheInventory, DatabaseError> {
         let state = self.cache_state(&self.cache_name(preview)).await?;
         let address = self.cache_address(network, &state).ok_or(DatabaseError::NotReady)?;
-        let seen = wire::look(address, &self.seal.cache_password(preview)).await;
+        let seen = wire::look(address, &self.passwords.cache(preview)).await;
         let seen = seen.map_err(|error| DatabaseError::Sql {
             doing: "looking into the cache",
             reason: error.to_string(),

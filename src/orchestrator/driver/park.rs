@@ -29,6 +29,8 @@ pub(in crate::orchestrator) struct Claim {
     pub database: Option<DatabaseRecord>,
     /// The image that its content has now.
     pub image: String,
+    /// Whether only who shows a token gets in.
+    pub is_private: bool,
 }
 
 /// What became of a claim.
@@ -159,8 +161,9 @@ impl Life {
         let parked = self.preview.clone();
         let waited = Utc::now() - parked.started_at.unwrap_or(parked.created_at);
         self.become_wanted(&claim.wanted);
-        if let Err(refusal) = self.admit().await {
+        if let Err(refusal) = self.admit(claim.is_private).await {
             self.parts.ingress.close(self.preview.id).await;
+            self.parts.doors.forget(self.preview.id);
             self.preview = parked;
             return Err(refusal);
         }
@@ -240,7 +243,13 @@ impl Life {
     }
 
     /// Its port, and its place among the owner's previews.
-    async fn admit(&mut self) -> Result<(), NotTaken> {
+    async fn admit(&mut self, is_private: bool) -> Result<(), NotTaken> {
+        if is_private {
+            // Before there is a door to come in by.
+            let made = self.parts.store.make_private(self.preview.id).await;
+            made.map_err(|error| NotTaken::Refused(LaunchError::Store(error)))?;
+            self.parts.doors.close(self.preview.id);
+        }
         let opened = self.parts.ingress.open(self.preview.id, None).await;
         let port = opened.map_err(|error| NotTaken::Refused(LaunchError::Port(error)))?;
         self.preview.port = Some(port);

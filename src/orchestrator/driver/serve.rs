@@ -158,6 +158,11 @@ impl Life {
                     self.extend(seconds).await;
                     (Ok(()), None)
                 }
+                Ask::RenewToken => {
+                    self.renew_token();
+                    self.keep().await;
+                    (Ok(()), None)
+                }
             },
         };
         // A caller that went away needs no answer.
@@ -170,10 +175,15 @@ impl Life {
         self.parts
             .ingress
             .set_upstream(self.preview.id, Upstream::Waiting { what: "being restarted".to_owned() });
+        self.renew_token();
+        self.launching_again().await;
+    }
+
+    /// Whoever has the present one is out.
+    fn renew_token(&mut self) {
         self.preview.token_version += 1;
         self.preview.token_hash = self.parts.token_hash(&self.preview);
         self.guard_log();
-        self.launching_again().await;
     }
 
     /// Its container, asleep or not, makes way for another one.

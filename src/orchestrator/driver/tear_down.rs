@@ -54,6 +54,7 @@ impl Life {
         // Before the network goes on to another preview: a connection that is just being made
         // must not end in a container that gets the same address.
         self.parts.ingress.close(self.preview.id).await;
+        self.parts.doors.forget(self.preview.id);
         // Its server leaves the network before that goes on to another preview.
         self.parts.databases.drop_of(self.preview.id, self.preview.network.as_deref()).await?;
         if let Some(network) = &self.preview.network {

@@ -19,7 +19,6 @@ mod outbox;
 mod session;
 
 use axum::extract::ws::WebSocketUpgrade;
-use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use serde::Deserialize;
@@ -67,7 +66,7 @@ pub async fn open(
 ) -> Result<Response, ApiError> {
     let query: SocketQuery = extract::query(uri)?;
     let preview = permitted(state, caller.as_ref(), gid, query.token.as_deref()).await?;
-    check_origin(state, headers)?;
+    state.config.origins.check(headers)?;
     let filter = filter(query.level.as_deref(), query.source.as_deref(), query.search.as_deref())?;
     let buffer = checked_buffer(query.buffer.unwrap_or(100))?;
     opened(state, &preview).await?;
@@ -105,19 +104,5 @@ async fn permitted(
         }
         (None, Some(caller)) => owned::preview(state, caller, gid).await,
         (None, None) => Err(ApiError::NoToken),
-    }
-}
-
-/// A page of another origin is told no unless `CORS_ORIGINS` names it. Who is no browser says no
-/// origin.
-fn check_origin(state: &AppState, headers: &HeaderMap) -> Result<(), ApiError> {
-    let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
-    let origin = origin.to_str().unwrap_or_default();
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let is_own = origin.split_once("://").is_some_and(|(_, from)| from.eq_ignore_ascii_case(host));
-    let allowed = &state.config.origins;
-    match is_own || allowed.iter().any(|one| one == "*" || one.eq_ignore_ascii_case(origin)) {
-        true => Ok(()),
-        false => Err(ApiError::Origin(origin.to_owned())),
     }
 }

@@ -22,11 +22,19 @@ impl Operation {
     }
 
     pub fn is_about_a_generation(&self) -> bool {
-        self.path.contains('{')
+        self.path.contains("{g")
+    }
+
+    /// Whether an address is one of this operation's.
+    pub fn is_at(&self, path: &str) -> bool {
+        let (ours, theirs): (Vec<&str>, Vec<&str>) =
+            (self.path.split('/').collect(), path.split('/').collect());
+        ours.len() == theirs.len()
+            && ours.iter().zip(&theirs).all(|(ours, theirs)| ours.starts_with('{') || ours == theirs)
     }
 
     pub fn path_of(&self, generation: &str) -> String {
-        ["{gid}", "{generation_id}", "{other}"]
+        ["{gid}", "{generation_id}", "{other}", "{shareId}", "{keyId}", "{id}"]
             .iter()
             .fold(self.path.clone(), |path, name| path.replace(name, generation))
     }
@@ -34,9 +42,13 @@ impl Operation {
     /// A body that is right, so that nothing but the caller can be refused.
     pub fn body(&self) -> String {
         let body = match (self.method.as_str(), self.path.rsplit('/').next()) {
-            ("PUT", _) => serde_json::json!({ "files": { "index.html": "other" } }),
+            ("PUT" | "PATCH", _) => serde_json::json!({ "files": { "index.html": "other" } }),
             (_, Some("extend")) => serde_json::json!({ "duration": 60 }),
             (_, Some("request")) => serde_json::json!({ "path": "/" }),
+            ("POST", Some("webhooks")) => {
+                serde_json::json!({ "url": "https://hooks.example/in", "secret": "0123456789abcdef" })
+            }
+            ("POST", Some("keys")) => serde_json::json!({ "name": "x" }),
             ("POST", _) => serde_json::json!({}),
             _ => return String::new(),
         };

@@ -1,0 +1,24 @@
+//! The trail of accesses and of what was changed, over all previews.
+
+use chrono::{DateTime, Utc};
+
+/// One thing that somebody did, or was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditEntry {
+    pub timestamp: DateTime<Utc>,
+    /// Whose token or key it was; none for somebody who did not come to be known.
+    pub actor: Option<String>,
+    /// The user it was done for, where that is another.
+    pub on_behalf: Option<String>,
+    /// `token`, `key:{id}`, `previewToken`, `share:{id}` or `none`.
+    pub via: String,
+    /// The operation's id.
+    pub action: String,
+    /// What it was done to: a generation, preview or key.
+    pub target: Option<String>,
+    /// Where it came from.
+    pub address: Option<String>,
+    /// Of the answer.
+    pub status: u16,
+    pub trace_id: Option<String>,
+}

@@ -1,0 +1,92 @@
+//! The audit trail: who did what, for whom, from where, and what came of it.
+
+use serde_json::{Value, json};
+
+use crate::app::{TestApp, until};
+use crate::bad_input::store;
+use crate::refusal::{invalid, refused};
+
+const AUDIT: &str = "/api/v2/audit";
+
+async fn entries(app: &TestApp, query: &str, wanted: usize) -> Vec<Value> {
+    let admin = app.admin();
+    until(10, || async {
+        let list = admin.get(&format!("{AUDIT}?{query}")).await.json();
+        let found = list["entries"].as_array().expect("a list").clone();
+        (found.len() >= wanted).then_some(found)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_changed_and_what_is_refused_is_in_the_trail() {
+    let app = TestApp::start().await;
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let ann = app.user("ann").header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01"));
+    store(&ann, "mine").await;
+    refused(&app.user("ben").delete("/api/v2/generations/mine").await, 403, "not_owner");
+    refused(&app.stranger().delete("/api/v2/generations/mine").await, 401, "token_missing");
+    assert_eq!(ann.get("/api/v2/generations/mine").await.status, 200);
+    let all = entries(&app, "target=mine", 3).await;
+    assert_eq!(all.len(), 3, "reading one's own is not in it: {all:?}");
+    let said = |entry: &Value| {
+        ["actor", "action", "via", "status"]
+            .map(|member| entry[member].to_string().replace('"', ""))
+            .join(" ")
+    };
+    let said: Vec<String> = all.iter().map(said).collect();
+    let expected =
+        ["null deleteGeneration none 401", "ben deleteGeneration token 403", "ann putGeneration token 201"];
+    assert_eq!(said, expected);
+    assert_eq!((all[2]["traceId"].as_str(), all[2]["address"].as_str()), (Some(trace), Some("127.0.0.1")));
+    assert!(all.iter().all(|entry| entry["timestamp"].is_string()));
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn acting_for_others_names_both_and_keys_are_named_by_their_id() {
+    let app = TestApp::start().await;
+    let body = json!({ "name": "platform", "scopes": ["read", "launch", "act"], "user": "shop" });
+    let key = app.admin().post("/api/v2/keys", &body).await.json();
+    let id = key["id"].as_str().expect("an id");
+    let platform = app.stranger().bearer(key["key"].as_str().expect("a key"));
+    store(&platform.clone().header("x-on-behalf-of", "ann"), "hers").await;
+    let found = entries(&app, "user=ann", 1).await;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((&found[0]["actor"], &found[0]["onBehalfOf"]), (&json!("shop"), &json!("ann")));
+    assert_eq!(found[0]["via"], format!("key:{id}"));
+    let made = entries(&app, "action=createKey", 1).await;
+    assert_eq!(made[0]["actor"], "operator");
+    let everything = entries(&app, "limit=200", 1).await;
+    assert!(!json!(everything).to_string().contains(key["key"].as_str().unwrap()), "no key is in it");
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_admins_read_it_and_page_by_page() {
+    let app = TestApp::start().await;
+    refused(&app.user("ann").get(AUDIT).await, 403, "admins_only");
+    for n in 0..5 {
+        store(&app.user("ann"), &format!("g-{n}")).await;
+    }
+    entries(&app, "action=putGeneration", 5).await;
+    let admin = app.admin();
+    let first = admin.get(&format!("{AUDIT}?action=putGeneration&limit=2")).await.json();
+    let cursor = first["nextCursor"].as_str().expect("a next page");
+    let next = admin.get(&format!("{AUDIT}?action=putGeneration&limit=2&cursor={cursor}")).await.json();
+    let targets = |page: &Value| -> Vec<String> {
+        page["entries"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|entry| entry["target"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(
+        (targets(&first), targets(&next)),
+        (vec!["g-4".into(), "g-3".into()], vec!["g-2".into(), "g-1".into()])
+    );
+    assert_eq!(invalid(&admin.get(&format!("{AUDIT}?cursor=x")).await), "cursor");
+    assert_eq!(invalid(&admin.get(&format!("{AUDIT}?who=x")).await), "who");
+    app.finish().await;
+}

@@ -1,0 +1,124 @@
+//! How much is let in: rates with their headers, heads and bodies that never end, answers nobody
+//! takes.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::app::TestApp;
+use crate::http::Answer;
+use crate::refusal::refused;
+
+fn number(answer: &Answer, header: &str) -> u64 {
+    let value = answer.headers.get(header).unwrap_or_else(|| panic!("no {header}: {answer:?}"));
+    value.to_str().expect("text").parse().expect("a number")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_callers_minute_is_counted_by_token_and_by_user_and_says_so() {
+    let settings = vec![
+        ("PREVIEW_TOKEN_RATE_PER_MINUTE", "4".to_owned()),
+        ("PREVIEW_USER_RATE_PER_MINUTE", "6".to_owned()),
+    ];
+    let app = TestApp::with(settings).await;
+    let ann = app.user("ann");
+    let list = "/api/v2/generations";
+    for left in [3, 2, 1, 0] {
+        let answer = ann.get(list).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!((number(&answer, "ratelimit-limit"), number(&answer, "ratelimit-remaining")), (4, left));
+        assert_eq!(answer.headers["ratelimit-policy"], "4;w=60");
+        assert!((1..=60).contains(&number(&answer, "ratelimit-reset")));
+    }
+    let over = ann.get(list).await;
+    refused(&over, 429, "rate_limited");
+    assert!((1..=15).contains(&number(&over, "retry-after")), "{over:?}");
+    assert_eq!(number(&over, "ratelimit-remaining"), 0);
+    // Another token of hers has its own minute, within hers. It must be another second's.
+    let other = app.client("ann", previewd::api::auth::Role::User, previewd::domain::UserTier::Free);
+    assert_eq!((other.get(list).await.status, other.get(list).await.status), (200, 200));
+    refused(&other.get(list).await, 429, "rate_limited");
+    assert_eq!(app.user("ben").get(list).await.status, 200, "nobody else pays for it");
+    let waited = Duration::from_secs(number(&over, "retry-after"));
+    assert!(waited <= Duration::from_secs(15));
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_does_not_come_to_be_known_is_counted_by_address() {
+    let app = TestApp::with(vec![("PREVIEW_ANONYMOUS_RATE_PER_MINUTE", "3".to_owned())]).await;
+    let stranger = app.stranger();
+    assert_eq!(stranger.get("/health").await.status, 200);
+    refused(&stranger.get("/api/v2/generations").await, 401, "token_missing");
+    refused(&stranger.clone().bearer("guess").get("/api/v2/generations").await, 401, "token_invalid");
+    refused(&stranger.bearer("another").get("/api/v2/generations").await, 429, "rate_limited");
+    assert_eq!(app.user("ann").get("/api/v2/generations").await.status, 200, "who is known goes on");
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn half_a_head_and_half_a_body_are_waited_for_only_so_long() {
+    let settings =
+        vec![("PREVIEW_API_HEADER_TIMEOUT", "1".to_owned()), ("PREVIEW_API_BODY_TIMEOUT", "1".to_owned())];
+    let app = TestApp::with(settings).await;
+    let mut half_head = TcpStream::connect(app.address).await.expect("a connection");
+    half_head.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\nx-never").await.expect("sent");
+    let mut silent = TcpStream::connect(app.address).await.expect("a connection");
+    let token = app.token("ann");
+    let mut half_body = TcpStream::connect(app.address).await.expect("a connection");
+    let head = format!(
+        "PUT /api/v2/generations/slow HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-length: 100\r\n\r\n{{"
+    );
+    half_body.write_all(head.as_bytes()).await.expect("sent");
+    let within = Duration::from_secs(20);
+    let ended = async |socket: &mut TcpStream| {
+        let mut said = Vec::new();
+        tokio::time::timeout(within, socket.read_to_end(&mut said)).await.expect("it ends").ok();
+        String::from_utf8_lossy(&said).into_owned()
+    };
+    assert!(!ended(&mut half_head).await.contains("200 OK"));
+    assert_eq!(ended(&mut silent).await, "");
+    let told = ended(&mut half_body).await;
+    assert!(told.starts_with("HTTP/1.1 408") && told.contains("body_timeout"), "{told}");
+    assert_eq!(app.user("ann").get("/api/v2/generations").await.status, 200, "others are served meanwhile");
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_nobody_takes_ends() {
+    let app = TestApp::with(vec![("PREVIEW_API_SEND_TIMEOUT", "1".to_owned())]).await;
+    let ann = app.user("ann");
+    // Larger than what the system's buffers hold when it comes back a hundred times.
+    let body = json!({ "metadata": { "name": "long" }, "files": { "index.html": "x" } });
+    assert_eq!(ann.put("/api/v2/generations/long", &body).await.status, 201);
+    let mut greedy = TcpStream::connect(app.address).await.expect("a connection");
+    let request = format!(
+        "GET /openapi.json HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n",
+        app.token("ann")
+    );
+    // Asks on and on, and reads nothing.
+    let sent = async {
+        loop {
+            if greedy.write_all(request.as_bytes()).await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), sent).await.expect("the connection is ended");
+    assert_eq!(ann.get("/api/v2/generations").await.status, 200);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_head_has_a_size() {
+    let app = TestApp::with(vec![("PREVIEW_API_HEADER_KB", "16".to_owned())]).await;
+    let fits = app.user("ann").header("x-long", "y".repeat(8 * 1024));
+    assert_eq!(fits.get("/health").await.status, 200);
+    let long = app.user("ann").header("x-long", "y".repeat(32 * 1024));
+    assert_eq!(long.get("/health").await.status, 431);
+    let many = (0..150).fold(app.stranger(), |client, n| client.header(&format!("x-{n}"), "y"));
+    assert_eq!(many.get("/health").await.status, 431);
+    app.finish().await;
+}
