@@ -90,7 +90,7 @@ mod tests {
         Status::Stopped,
         Status::Failed,
     ];
-    const ASKS: [Ask; 9] = [
+    const ASKS: [Ask; 10] = [
         Ask::Stop,
         Ask::Restart,
         Ask::Pause,

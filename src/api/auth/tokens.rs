@@ -17,7 +17,7 @@ pub struct Tokens {
 /// of whether it is valid.
 enum Signer<'a> {
     Own,
-    Other(&'a Jwks, Header),
+    Other(&'a Jwks, Box<Header>),
 }
 
 impl Tokens {
@@ -49,7 +49,7 @@ impl Tokens {
         let header = jsonwebtoken::decode_header(token).map_err(KeyError::Invalid)?;
         match &self.others {
             _ if header.alg == Algorithm::HS256 => Ok(Signer::Own),
-            Some(jwks) if jwks::takes(header.alg) => Ok(Signer::Other(jwks, header)),
+            Some(jwks) if jwks::takes(header.alg) => Ok(Signer::Other(jwks, Box::new(header))),
             _ => Err(KeyError::Algorithm),
         }
     }
