@@ -199,7 +199,7 @@ async fn both_statuses_say_all_that_the_contract_names() {
     let endpoints = told["generatedEndpoints"].as_array().expect("a list");
     let plain = endpoints.iter().find(|one| one["method"] == "GET" && !text(one, "path").contains('{'));
     let route = text(plain.expect("an endpoint without parameters"), "path");
-    let answered = visitor(&launched).get(&route).await.status;
+    let answered = visitor(&launched).get(route).await.status;
     let seen = until(20, || async {
         let now = status(&ann, "told").await["generatedEndpoints"].clone();
         let this = now.as_array()?.iter().find(|one| one["method"] == "GET" && one["path"] == route)?.clone();
