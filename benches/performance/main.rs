@@ -45,7 +45,7 @@ use std::process::ExitCode;
 use table::Line;
 
 /// The rows, in the order they are measured.
-const ROWS: [&str; 15] = [
+const ROWS: [&str; 16] = [
     "launch-cached",
     "launch-prewarmed",
     "launch-new-code",

@@ -109,7 +109,7 @@ pub async fn links_open_live_previews_until_they_end(setting: Setting) {
     assert!(!store.insert_share(&share("third", 600), 2).await.expect("inserts"));
     assert_eq!(store.shares(closed.id).await.expect("lists").len(), 2);
     let later = now() + Duration::from_secs(60);
-    assert_eq!(store.shares_in_force(later).await.expect("lists"), [long.clone()]);
+    assert_eq!(store.shares_in_force(later).await.expect("lists"), std::slice::from_ref(&long));
     assert!(!store.revoke_share(open.id, "long", now()).await.expect("revokes"), "it is of another");
     assert!(store.revoke_share(closed.id, "long", now()).await.expect("revokes"));
     assert!(store.shares_in_force(later).await.expect("lists").is_empty());

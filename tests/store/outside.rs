@@ -63,7 +63,7 @@ pub async fn events_wait_for_those_who_want_them_in_order(setting: Setting) {
         assert!(store.insert_webhook(webhook, 1).await.expect("inserts"));
     }
     assert!(!store.insert_webhook(&webhook("ann", &[], false), 1).await.expect("inserts"), "one each");
-    assert_eq!(store.webhooks(Some(&picky.owner)).await.expect("lists"), [picky.clone()]);
+    assert_eq!(store.webhooks(Some(&picky.owner)).await.expect("lists"), std::slice::from_ref(&picky));
     assert_eq!(store.webhook(all.id).await.expect("reads"), Some(all.clone()));
     for (preview, event_type) in [
         (&hers, EventType::Launched),
