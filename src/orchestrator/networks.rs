@@ -223,22 +223,39 @@ impl Inner {
 
     async fn refill(&self) {
         loop {
-            let made = self.make().await;
-            let mut held = self.held();
-            match made {
-                Ok(name) => held.spare.push_back(name),
+            let name = match self.make().await {
+                Ok(name) => name,
                 // The next lease tries again, and reports what is wrong.
                 Err(error) => {
                     tracing::warn!(%error, "no spare network could be made");
-                    held.refilling = false;
+                    self.held().refilling = false;
                     return;
                 }
+            };
+            let Some(unwanted) = self.keep_spare(name) else { continue };
+            if let Some(name) = unwanted
+                && let Err(error) = self.remove(&name).await
+            {
+                tracing::warn!(%error, network = name, "a spare network too many stays until the next start");
             }
-            if held.closed || held.spare.len() >= self.config.spares {
-                held.refilling = false;
-                return;
-            }
+            return;
         }
+    }
+
+    /// Keeps one more spare. `None` while more are wanted; else the network itself, when a preview
+    /// has given one back meanwhile or the daemon is going.
+    fn keep_spare(&self, name: String) -> Option<Option<String>> {
+        let mut held = self.held();
+        let is_wanted = !held.closed && held.spare.len() < self.config.spares;
+        let unwanted = if is_wanted {
+            held.spare.push_back(name);
+            None
+        } else {
+            Some(name)
+        };
+        let is_done = held.closed || held.spare.len() >= self.config.spares;
+        held.refilling = !is_done;
+        is_done.then_some(unwanted)
     }
 
     /// Makes a network over the first free block. A block that turns out to be another's is

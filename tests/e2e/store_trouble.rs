@@ -85,6 +85,8 @@ async fn a_full_disk_is_said_and_nothing_is_lost() {
     let settings = vec![
         ("PREVIEW_DATA_DIR", disk.0.path().display().to_string()),
         ("PREVIEW_POSTGRESQL_POOL_TIMEOUT", "2".to_owned()),
+        // The whole disk is smaller than the floor.
+        ("PREVIEW_DISK_FLOOR_MB", "0".to_owned()),
     ];
     let app = TestApp::with(settings).await;
     let ann = app.user("ann");

@@ -3,31 +3,49 @@
 use std::time::Duration;
 
 use previewd::config::Config;
-use serde_json::json;
+use previewd::engine::{Kind, OwnedImage};
+use serde_json::{Value, json};
 
 use crate::app::{Settings, TestApp, until};
-use crate::scene::{launch_with, nonce, page, path, put, status, stop, up, visitor};
+use crate::http::Client;
+use crate::scene::{launch_with, nonce, page, path, put, status, stop, visitor};
 
 fn often(config: &mut Config) {
     config.orchestrator.upkeep.every = Duration::from_millis(300);
 }
 
+/// An environment is not the image of one generation.
+fn is_of(image: &OwnedImage, generation: &str) -> bool {
+    let of = image.ownership.generation.as_ref().map(|id| id.as_str());
+    image.ownership.kind == Kind::Image && of == Some(generation)
+}
+
+/// A preview that runs from an image of its own.
+async fn up_from_image(client: &Client, id: &str, said: &str) -> Value {
+    put(client, id, &page(&format!("{said} {}", nonce()))).await;
+    let build = format!("/api/v2/generations/{id}/build");
+    assert_eq!(client.post(&build, &json!({})).await.status, 202);
+    let is_built = || async { (client.get(&build).await.json()["state"] == "built").then_some(()) };
+    until(60, is_built).await;
+    let launched = launch_with(client, id, json!({ "wait": true })).await;
+    assert_eq!(launched.status, 201, "{launched:?}");
+    launched.json()
+}
+
 /// Names of the images of this generation.
 async fn images(app: &TestApp, generation: &str) -> Vec<String> {
     let owned = app.engine.owned_images().await.expect("a list");
-    let of = |image: &previewd::engine::OwnedImage| {
-        image.ownership.generation.as_ref().is_some_and(|id| id.as_str() == generation)
-    };
-    owned.into_iter().filter(of).flat_map(|image| image.names).collect()
+    owned.into_iter().filter(|image| is_of(image, generation)).flat_map(|image| image.names).collect()
 }
 
 /// Since its image was made.
 async fn age(app: &TestApp, generation: &str) -> Duration {
     let owned = app.engine.owned_images().await.expect("a list");
-    let of = |image: &previewd::engine::OwnedImage| {
-        image.ownership.generation.as_ref().is_some_and(|id| id.as_str() == generation)
-    };
-    let made = owned.into_iter().find(of).and_then(|image| image.created_at).expect("an image");
+    let made = owned
+        .into_iter()
+        .find(|image| is_of(image, generation))
+        .and_then(|image| image.created_at)
+        .expect("an image");
     (chrono::Utc::now() - made).to_std().unwrap_or_default()
 }
 
@@ -39,8 +57,8 @@ async fn an_image_goes_when_no_preview_has_had_it_for_a_while_and_not_before() {
     };
     let app = TestApp::tuned(Settings::new(), tune).await;
     let ann = app.user("ann");
-    let lived = up(&ann, "fresh-lives", &page(&format!("lives {}", nonce()))).await;
-    up(&ann, "fresh-ends", &page(&format!("ends {}", nonce()))).await;
+    let lived = up_from_image(&ann, "fresh-lives", "lives").await;
+    up_from_image(&ann, "fresh-ends", "ends").await;
     assert_eq!(images(&app, "fresh-ends").await.len(), 1);
     until(30, || async { (age(&app, "fresh-ends").await > Duration::from_secs(5)).then_some(()) }).await;
     // Older than the limit, and in use.
@@ -65,8 +83,8 @@ async fn a_disk_that_fills_up_is_told_of_and_a_full_one_takes_no_launch() {
     // A floor above what any disk has: there is no room, whatever is free.
     let mut app = TestApp::tuned(Settings::new(), often).await;
     let ann = app.user("ann");
-    let lived = up(&ann, "fresh-lives", &page(&format!("lives {}", nonce()))).await;
-    up(&ann, "fresh-ends", &page(&format!("ends {}", nonce()))).await;
+    let lived = up_from_image(&ann, "fresh-lives", "lives").await;
+    up_from_image(&ann, "fresh-ends", "ends").await;
     stop(&ann, "fresh-ends").await;
     assert_eq!(images(&app, "fresh-ends").await.len(), 1, "its time has not come");
     assert_eq!(app.stranger().get("/readiness").await.status, 200);

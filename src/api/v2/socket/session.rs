@@ -47,6 +47,8 @@ pub struct Session {
 enum End {
     /// The client is gone.
     Gone,
+    /// The client says goodbye; it is answered while the rest is read.
+    Goodbye,
     Close(u16, &'static str),
 }
 
@@ -82,8 +84,11 @@ impl Session {
     pub async fn run(mut self, socket: WebSocket) {
         let (sink, mut incoming) = socket.split();
         let mut outbox = Outbox::new(sink, self.frames);
-        if let End::Close(code, reason) = self.serve(&mut outbox, &mut incoming).await {
+        let end = self.serve(&mut outbox, &mut incoming).await;
+        if let End::Close(code, reason) = end {
             outbox.close(code, reason).await;
+        }
+        if !matches!(end, End::Gone) {
             // A connection that is dropped with unread bytes in it may take the goodbye along.
             let rest = async { while let Some(Ok(_)) = incoming.next().await {} };
             let _ = tokio::time::timeout(Duration::from_secs(1), rest).await;
@@ -174,7 +179,8 @@ impl Session {
             Some(Ok(Message::Text(text))) => self.act(&text, outbox).await,
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
             Some(Ok(Message::Binary(_))) => Err(End::Close(1003, "send text")),
-            Some(Ok(Message::Close(_))) | None => Err(End::Gone),
+            Some(Ok(Message::Close(_))) => Err(End::Goodbye),
+            None => Err(End::Gone),
             Some(Err(error)) => Err(end_of(&error)),
         }
     }
