@@ -66,6 +66,7 @@ impl Rules {
         for name in ["IN", "FW", "TO"] {
             out.rule(name, KNOWN);
         }
+        out.rule("IN", BEGUN);
         for (network, policy) in &self.networks {
             out.rule("IN", &format!("-s {network} -g {prefix}H{policy}"));
             // Seen only where the kernel shows bridged packets to iptables.
@@ -117,6 +118,11 @@ impl Rules {
 
 /// What was let through once goes on, and so does the answer to it.
 pub(super) const KNOWN: &str = "-m conntrack --ctstate ESTABLISHED,RELATED -j RETURN";
+
+/// The engine has the kernel forget a container's connections when it brings the container into
+/// another network, and the answer to what the host asked is then of no connection: a database
+/// server, shared by many previews, is in that place often. What is no first packet opens nothing.
+const BEGUN: &str = "-p tcp ! --syn -j RETURN";
 
 /// An answer at once is kinder than a silence that ends in a timeout.
 pub(super) const REFUSE: &str = "-j REJECT --reject-with icmp-admin-prohibited";
@@ -185,7 +191,9 @@ mod tests {
             chain(text, "FW")[1..3],
             ["-s 10.213.0.0/28 -d 10.213.0.0/28 -j RETURN", "-s 10.213.0.0/28 -g PVD-abcd-F0"]
         );
-        assert_eq!(chain(text, "IN")[2], "-s 10.213.0.16/28 -g PVD-abcd-H1");
+        let to_host = chain(text, "IN");
+        assert_eq!(to_host[..2], [KNOWN, BEGUN]);
+        assert_eq!(to_host[3], "-s 10.213.0.16/28 -g PVD-abcd-H1");
         assert_eq!(rendered.jumps[2].1, "-d 10.213.0.0/16 -j PVD-abcd-TO");
         assert_eq!(rendered.chains.len(), 9);
     }
