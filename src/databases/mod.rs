@@ -33,6 +33,7 @@ mod registry;
 mod rows;
 mod server;
 mod servers;
+mod sql;
 mod sqlite;
 mod task;
 mod template_key;

@@ -10,7 +10,6 @@ mod query;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::str::FromStr as _;
-use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -19,12 +18,10 @@ use sqlx::mysql::MySqlConnectOptions;
 pub(super) use admin::MySql;
 
 use super::kind::{Admin, Found, NewDatabase, ServerKind};
+use super::sql::{DEADLINE, within};
 use super::{Access, DatabaseError, Inventory, QueryRows};
 
 pub(super) const PORT: u16 = 3306;
-
-/// Waiting for a connection, and one statement of ours.
-const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Host and port of the operator's server.
 pub(super) fn address_of(url: &str) -> Result<(String, u16), DatabaseError> {
@@ -67,16 +64,6 @@ pub(super) fn client(access: &Access, file: &str) -> (Vec<String>, BTreeMap<Stri
         database.clone(),
     ];
     (argv.to_vec(), BTreeMap::from([("MYSQL_PWD".to_owned(), password.clone())]))
-}
-
-async fn within<T>(
-    doing: &'static str,
-    work: impl Future<Output = Result<T, sqlx::Error>>,
-) -> Result<T, DatabaseError> {
-    match tokio::time::timeout(DEADLINE, work).await {
-        Ok(done) => done.map_err(DatabaseError::sql(doing)),
-        Err(_) => Err(DatabaseError::Deadline { doing, after: DEADLINE }),
-    }
 }
 
 impl Admin for MySql {

@@ -22,12 +22,10 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 pub(super) use admin::{Postgres, address_of};
 
 use super::kind::{Admin, Found, NewDatabase};
+use super::sql::{DEADLINE, within};
 use super::{Access, DatabaseError, Inventory, QueryRows};
 
 pub(super) const PORT: u16 = 5432;
-
-/// Waiting for a connection, and one statement of ours: many launches at once wait for each other.
-const DEADLINE: Duration = Duration::from_secs(30);
 
 /// How to connect to one database as one role.
 pub(super) struct Login(PgConnectOptions);
@@ -65,16 +63,6 @@ fn options(address: SocketAddr, user: &str, password: &str, database: &str) -> P
         .ssl_mode(PgSslMode::Disable)
         .application_name("previewd")
         .disable_statement_logging()
-}
-
-async fn within<T>(
-    doing: &'static str,
-    work: impl Future<Output = Result<T, sqlx::Error>>,
-) -> Result<T, DatabaseError> {
-    match tokio::time::timeout(DEADLINE, work).await {
-        Ok(done) => done.map_err(DatabaseError::sql(doing)),
-        Err(_) => Err(DatabaseError::Deadline { doing, after: DEADLINE }),
-    }
 }
 
 impl Admin for Postgres {

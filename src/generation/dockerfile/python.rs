@@ -56,31 +56,12 @@ pub fn source(out: &mut Writer, plan: &Plan, recipe: &PythonRecipe, environment:
         true => out.line(&format!("COPY --from=source --chown={USER} /app/ /app/")),
         false => out.line(&format!("COPY --chown={USER} app/ /app/")),
     }
-    prepare(out, plan, recipe);
+    out.prepare(plan, &recipe.prepare);
 }
 
 /// `PATH` in front of the usual.
 pub fn path(recipe: &PythonRecipe) -> &'static str {
     if recipe.installs() { "/opt/venv/bin" } else { "" }
-}
-
-/// Commands that need the source and what is installed: static files are collected.
-fn prepare(out: &mut Writer, plan: &Plan, recipe: &PythonRecipe) {
-    if recipe.prepare.is_empty() {
-        return;
-    }
-    out.line(&format!("WORKDIR {}", plan.working_dir));
-    out.line(&format!("USER {USER}"));
-    let commands: Vec<String> = recipe
-        .prepare
-        .iter()
-        .map(|command| {
-            let words: Vec<String> = command.iter().map(|word| run_word(word)).collect();
-            // What fails here, for want of a database or a key, may still run.
-            format!("{{ {} || true; }}", words.join(" "))
-        })
-        .collect();
-    out.run(&commands);
 }
 
 fn dependencies(out: &mut Writer, base: &str, recipe: &PythonRecipe, dialect: Dialect) {

@@ -3,7 +3,7 @@
 use super::Dialect;
 use super::writer::{USER, Writer};
 use crate::generation::plan::Plan;
-use crate::generation::quoting::{env_value, run_word};
+use crate::generation::quoting::env_value;
 use crate::generation::recipe::RubyRecipe;
 
 pub fn write(plan: &Plan, recipe: &RubyRecipe, dialect: Dialect) -> String {
@@ -36,21 +36,7 @@ pub fn stages(out: &mut Writer, plan: &Plan, recipe: &RubyRecipe, base: &str) {
     }
     // The copy comes before WORKDIR, so that /app itself belongs to the user too.
     out.line(&format!("COPY --chown={USER} app/ /app/"));
-    if recipe.prepare.is_empty() {
-        return;
-    }
-    out.line(&format!("WORKDIR {}", plan.working_dir));
-    out.line(&format!("USER {USER}"));
-    let commands: Vec<String> = recipe
-        .prepare
-        .iter()
-        .map(|command| {
-            let words: Vec<String> = command.iter().map(|word| run_word(word)).collect();
-            // What fails here, for want of a database or a key, may still run.
-            format!("{{ {} || true; }}", words.join(" "))
-        })
-        .collect();
-    out.run(&commands);
+    out.prepare(plan, &recipe.prepare);
 }
 
 /// The user's number alone.

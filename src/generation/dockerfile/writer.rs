@@ -131,6 +131,24 @@ impl Writer {
         self.text
     }
 
+    /// Commands that need the source and what is installed, such as collecting static files.
+    pub fn prepare(&mut self, plan: &Plan, commands: &[Vec<String>]) {
+        if commands.is_empty() {
+            return;
+        }
+        self.line(&format!("WORKDIR {}", plan.working_dir));
+        self.line(&format!("USER {USER}"));
+        let commands: Vec<String> = commands
+            .iter()
+            .map(|command| {
+                let words: Vec<String> = command.iter().map(|word| run_word(word)).collect();
+                // What fails here, for want of a database or a key, may still run.
+                format!("{{ {} || true; }}", words.join(" "))
+            })
+            .collect();
+        self.run(&commands);
+    }
+
     /// The end of every image: where, as whom, on which port, by which command.
     pub fn finish(mut self, plan: &Plan) -> String {
         self.line(&format!("WORKDIR {}", plan.working_dir));
