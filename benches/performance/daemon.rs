@@ -39,6 +39,8 @@ impl Daemon {
             .envs([("PREVIEW_PORT_MIN", "13001"), ("PREVIEW_PORT_MAX", "13100")])
             .envs([("PREVIEW_NETWORK_POOL", "10.215.0.0/16"), ("RUST_LOG", "warn")])
             .envs([("PREVIEW_STARTUP_TIMEOUT", "120")])
+            // Made behind a launch, one would take its second of the processor from the baseline.
+            .envs([("PREVIEW_WARM_MAX", "0")])
             // Rows ask as fast as they can.
             .envs(["USER", "TOKEN", "ANONYMOUS"].map(|of| (format!("PREVIEW_{of}_RATE_PER_MINUTE"), "0")))
             .envs([("PREVIEW_USER_CONCURRENCY", "512")])
@@ -130,6 +132,14 @@ impl Daemon {
         until("a preview is ready ahead of its launch", async || {
             let answer = accepted(self.client.get(&path).await, "reading a generation")?;
             Ok((answer["prewarmed"] == "ready").then_some(()))
+        })
+        .await
+    }
+
+    /// Returns when a container waits for a start, with nothing more to do.
+    pub async fn is_warm(&self) -> anyhow::Result<()> {
+        until("a container waits, warm", async || {
+            Ok(self.metrics().await.lines().any(|line| line == "preview_warm 1").then_some(()))
         })
         .await
     }

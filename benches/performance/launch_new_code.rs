@@ -16,7 +16,7 @@ use crate::table::{Goal, Line, Pairs};
 const PAIRS: usize = 10;
 
 pub async fn measure() -> anyhow::Result<Vec<Line>> {
-    let daemon = Daemon::start(&[]).await?;
+    let daemon = Daemon::start(&[("PREVIEW_WARM_MAX", "1")]).await?;
     let baseline = Baseline::new("launch-new-code");
     let marker = marker("bench-new");
     // What both have seen before: the dependencies, once.
@@ -30,6 +30,7 @@ pub async fn measure() -> anyhow::Result<Vec<Line>> {
     theirs(&baseline, "bench-new-known", &marker).await?;
     let mut pairs = Pairs::default();
     for at in 0..PAIRS {
+        daemon.is_warm().await?;
         let (a, runs_from) = ours(&daemon, &format!("bench-new-{at}"), &marker).await?;
         ensure!(runs_from == "environment", "it did not start in its environment");
         pairs.push(a, theirs(&baseline, &format!("bench-new-{at}"), &marker).await?);
@@ -38,6 +39,7 @@ pub async fn measure() -> anyhow::Result<Vec<Line>> {
     let builder = if docker::has_buildkit() { "BuildKit" } else { "the classic builder: no buildx here" };
     let notes = vec![
         "FastAPI, SQLAlchemy, psycopg are installed already; app/main.py differs in every pair".to_owned(),
+        "a container with their modules loaded waits, as behind every earlier launch of the user".to_owned(),
         "ours: PUT generation, POST launch, GET / every 2 ms until 200".to_owned(),
         format!(
             "baseline: docker build ({builder}, all but COPY . . cached), docker run -d -p, GET / every 2 ms"

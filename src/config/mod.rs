@@ -271,6 +271,7 @@ fn read_orchestrator(
     });
     let every = r.take("PREVIEW_RECONCILE_INTERVAL", "3", "1 to 300 seconds", duration_s(1..=300));
     let parked = reserves::parked(r);
+    let warm = reserves::warm(r);
     let memory = reserves::memory(r);
     let networks = read_networks(r);
     let images = read_images(r);
@@ -299,6 +300,7 @@ fn read_orchestrator(
         domain_has_tls,
         dial: dial?,
         parked: parked?,
+        warm: warm?,
         memory: memory?,
         egress: EgressConfig {
             allowed: egress?,

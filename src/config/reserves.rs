@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::parse::{duration_s, in_range};
 use super::reader::Reader;
-use crate::orchestrator::{MemoryConfig, MemoryReading, ParkedConfig};
+use crate::orchestrator::{MemoryConfig, MemoryReading, ParkedConfig, WarmConfig};
 
 pub(super) fn parked(r: &mut Reader) -> Option<ParkedConfig> {
     let max = r.take("PREVIEW_PREWARM_MAX", "10", "0 (none) to 1000", in_range(0..=1000));
@@ -17,6 +17,12 @@ pub(super) fn parked(r: &mut Reader) -> Option<ParkedConfig> {
         ttl: ttl?,
         memory_mb: memory?,
     })
+}
+
+pub(super) fn warm(r: &mut Reader) -> Option<WarmConfig> {
+    let max = r.take("PREVIEW_WARM_MAX", "4", "0 (none) to 1000", in_range(0..=1000));
+    let ttl = r.take("PREVIEW_WARM_TTL", "900", "10 to 86400 seconds", duration_s(10..=86_400));
+    Some(WarmConfig { max: usize::try_from(max?).ok()?, ttl: ttl? })
 }
 
 pub(super) fn memory(r: &mut Reader) -> Option<MemoryConfig> {

@@ -133,10 +133,15 @@ impl ContainerSpec {
         EndpointSettings { aliases, ..Default::default() }
     }
 
+    /// The variables it finds, besides those of the image.
+    pub fn given_environment(&self) -> BTreeMap<String, String> {
+        let mut given = self.environment.clone();
+        given.entry("HOME".to_owned()).or_insert_with(|| Self::HOME.to_owned());
+        given
+    }
+
     fn environment(&self) -> Vec<String> {
-        let home = (!self.environment.contains_key("HOME")).then(|| format!("HOME={}", Self::HOME));
-        let given = self.environment.iter().map(|(name, value)| format!("{name}={value}"));
-        home.into_iter().chain(given).collect()
+        self.given_environment().iter().map(|(name, value)| format!("{name}={value}")).collect()
     }
 
     /// Memory that looks like folders. It counts as the container's memory, so the sizes only

@@ -22,6 +22,9 @@ pub enum Kind {
     Server,
     /// The cache of one preview.
     Cache,
+    /// It has loaded what an owner's apps load, and waits for one of them to serve it. It keeps the
+    /// label when it does: labels are for ever.
+    Warm,
     Network,
     Volume,
     /// An image built from a generation.
@@ -49,6 +52,7 @@ impl Kind {
             Self::Task => "task",
             Self::Server => "server",
             Self::Cache => "cache",
+            Self::Warm => "warm",
             Self::Network => "network",
             Self::Volume => "volume",
             Self::Image => "image",
@@ -58,11 +62,12 @@ impl Kind {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        const ALL: [Kind; 9] = [
+        const ALL: [Kind; 10] = [
             Kind::Preview,
             Kind::Task,
             Kind::Server,
             Kind::Cache,
+            Kind::Warm,
             Kind::Network,
             Kind::Volume,
             Kind::Image,
@@ -114,7 +119,8 @@ impl Ownership {
 /// somebody ran from an image of ours by hand says `image`: that one is not ours.
 pub(super) fn of_container(labels: &HashMap<String, String>) -> Option<Ownership> {
     let found = Ownership::from_labels(labels)?;
-    matches!(found.kind, Kind::Preview | Kind::Task | Kind::Server | Kind::Cache).then_some(found)
+    matches!(found.kind, Kind::Preview | Kind::Task | Kind::Server | Kind::Cache | Kind::Warm)
+        .then_some(found)
 }
 
 /// The engine's list filter for everything of one instance.

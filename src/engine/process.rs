@@ -63,6 +63,14 @@ impl ContainerProcess {
         found
     }
 
+    /// Whether one of its processes goes by this name, as the kernel keeps it: 15 bytes.
+    pub fn has_one_called(&self, name: &str) -> bool {
+        let comm = |pid: u32| std::fs::read_to_string(self.roots.proc.join(format!("{pid}/comm")));
+        let mut all = self.descendants();
+        all.insert(self.pid);
+        self.is_there() && all.into_iter().any(|pid| comm(pid).is_ok_and(|comm| comm.trim_end() == name))
+    }
+
     pub(super) fn cgroup_root(&self) -> &Path {
         &self.roots.cgroup
     }

@@ -7,7 +7,7 @@ use super::frameworks::Outline;
 use super::needs::{self, CacheNeed, DatabaseNeed, DatabaseTask};
 use super::plan::{EnvRead, Language, Notes, Place, Plan, Source};
 use super::project::Project;
-use super::{broken, context, dotenv, environment, examples, health};
+use super::{broken, context, dotenv, environment, examples, health, warm};
 use crate::domain::{FileSet, Metadata};
 
 pub fn assemble(
@@ -40,6 +40,7 @@ pub fn assemble(
         Err(reason) => ("its own", reason),
     };
     notes.decide("environment", choice, Source::Default, reason, None);
+    let preload = warm::worth_loading(project, &outline, expected.database.as_ref());
     let notes = std::mem::take(notes);
     Plan {
         language,
@@ -61,6 +62,7 @@ pub fn assemble(
         migration: expected.migration,
         seed: expected.seed,
         dotenv,
+        preload,
         system_packages,
         recipe: outline.recipe,
         decisions: notes.decisions,

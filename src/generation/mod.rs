@@ -47,6 +47,7 @@ mod tag;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod warm;
 
 /// Begins the id of every build cache of our recipes; an own Dockerfile may not name a cache with it.
 const OUR_CACHES: &str = "previewd";
@@ -74,3 +75,4 @@ pub use recipe::{
 };
 pub use reload::{Reload, reload};
 pub use tag::image_tag;
+pub use warm::{ORDER, WAITING, order, warm};

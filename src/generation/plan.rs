@@ -58,6 +58,10 @@ pub struct Plan {
     /// Not shown: the values may be secret.
     #[serde(skip)]
     pub dotenv: BTreeMap<String, String>,
+    /// Modules that a process may load before it is the app. How an image is made and what is in it
+    /// does not depend on them.
+    #[serde(skip)]
+    pub preload: Vec<String>,
     /// Distribution packages installed into the image.
     pub system_packages: Vec<String>,
     /// How the image is made.

@@ -134,6 +134,8 @@ impl Parts {
 
     /// Has previews go that nobody uses; false when there is none to go or going.
     fn relieve(&self, missing_mb: u64) -> bool {
+        // Nobody has asked for them.
+        let warm = self.warm.let_go();
         let going_mb = self.going_mb();
         let missing_mb = missing_mb.saturating_sub(going_mb);
         let candidates =
@@ -147,7 +149,7 @@ impl Parts {
                 let _ = entry.inbox.try_send(Message::Ask(Ask::Shed, reply));
             }
         }
-        !leaving.is_empty() || going_mb > 0
+        !leaving.is_empty() || going_mb > 0 || warm > 0
     }
 
     /// What those give back that are just being taken down.

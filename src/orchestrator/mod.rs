@@ -41,6 +41,7 @@ mod subnets;
 mod token;
 mod upkeep;
 mod visitors;
+mod warm;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,6 +78,7 @@ pub use subnets::AddressPool;
 pub use token::TokenKey;
 pub use upkeep::{CollectError, Config as UpkeepConfig, IdleImage, Room, free_at, idle_images, room};
 pub use visitors::Visitors;
+pub use warm::Config as WarmConfig;
 
 use crate::databases::{Databases, Needs as DatabaseNeeds, Passwords};
 use crate::domain::{InstanceId, Preview, TierTable};
@@ -94,6 +96,7 @@ use outlines::Outlines;
 use reach::Reach;
 use registry::Registry;
 use starts::Starts;
+use warm::Warm;
 
 /// How previews are run.
 #[derive(Debug, Clone)]
@@ -134,6 +137,7 @@ pub struct Config {
     /// `PREVIEW_DIAL`: `container` or `published`; default `auto`, found out by a probe.
     pub dial: Option<Dial>,
     pub parked: ParkedConfig,
+    pub warm: WarmConfig,
     pub memory: MemoryConfig,
     pub networks: NetworksConfig,
     pub egress: EgressConfig,
@@ -166,6 +170,7 @@ struct Parts {
     builds: Jobs,
     networks: Networks,
     starts: Starts,
+    warm: Warm,
     egress: Egress,
     databases: Databases,
     registry: Registry,
@@ -250,6 +255,7 @@ impl Orchestrator {
             builds: Jobs::default(),
             networks,
             starts: Starts::new(),
+            warm: Warm::default(),
             egress,
             databases,
             registry: Registry::default(),

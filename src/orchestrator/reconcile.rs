@@ -29,12 +29,18 @@ pub fn repairs(
     containers: &[OwnedContainer],
     networks: &[OwnedNetwork],
     known_networks: &HashSet<String>,
+    is_warm: impl Fn(&OwnedContainer) -> bool,
 ) -> Vec<Repair> {
     let by_id: HashMap<PreviewId, &Preview> = live.iter().map(|preview| (preview.id, preview)).collect();
     let orphans = containers
         .iter()
         // Servers of all previews are looked after by the databases.
         .filter(|container| match container.ownership.preview {
+            None if container.ownership.kind == Kind::Warm => {
+                let is_lived_in =
+                    live.iter().any(|preview| preview.container_id.as_ref() == Some(&container.id));
+                !is_lived_in && !is_warm(container)
+            }
             None => container.ownership.kind != Kind::Server,
             Some(preview) => !by_id.contains_key(&preview),
         });
@@ -71,6 +77,10 @@ pub fn spent_volumes(
 ) -> Vec<Repair> {
     let is_spent = |volume: &&OwnedVolume| match volume.ownership.preview {
         Some(preview) => live.iter().all(|live| live.id != preview),
+        // The engine's own affair, as long as there is a container it could be of.
+        None if volume.ownership.owner.is_some() => {
+            containers.iter().all(|container| container.ownership.kind != Kind::Warm)
+        }
         None => {
             !in_use.contains(&volume.name) && containers.iter().all(|container| container.name != volume.name)
         }
@@ -96,7 +106,8 @@ impl Parts {
         let in_use = self.databases.volumes_in_use();
         let live = self.registry.previews();
         let spent = spent_volumes(&live, &containers, &volumes, &in_use);
-        for repair in repairs(&live, &containers, &networks, &known).into_iter().chain(spent) {
+        let is_warm = |container: &OwnedContainer| self.warm.is_known(container);
+        for repair in repairs(&live, &containers, &networks, &known, is_warm).into_iter().chain(spent) {
             self.repair(repair).await;
         }
         Ok(())

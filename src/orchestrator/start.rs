@@ -10,8 +10,8 @@ use super::driver::Begin;
 use super::metrics::ErrorType;
 use super::reach::Dial;
 use super::{Orchestrator, Parts};
-use crate::domain::{DatabaseType, Egress, Preview, Status};
-use crate::engine::Kind;
+use crate::domain::{DatabaseType, Egress, Preview, PreviewId, Status};
+use crate::engine::{EngineEvent, Kind};
 use crate::store::StoreError;
 
 impl Orchestrator {
@@ -119,6 +119,16 @@ impl Parts {
         }
     }
 
+    /// Whose container it is: of one that waited for its start, the row says so.
+    fn lives_in(&self, event: &EngineEvent) -> Option<PreviewId> {
+        let id = &event.container_id;
+        event.ownership.preview.or_else(|| {
+            let entry = self.registry.find(|preview| preview.container_id.as_ref() == Some(id))?;
+            let preview = entry.view.borrow().id;
+            Some(preview)
+        })
+    }
+
     /// Exits are seen at once through the engine's events; should the stream die silently, the
     /// comparison sees them within its period.
     async fn hear_events(&self) {
@@ -128,7 +138,7 @@ impl Parts {
                 while let Some(Ok(event)) = events.next().await {
                     if matches!(event.ownership.kind, Kind::Server | Kind::Cache) {
                         self.server_changed.notify_one();
-                    } else if let Some(preview) = event.ownership.preview {
+                    } else if let Some(preview) = self.lives_in(&event) {
                         self.tell_to_look(preview);
                     }
                 }

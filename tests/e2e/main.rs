@@ -59,6 +59,7 @@ mod tenants;
 mod upkeep;
 mod v1;
 mod versions;
+mod warm;
 mod watched;
 mod ways_in;
 mod webhooks;

@@ -40,23 +40,29 @@ impl Life {
         go_on(interrupt)?;
         self.waiting("being started");
         self.preview.image = Some(origin.image.clone());
+        let is_built = origin.is_built;
         self.origin = Some(origin);
+        self.move_in().await?;
         let turn = self.turn(interrupt).await?;
         self.network(interrupt).await?;
         go_on(interrupt)?;
         // A database takes its time, in which others can start.
-        let turn = Some(turn).filter(|_| self.preview.database == DatabaseType::None);
+        let turn = turn.filter(|_| self.preview.database == DatabaseType::None);
         self.make(interrupt).await?;
         go_on(interrupt)?;
         let turn = match turn {
-            Some(turn) => turn,
+            Some(turn) => Some(turn),
             None => self.turn(interrupt).await?,
         };
         let created = Instant::now();
         let started = self.start().await?;
         drop(turn);
         self.record(event, self.place()).await;
-        self.await_answer(interrupt, &started).await?;
+        if let Err(interrupted) = self.await_answer(interrupt, &started).await {
+            let Interrupt::Trouble(failure) = &interrupted else { return Err(interrupted) };
+            return self.anew(failure, created, interrupt, event).await.unwrap_or(Err(interrupted));
+        }
+        self.warmed_by = None;
         self.parts.metrics.started(created.elapsed());
         if self.preview.parked_until.is_none() {
             self.parts.metrics.launched(begun.elapsed());
@@ -64,7 +70,10 @@ impl Life {
         self.in_place().await;
         self.serves_well().await;
         self.record(EventType::Healthy, json!({})).await;
-        self.make_image_behind();
+        if !is_built {
+            self.make_image_behind();
+        }
+        self.keep_warm();
         Ok(())
     }
 
@@ -98,8 +107,8 @@ impl Life {
         }
     }
 
-    /// The image; where that is not there, its environment and the source; where that is not
-    /// there either, the image once it is built.
+    /// The image; where that is not there, or nothing waits in its environment, that and the source;
+    /// where that is not there either, the image once it is built.
     async fn origin(&mut self, interrupt: &CancellationToken) -> Result<Origin, Interrupt> {
         let (recipe, generation) = self.recipe().await?;
         self.recipe = Some(Arc::clone(&recipe));
@@ -108,17 +117,22 @@ impl Life {
             patiently(|| self.parts.images.ready(&recipe)),
             patiently(|| self.parts.images.environment(&recipe, &self.preview.user_id)),
         );
-        if let Some(image) = ready.map_err(|error| self.build_failed(error))? {
+        let ready = ready.map_err(|error| self.build_failed(error))?;
+        let environment = environment.map_err(|error| self.build_failed(error))?;
+        let is_built = ready.is_some();
+        let is_awaited = environment.is_some() && self.is_awaited();
+        if let Some(image) = ready.filter(|_| !is_awaited) {
             return Ok(Origin::whole(image));
         }
         let generation = match generation {
             Some(generation) => generation,
             None => self.generation().await?,
         };
-        if let Some(environment) = environment.map_err(|error| self.build_failed(error))? {
-            let said = format!("its image is not built yet: starting from {environment}, its source put in");
+        if let Some(environment) = environment {
+            let why = if is_awaited { "a warm container waits" } else { "its image is not built yet" };
+            let said = format!("{why}: starting from {environment}, its source put in");
             self.say(LogLevel::Info, LogSource::Build, &said);
-            return Ok(Origin::environment(environment, &generation, &recipe));
+            return Ok(Origin::environment(environment, generation, &recipe, is_built));
         }
         self.built(interrupt, &generation, &recipe).await
     }
@@ -204,10 +218,13 @@ impl Life {
         Interrupt::Trouble(Failure::new(stage, reason, tail))
     }
 
-    /// Its turn to be started, among everyone's.
-    async fn turn(&self, interrupt: &CancellationToken) -> Result<Turn, Interrupt> {
+    /// Its turn to be started, among everyone's; none where its container runs already.
+    async fn turn(&self, interrupt: &CancellationToken) -> Result<Option<Turn>, Interrupt> {
+        if self.warm.is_some() {
+            return Ok(None);
+        }
         let turn = self.parts.starts.turn(&self.preview.user_id, self.preview.parked_until.is_some());
-        interrupt.run_until_cancelled(turn).await.ok_or(Interrupt::Asked)
+        interrupt.run_until_cancelled(turn).await.map(Some).ok_or(Interrupt::Asked)
     }
 
     async fn network(&mut self, interrupt: &CancellationToken) -> Result<(), Interrupt> {
@@ -231,7 +248,7 @@ impl Life {
     }
 
     /// Before anything of it runs: its network reaches no more than it may.
-    async fn confine(&self) -> Result<(), Interrupt> {
+    pub(super) async fn confine(&self) -> Result<(), Interrupt> {
         let network = self.preview.network.as_deref().unwrap_or_default();
         let confined = self.parts.egress.assign(network, &self.preview.egress).await;
         confined.map_err(|error| self.fail(Stage::Prepare, error.to_string()))
@@ -264,13 +281,17 @@ impl Life {
     }
 
     async fn container(&self) -> Result<String, Interrupt> {
-        let spec = self.container_spec();
-        let id = retry(|| self.parts.engine.create_container(&spec))
-            .await
-            .map_err(|error| self.refused("creating the container", &error))?;
+        let id = match &self.preview.container_id {
+            Some(id) if self.warm.is_some() => id.clone(),
+            _ => {
+                let spec = self.container_spec();
+                let created = retry(|| self.parts.engine.create_container(&spec)).await;
+                created.map_err(|error| self.refused("creating the container", &error))?
+            }
+        };
         let prepared = self.parts.databases.prepare_container(self.preview.id, &id).await;
         prepared.map_err(|error| self.refused("preparing the container", &error))?;
-        put_source(&self.parts.engine, self.origin.as_ref(), &id)
+        put_source(&self.parts.engine, self.origin.as_ref(), self.order(), &id)
             .await
             .map_err(|error| self.refused("putting the source in", &error))?;
         Ok(id)

@@ -61,7 +61,7 @@ impl Life {
         self.read_log(ContainerReader::following(engine, logs, self.preview.id, container));
     }
 
-    fn read_log(&mut self, reader: ContainerReader) {
+    pub(super) fn read_log(&mut self, reader: ContainerReader) {
         self.watchers.cancel();
         self.watchers = CancellationToken::new();
         let (done, settled) = oneshot::channel();

@@ -15,6 +15,7 @@ use super::clock::Clock;
 use super::origin::Origin;
 use super::patch::Files;
 use super::recover::Restarts;
+use super::warm::Taken;
 use super::{Interrupt, Message, Way};
 use crate::domain::{Event, EventType, Failure, LogLevel, LogSource, NoticeContent, Preview, Stage, Status};
 use crate::engine::{ContainerProcess, Freezer};
@@ -22,6 +23,7 @@ use crate::ingress::Upstream;
 use crate::orchestrator::Parts;
 use crate::orchestrator::images::Recipe;
 use crate::orchestrator::served::Earlier;
+use crate::orchestrator::warm::Mould;
 use crate::store::StoreError;
 use crate::streams::CONTINUED;
 
@@ -44,6 +46,10 @@ pub(in crate::orchestrator) struct Life {
     pub recipe: Option<Arc<Recipe>>,
     /// What its container is made from, once that is known.
     pub(super) origin: Option<Origin>,
+    /// The container that waited for its start, until that.
+    pub(super) warm: Option<Taken>,
+    /// What its present container was like while it waited, until the app serves.
+    pub(super) warmed_by: Option<Mould>,
     /// The making of its image, while it runs from its environment.
     pub(super) behind: Option<Behind>,
     /// What it served while an earlier run of the daemon had it.
@@ -88,6 +94,8 @@ impl Life {
             is_fresh: false,
             recipe: None,
             origin: None,
+            warm: None,
+            warmed_by: None,
             behind: None,
             database_problem: None,
             process: None,

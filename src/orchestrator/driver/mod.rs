@@ -37,6 +37,7 @@ mod reload;
 mod serve;
 mod shed;
 mod tear_down;
+mod warm;
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Life;
 use crate::domain::Generation;
-use crate::engine::{Archive, Engine, EngineError};
+use crate::engine::{Engine, EngineError};
 use crate::generation::{self, Start};
 use crate::orchestrator::images::{BuiltImage, Recipe, source_archive};
 use crate::orchestrator::retry::retry;
@@ -16,16 +16,30 @@ pub(super) const SOURCE: &str = "/app";
 pub(super) struct Origin {
     pub image: String,
     /// What is put into the container, where the image is only its environment.
-    pub source: Option<Archive>,
+    pub source: Option<Source>,
+    /// The whole image is there.
+    pub is_built: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Source {
+    generation: Arc<Generation>,
+    recipe: Arc<Recipe>,
 }
 
 impl Origin {
     pub fn whole(image: BuiltImage) -> Self {
-        Self { image: image.tag, source: None }
+        Self { image: image.tag, source: None, is_built: true }
     }
 
-    pub fn environment(image: String, generation: &Arc<Generation>, recipe: &Arc<Recipe>) -> Self {
-        Self { image, source: Some(source_archive(generation, recipe)) }
+    pub fn environment(
+        image: String,
+        generation: Arc<Generation>,
+        recipe: &Arc<Recipe>,
+        is_built: bool,
+    ) -> Self {
+        let source = Source { generation, recipe: Arc::clone(recipe) };
+        Self { image, source: Some(source), is_built }
     }
 }
 
@@ -52,14 +66,19 @@ impl Life {
     }
 }
 
-/// Puts the source into a container of the environment; nothing to do for one of the image.
+/// Puts the source into a container of the environment, and beside it what one that waits is told;
+/// nothing to do for one of the image.
 pub(super) async fn put_source(
     engine: &Engine,
     origin: Option<&Origin>,
+    order: Option<Vec<u8>>,
     container: &str,
 ) -> Result<(), EngineError> {
     match origin.and_then(|origin| origin.source.as_ref()) {
-        Some(source) => retry(|| engine.upload(container, source, SOURCE)).await,
+        Some(Source { generation, recipe }) => {
+            let archive = source_archive(generation, recipe, order);
+            retry(|| engine.upload(container, &archive, SOURCE)).await
+        }
         None => Ok(()),
     }
 }

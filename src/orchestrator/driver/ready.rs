@@ -31,6 +31,9 @@ impl Started {
 
 impl Life {
     pub(super) async fn start(&mut self) -> Result<Started, Interrupt> {
+        if let Some(taken) = self.warm.take() {
+            return self.release(taken).await;
+        }
         let id = self.preview.container_id.clone().unwrap_or_default();
         self.attach_log().await;
         retry(|| self.parts.engine.start(&id))

@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 use super::patch::Change;
 use super::{Interrupt, Life};
 use crate::domain::{EventType, HealthStatus, ReloadWay, Stage, Status};
-use crate::engine::{ContainerProcess, ContainerState, EngineError};
+use crate::engine::{ContainerProcess, ContainerSpec, ContainerState, EngineError};
+use crate::generation::{self, Entry};
 use crate::orchestrator::health;
 
 /// Where an app's files lie in its container.
@@ -108,6 +109,7 @@ impl Life {
         interrupt: &CancellationToken,
     ) -> Result<(), Stuck> {
         self.put_files(change).await?;
+        self.put_order(state).await?;
         self.parts.ingress.hold(self.preview.id).await;
         self.mended();
         self.preview.health = HealthStatus::Unknown;
@@ -145,6 +147,17 @@ impl Life {
         let archive =
             archive.map_err(|error| Stuck::Interrupt(self.fail(Stage::Prepare, error.to_string())))?;
         engine.upload(&id, Bytes::from(archive), APP).await?;
+        Ok(())
+    }
+
+    /// A container that waited for its start waits again when it is started again, unless it is told.
+    async fn put_order(&self, state: &ContainerState) -> Result<(), Stuck> {
+        let Some(order) = self.order_again(state) else { return Ok(()) };
+        let file = Entry::File { content: order.into(), executable: false };
+        let mut archive = Vec::new();
+        generation::pack([(generation::ORDER.to_owned(), file)].into(), ContainerSpec::UID, &mut archive)
+            .map_err(|error| Stuck::Interrupt(self.fail(Stage::Prepare, error.to_string())))?;
+        self.parts.engine.upload(&state.id, Bytes::from(archive), APP).await?;
         Ok(())
     }
 

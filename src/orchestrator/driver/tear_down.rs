@@ -65,13 +65,15 @@ impl Life {
     }
 
     /// Every container that carries this preview's label, whether its id was ever written down
-    /// or not: the reply of a create may have been lost. A database server of its own stays until
-    /// its database goes.
+    /// or not: the reply of a create may have been lost. And the one that it lives in, which may have
+    /// been made before the preview was. A database server of its own stays until its database goes.
     pub(super) async fn remove_containers(&self) -> Result<(), EngineError> {
         let owned = self.parts.engine.owned_containers().await?;
         let ours = |container: &&OwnedContainer| {
-            container.ownership.preview == Some(self.preview.id)
-                && !matches!(container.ownership.kind, Kind::Server | Kind::Cache)
+            let is_home = Some(&container.id) == self.preview.container_id.as_ref();
+            let is_named = container.ownership.preview == Some(self.preview.id);
+            is_named && !matches!(container.ownership.kind, Kind::Server | Kind::Cache)
+                || is_home && container.ownership.kind == Kind::Warm
         };
         for container in owned.iter().filter(ours) {
             self.parts.engine.remove(&container.id).await?;

@@ -94,6 +94,8 @@ fn waiting(encoder: &mut DescriptorEncoder<'_>, parts: &Parts, live: &[Preview])
     let is_parked = |preview: &&Preview| preview.parked_until.is_some();
     let parked = ConstGauge::new(live.iter().filter(is_parked).count() as u64);
     single(encoder, "preview_parked", "Previews made ahead of a launch that is still to come", &parked)?;
+    let warm = ConstGauge::new(parts.warm.len() as u64);
+    single(encoder, "preview_warm", "Containers that wait for a start with its modules loaded", &warm)?;
     let starts = ConstGauge::new(parts.starts.waiting() as u64);
     single(encoder, "preview_starts_waiting", "Containers that wait for their turn to start", &starts)
 }

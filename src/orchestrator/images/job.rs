@@ -11,7 +11,7 @@ use tokio_util::io::{ReaderStream, SyncIoBridge};
 use super::{Config, Recipe};
 use crate::domain::{Generation, InstanceId, UserId};
 use crate::engine::{Archive, BuildRequest, ContainerSpec, Kind, Ownership};
-use crate::generation::{self, BuildInputs, Language, Part};
+use crate::generation::{self, BuildInputs, Entry, Language, Part};
 
 /// A generation's image, or the part of it that is to be made.
 #[derive(Debug, Clone)]
@@ -81,11 +81,15 @@ pub(super) fn scope(owner: &UserId) -> String {
     scope
 }
 
-/// The source as the image has it in `/app`, for a container of the environment.
-pub fn source_archive(generation: &Arc<Generation>, recipe: &Arc<Recipe>) -> Archive {
+/// The source as the image has it in `/app`, for a container of the environment, and what a process
+/// that waits in it is told.
+pub fn source_archive(generation: &Arc<Generation>, recipe: &Arc<Recipe>, order: Option<Vec<u8>>) -> Archive {
     let (generation, recipe) = (Arc::clone(generation), Arc::clone(recipe));
+    let order = order.map(|order| Entry::File { content: order.into(), executable: false });
     packed(move |out| {
-        generation::pack(generation::source(&recipe.plan, &generation.files), ContainerSpec::UID, out)
+        let mut files = generation::source(&recipe.plan, &generation.files);
+        files.extend(order.clone().map(|order| (generation::ORDER.to_owned(), order)));
+        generation::pack(files, ContainerSpec::UID, out)
     })
 }
 

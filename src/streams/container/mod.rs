@@ -59,6 +59,17 @@ impl ContainerReader {
         Self { attached, ..Self::following(engine, logs, preview, container) }
     }
 
+    /// For a container that was attached to before it started, and has printed nothing yet.
+    pub fn with(
+        engine: Engine,
+        logs: LogHub,
+        preview: PreviewId,
+        container: String,
+        output: BoxStream<'static, Result<Output, EngineError>>,
+    ) -> Self {
+        Self { attached: Some(output), ..Self::following(engine, logs, preview, container) }
+    }
+
     /// Reads to the end of the container.
     pub async fn read(self) {
         let Self { source, attached } = self;

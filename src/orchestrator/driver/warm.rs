@@ -1,0 +1,153 @@
+//! A start in a container that waited for it, with what the app loads loaded already.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+use tokio_util::sync::CancellationToken;
+
+use super::ready::Started;
+use super::{Interrupt, Life};
+use crate::domain::{ContainerStatus, EventType, Failure, LogLevel, LogSource};
+use crate::engine::{ContainerSpec, ContainerState, Kind};
+use crate::generation;
+use crate::orchestrator::retry::retry;
+use crate::orchestrator::warm::{Mould, Warmed};
+use crate::streams::ContainerReader;
+
+/// How soon after the start the engine is told that the container runs.
+const TELL_AFTER: Duration = Duration::from_millis(300);
+
+/// A container that this preview has taken.
+pub(in crate::orchestrator) struct Taken {
+    warmed: Warmed,
+    mould: Mould,
+}
+
+impl Life {
+    /// Moves into a container that waits for a start like this one, where there is one.
+    pub(super) async fn move_in(&mut self) -> Result<(), Interrupt> {
+        if !self.is_in_environment() || !self.is_homeless() {
+            return Ok(());
+        }
+        if !self.is_fresh {
+            self.remove_containers().await.map_err(|error| self.refused("clearing the way", &error))?;
+            self.is_fresh = true;
+        }
+        let Some(mould) = self.mould() else { return Ok(()) };
+        let Some(warmed) = self.parts.warm.take(&mould) else { return Ok(()) };
+        let (name, egress) = (warmed.state.name.clone(), warmed.egress.clone());
+        self.preview.network = Some(warmed.network.clone());
+        self.preview.container_id = Some(warmed.state.id.clone());
+        self.preview.container_status = Some(ContainerStatus::Paused);
+        self.warm = Some(Taken { warmed, mould });
+        let intended = self.intend().await;
+        // Whatever comes, it is this preview's from here on.
+        self.parts.warm.forget(&name);
+        intended?;
+        if egress != self.preview.egress {
+            self.confine().await?;
+        }
+        Ok(())
+    }
+
+    /// One that has a network has others in it, or has been in it.
+    fn is_homeless(&self) -> bool {
+        self.preview.network.is_none()
+    }
+
+    /// Whether a container waits for a start like this one.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.is_homeless() && self.mould().is_some_and(|mould| self.parts.warm.has(&mould))
+    }
+
+    /// What a container that waits for such a start is like; nothing where none can.
+    fn mould(&self) -> Option<Mould> {
+        let recipe = self.recipe.as_ref()?;
+        let command = generation::warm(&recipe.plan)?;
+        let environment = recipe.environment_of(&self.preview.user_id)?;
+        let spec = ContainerSpec { image: environment, ..self.container_spec() };
+        // What it keeps its data in is its own.
+        spec.volumes.is_empty().then(|| Mould::new(&spec, command))
+    }
+
+    /// Has one wait for the next start, of this preview's owner and over the same dependencies.
+    pub(super) fn keep_warm(&self) {
+        let Some(mould) = self.mould() else { return };
+        let environment = self.environment_but_data();
+        self.parts.keep_warm(mould, environment, self.preview.egress.clone(), self.preview.user_id.clone());
+    }
+
+    /// What a container that waited is told to be; `None` for one that is what it was made as.
+    pub(super) fn order(&self) -> Option<Vec<u8>> {
+        let start = self.image_start()?;
+        let made_with = self.warm.as_ref()?.warmed.environment.keys();
+        let environment = self.container_spec().given_environment();
+        let gone: BTreeSet<String> =
+            made_with.filter(|name| !environment.contains_key(*name)).cloned().collect();
+        generation::order(&start.working_dir, &start.arguments?, &environment, &gone)
+    }
+
+    /// The same for one that has been what it was told, and is started again.
+    pub(super) fn order_again(&self, state: &ContainerState) -> Option<Vec<u8>> {
+        let is_warm = state.ownership.as_ref().is_some_and(|ownership| ownership.kind == Kind::Warm);
+        let start = self.image_start().filter(|_| is_warm)?;
+        let environment = self.container_spec().given_environment();
+        generation::order(&start.working_dir, &start.arguments?, &environment, &BTreeSet::new())
+    }
+
+    /// Lets it go on, which is the app's start.
+    pub(super) async fn release(&mut self, taken: Taken) -> Result<Started, Interrupt> {
+        let Taken { warmed, mould } = taken;
+        let Warmed { state, output, .. } = warmed;
+        let output = output.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (engine, logs) = (self.parts.engine.clone(), self.parts.logs.clone());
+        self.read_log(ContainerReader::with(engine, logs, self.preview.id, state.id.clone(), output));
+        let freezer = state.process.as_ref().and_then(|process| process.freezer());
+        if freezer.is_none_or(|freezer| freezer.thaw().is_err()) {
+            retry(|| self.parts.engine.unpause(&state.id))
+                .await
+                .map_err(|error| self.refused("waking the container", &error))?;
+        }
+        self.preview.started_at = Some(Utc::now());
+        self.preview.container_status = Some(ContainerStatus::Running);
+        self.show();
+        let started = self.locate(&state)?;
+        self.tell_engine_at = self.tell_engine_at.map(|_| tokio::time::Instant::now() + TELL_AFTER);
+        self.warmed_by = Some(mould);
+        Ok(started)
+    }
+
+    /// It did not come to serve in a container that waited for it: whether that is the app's own
+    /// fault is known once it was started anew. `None` where there is nothing to try.
+    pub(super) async fn anew(
+        &mut self,
+        failure: &Failure,
+        begun: Instant,
+        interrupt: &CancellationToken,
+        event: EventType,
+    ) -> Option<Result<(), Interrupt>> {
+        let mould = self.warmed_by.take()?;
+        if begun.elapsed() >= Duration::from_secs(u64::from(self.preview.startup_timeout_s)) {
+            return None;
+        }
+        let said = format!("it did not start in a warm container ({}): it is started anew", failure.reason);
+        self.say(LogLevel::Warning, LogSource::System, &said);
+        self.parts.warm.give_up(mould);
+        Some(Box::pin(self.bring_up(interrupt, event)).await)
+    }
+
+    /// What it is likely to be given the next time.
+    fn environment_but_data(&self) -> BTreeMap<String, String> {
+        let data = [self.database_environment(), self.cache_environment()];
+        let recipe = self.recipe.as_ref();
+        let image = recipe.map(|recipe| generation::start(&recipe.plan).variables).unwrap_or_default();
+        let mut environment: BTreeMap<String, String> =
+            image.into_iter().chain(self.container_spec().environment).collect();
+        for name in data.iter().flat_map(BTreeMap::keys) {
+            environment.remove(name);
+        }
+        environment
+    }
+}
