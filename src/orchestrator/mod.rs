@@ -171,6 +171,8 @@ struct Parts {
     networks: Networks,
     starts: Starts,
     warm: Warm,
+    /// Held by a driver that tells the engine of a container that was thawed without it.
+    telling: tokio::sync::Semaphore,
     egress: Egress,
     databases: Databases,
     registry: Registry,
@@ -256,6 +258,7 @@ impl Orchestrator {
             networks,
             starts: Starts::new(),
             warm: Warm::default(),
+            telling: tokio::sync::Semaphore::new(driver::TELL_AT_ONCE),
             egress,
             databases,
             registry: Registry::default(),

@@ -28,6 +28,8 @@ struct Between {
 struct Faults {
     /// So many replies to calls that create something are lost on the way.
     lost_creates: AtomicU32,
+    /// The same of calls that thaw a container.
+    lost_unpauses: AtomicU32,
     /// Nothing passes, in either direction.
     frozen: AtomicBool,
     /// Events are not passed on; their connection stays.
@@ -103,10 +105,12 @@ async fn requests(
         }
         let creates = line.starts_with("POST ")
             && (line.contains("/containers/create") || line.contains("/networks/create"));
-        let one_less = |left: u32| left.checked_sub(1);
-        if creates && faults.lost_creates.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
-        {
-            swallow.store(true, Ordering::Relaxed);
+        let thaws = line.starts_with("POST ") && line.contains("/unpause");
+        for (is_one, lost) in [(creates, &faults.lost_creates), (thaws, &faults.lost_unpauses)] {
+            let one_less = |left: u32| left.checked_sub(1);
+            if is_one && lost.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok() {
+                swallow.store(true, Ordering::Relaxed);
+            }
         }
         if to.write_all(&chunk[..count]).await.is_err() {
             return;
@@ -195,6 +199,38 @@ async fn an_engine_that_stands_still_is_said_and_nothing_is_launched_twice() {
     let containers = app.engine.owned_containers().await.expect("a list");
     assert_eq!(containers.len(), 2, "each once: {containers:?}");
     assert_eq!(visitor(&kept).get("/").await.text(), pid);
+    app.finish().await;
+}
+
+/// The engine thawed it and nobody heard of it: what it believes and what is so are two things, until
+/// they are one again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_preview_sleeps_again_after_the_engines_word_on_its_wake_was_lost() {
+    let between = Between::open();
+    let app = TestApp::tuned(between.settings(), |config| {
+        config.orchestrator.idle_pause = Some(Duration::from_millis(400));
+    })
+    .await;
+    let ann = app.user("ann");
+    let launched = up(&ann, "drowsy", &python(OBEDIENT)).await;
+    let pid = visitor(&launched).get("/").await.text();
+    once(&ann, "drowsy", "paused").await;
+    for _ in 0..2 {
+        between.faults.lost_unpauses.store(1, Ordering::Relaxed);
+        assert_eq!(visitor(&launched).get("/").await.text(), pid, "woken");
+        until(20, || async { (between.faults.lost_unpauses.load(Ordering::Relaxed) == 0).then_some(()) })
+            .await;
+        // All three say so: the kernel, the engine and the daemon.
+        until(20, || async {
+            let container = app.engine.owned_containers().await.ok()?.into_iter().next()?;
+            let state = app.engine.inspect(&container.id).await.ok()??;
+            let frozen = state.process?.freezer()?.is_frozen()?;
+            let shown = status(&ann, "drowsy").await;
+            (state.paused && frozen && shown["pausedBy"] == "idleness").then_some(())
+        })
+        .await;
+    }
+    assert_eq!(visitor(&launched).get("/").await.text(), pid);
     app.finish().await;
 }
 

@@ -7,6 +7,8 @@
 
 #[path = "../common/app.rs"]
 mod app;
+#[path = "../common/base.rs"]
+mod base;
 mod clerk;
 #[path = "../common/http.rs"]
 mod http;
@@ -35,6 +37,7 @@ mod examples;
 mod failures;
 mod frames;
 mod frameworks;
+mod hundred;
 mod idle;
 mod isolation;
 mod kills;

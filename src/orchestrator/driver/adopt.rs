@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::exit::exit_words;
 use super::patch::Broken;
 use super::{Interrupt, Life};
-use crate::domain::{EventType, Stage, Status};
+use crate::domain::{EventType, PausedBy, Stage, Status};
 use crate::engine::ContainerState;
 
 impl Life {
@@ -39,6 +39,11 @@ impl Life {
         let started = self.locate(&state)?;
         if self.is_frozen(&state) {
             self.address = Some(started.address());
+            // Of one that its row says serves nobody has said that it shall not: the daemon ended as it
+            // fell asleep, or while the engine was told that it is awake.
+            if self.preview.status.is_serving() && self.preview.parked_until.is_none() {
+                self.preview.paused_by = Some(PausedBy::Idleness);
+            }
             self.show_paused();
             self.preview.status = Status::Paused;
         } else {

@@ -65,6 +65,8 @@ impl Life {
             Ok(false) => self.serve_at(address),
             Err(error) => {
                 tracing::warn!(%error, preview = %self.preview.id, "an idle preview could not be paused");
+                // An engine that was only slow may do it yet.
+                self.may_freeze_yet = error.is_transient();
                 self.used = Instant::now();
                 self.serve_at(address);
             }
@@ -87,6 +89,7 @@ impl Life {
 
     pub(super) async fn paused(&mut self, by: PausedBy) {
         self.preview.paused_by = Some(by);
+        self.may_freeze_yet = false;
         // One that made room has none.
         self.preview.container_status =
             self.preview.container_id.is_some().then_some(ContainerStatus::Paused);

@@ -64,6 +64,10 @@ pub(in crate::orchestrator) struct Life {
     pub freezer: Option<Freezer>,
     /// When to tell the engine that the container runs, which was woken without it.
     pub tell_engine_at: Option<Instant>,
+    /// What the engine believes of the container's being frozen is not known.
+    pub engine_may_differ: bool,
+    /// The engine was asked to freeze it for want of visitors, and did not answer in time.
+    pub(super) may_freeze_yet: bool,
     /// Visitors wait while it is brought up, instead of being told that it is.
     pub(super) visitors_wait: bool,
     pub(super) clock: Clock,
@@ -102,6 +106,8 @@ impl Life {
             address: None,
             freezer: None,
             tell_engine_at: None,
+            engine_may_differ: false,
+            may_freeze_yet: false,
             visitors_wait: false,
             clock: Clock::new(Instant::now(), left),
             used: Instant::now(),

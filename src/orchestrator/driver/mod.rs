@@ -45,6 +45,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+pub(super) use frost::TELL_AT_ONCE;
 pub(super) use life::Life;
 pub(super) use park::{CLAIM_TAKES, Claim, Claimed};
 pub(super) use patch::Patching;

@@ -69,6 +69,7 @@ impl Life {
         // Woken by a daemon that had no time left to tell the engine.
         let is_behind = state.paused && !self.is_frozen(state);
         self.tell_engine_at = is_behind.then(Instant::now);
+        self.engine_may_differ = false;
         self.process.clone_from(&state.process);
         let network = self.preview.network.as_deref().unwrap_or_default();
         let own = state.address_in(network);

@@ -257,12 +257,18 @@ impl Life {
         self.preview.network.as_ref().is_some_and(|network| !state.networks.contains(network))
     }
 
-    /// Somebody may have paused or resumed the container behind our back.
+    /// Somebody may have paused or resumed the container behind our back; or the engine did late what
+    /// it was asked for.
     async fn see_paused(&mut self, state: &ContainerState) {
         match (self.is_frozen(state), self.preview.status) {
             (true, status) if status != Status::Paused => {
-                self.paused(PausedBy::Request).await;
+                let by = match self.may_freeze_yet {
+                    true => PausedBy::Idleness,
+                    false => PausedBy::Request,
+                };
+                self.paused(by).await;
             }
+            (true, Status::Paused) if !state.paused => self.agree_on_frost().await,
             (false, Status::Paused) => {
                 if let Ok(started) = self.locate(state) {
                     self.serve_at(started.address());

@@ -17,6 +17,7 @@ impl Life {
     pub(super) async fn tear_down(&mut self, ending: Ending) {
         self.watchers.cancel();
         self.leave_image().await;
+        self.thaw_in_kernel();
         self.preview.status = Status::Stopping;
         self.preview.container_status = self.preview.container_status.map(|_| ContainerStatus::Removing);
         if let Ending::Failed(failure) = &ending {
