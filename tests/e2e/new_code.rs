@@ -219,3 +219,29 @@ async fn a_preview_outlives_an_image_that_cannot_be_made_and_leaves_nothing_of_o
         .await;
     app.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_image_that_is_refused_because_too_many_are_built_is_built_later() {
+    let settings = [("PREVIEW_BUILD_CONCURRENCY", "1"), ("PREVIEW_BUILD_QUEUE", "1")];
+    let app = TestApp::with(settings.map(|(name, value)| (name, value.to_owned())).to_vec()).await;
+    let ann = app.user("ann");
+    let (first, _, _) = SITE.in_environment(&ann).await;
+    built(&ann, &first).await;
+    stop(&ann, &first).await;
+    // One is built and one waits, which is all that may.
+    let bob = app.user("bob");
+    for id in ["fresh-slow-one", "fresh-slow-two"] {
+        put(&bob, id, &slow_build(12)).await;
+        let begun = bob.post(&format!("/api/v2/generations/{id}/build"), &json!({})).await;
+        assert!([200, 202].contains(&begun.status), "{begun:?}");
+    }
+    let (body, nonce) = SITE.unseen();
+    let id = format!("fresh-{nonce}");
+    let launched = up(&ann, &id, &body).await;
+    SITE.assert_serves(&launched, nonce).await;
+    assert_eq!(status(&ann, &id).await["runsFrom"], "environment");
+    assert!(event(&ann, &id, "built").await.is_none(), "others are built first");
+    built(&ann, &id).await;
+    stop(&ann, &id).await;
+    app.finish().await;
+}

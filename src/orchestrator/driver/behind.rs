@@ -1,11 +1,13 @@
 //! The image of a preview that runs from its environment: made while it serves, compared with what
 //! it runs from, and used from its next start on.
 //!
-//! Nothing waits for it. A restart before it is there uses the environment again; when it cannot
-//! be built or is not the same, the preview goes on as it is. It is given up when the preview ends
+//! Nothing waits for it. A restart before it is there uses the environment again; when so many others
+//! are built that it is refused, it is asked for again; when it cannot be built or is not the same, the
+//! preview goes on as it is. It is given up when the preview ends
 //! or starts again, and made by the next run of the daemon when this one goes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 use tokio::task::JoinHandle;
@@ -17,6 +19,10 @@ use crate::engine::{ContainerSpec, Kind};
 use crate::generation;
 use crate::orchestrator::Parts;
 use crate::orchestrator::images::{ImageError, Recipe, Unproven};
+
+/// Before a build that was refused is asked for again.
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// The task that makes it.
 #[derive(Debug)]
@@ -152,7 +158,18 @@ impl Making {
         Some(proof.map(|()| true).map_err(|error| error.to_string()))
     }
 
+    /// Later, when too many wait for others. Nobody waits for this one.
     async fn build(&self, generation: &Arc<Generation>) -> Result<bool, ImageError> {
-        self.parts.images.settle(generation, &self.recipe, &self.environment).await
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.parts.images.settle(generation, &self.recipe, &self.environment).await {
+                Err(error @ ImageError::QueueFull { .. }) => {
+                    tracing::debug!(%error, image = self.recipe.tag, "an image is built later");
+                }
+                other => return other,
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
     }
 }
