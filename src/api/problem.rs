@@ -242,6 +242,7 @@ impl From<LaunchError> for ApiError {
             LaunchError::Engine { .. } => {
                 Self::Unavailable { code: "engine_unreachable", reason, retry_after: 5 }
             }
+            LaunchError::StillEnding => Self::Unavailable { code: "still_ending", reason, retry_after: 5 },
             LaunchError::Elsewhere => Self::Conflict(reason),
             LaunchError::ShuttingDown => Self::Unavailable { code: "shutting_down", reason, retry_after: 5 },
             LaunchError::Invalid(invalid) => invalid.into(),

@@ -29,6 +29,8 @@ pub trait Ground: Send + Sync {
     fn lease(&self) -> BoxFuture<'_, Result<String, GroundError>>;
     /// The server is gone.
     fn give_back<'a>(&'a self, network: &'a str) -> BoxFuture<'a, Result<(), GroundError>>;
+    /// Somebody removed it from the engine.
+    fn forget<'a>(&'a self, network: &'a str) -> BoxFuture<'a, ()>;
     /// Containers cannot be dialled at their own addresses: publish the port on loopback.
     fn publishes(&self) -> bool;
 }
@@ -120,20 +122,18 @@ impl Servers {
     /// Networks that servers live in.
     pub async fn adopt(&self) -> Result<Vec<String>, DatabaseError> {
         let mut homes = Vec::new();
-        for container in self.engine.owned_containers().await? {
-            if container.ownership.kind == Kind::Server
-                && let Some(state) = self.engine.inspect(&container.id).await?
+        let all = self.engine.owned_containers().await?.into_iter();
+        // Of the list alone: the engine would have us wait for one that it is busy with.
+        for container in all.filter(|container| container.ownership.kind == Kind::Server) {
+            self.any.store(true, Ordering::Relaxed);
+            if container.ownership.preview.is_none()
+                && let Some(id) = ServerId::shared(&container.name, &self.instance)
             {
-                self.any.store(true, Ordering::Relaxed);
-                if container.ownership.preview.is_none()
-                    && let Some(id) = ServerId::shared(&container.name, &self.instance)
-                {
-                    self.slot(&id);
-                }
-                if let Some(home) = state.home_network {
-                    self.homes().insert(container.name, home.clone());
-                    homes.push(home);
-                }
+                self.slot(&id);
+            }
+            if let Some(home) = container.home_network {
+                self.homes().insert(container.name, home.clone());
+                homes.push(home);
             }
         }
         Ok(homes)
@@ -213,7 +213,8 @@ impl Servers {
         self.any.store(true, Ordering::Relaxed);
         let name = id.name(&self.instance);
         let state = match self.engine.inspect(&name).await? {
-            Some(state) if state.running => Some(state),
+            Some(state) if state.running && self.address(id.kind, &state).is_some() => Some(state),
+            Some(state) if state.running => self.bring_home(&name, state).await?,
             Some(_) => self.start_again(&name).await?,
             None => None,
         };
@@ -232,6 +233,27 @@ impl Servers {
             Ok(()) => return Ok(self.engine.inspect(name).await?),
             Err(error) if error.is_transient() => return Err(error.into()),
             Err(error) => tracing::warn!(%error, server = name, "making its container anew"),
+        }
+        self.engine.remove(name).await?;
+        Ok(None)
+    }
+
+    /// A container that runs, and that somebody took out of the network from where we ask it. One whose
+    /// network is gone makes way for another over the same data.
+    async fn bring_home(
+        &self,
+        name: &str,
+        state: ContainerState,
+    ) -> Result<Option<ContainerState>, DatabaseError> {
+        tracing::warn!(server = name, "a database server is not in its network any more");
+        // Where its port is published there is nothing to bring back but the container itself.
+        let home = state.home_network.filter(|_| !self.ground.publishes());
+        if let Some(home) = home {
+            match self.engine.connect_network(&home, name, &[]).await {
+                Ok(()) => return Ok(self.engine.inspect(name).await?),
+                Err(error) if error.is_transient() => return Err(error.into()),
+                Err(error) => tracing::warn!(%error, server = name, "making its container anew"),
+            }
         }
         self.engine.remove(name).await?;
         Ok(None)
@@ -260,6 +282,7 @@ impl Servers {
             if networks.iter().any(|network| network.name == home) {
                 return Ok(home);
             }
+            self.ground.forget(&home).await;
         }
         let home = self.ground.lease().await?;
         self.homes().insert(name.to_owned(), home.clone());

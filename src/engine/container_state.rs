@@ -58,6 +58,8 @@ pub struct OwnedContainer {
     pub image: String,
     pub ownership: Ownership,
     pub status: ContainerStatus,
+    /// The network it was made in.
+    pub home_network: Option<String>,
     pub created_at: Option<DateTime<Utc>>,
 }
 
@@ -109,6 +111,7 @@ impl OwnedContainer {
             image: summary.image.unwrap_or_default(),
             ownership: of_container(&summary.labels?)?,
             status: summary.state.map_or(ContainerStatus::Unknown, ContainerStatus::from),
+            home_network: summary.host_config.and_then(|host| host.network_mode),
             created_at: summary.created.and_then(|seconds| DateTime::from_timestamp(seconds, 0)),
         })
     }

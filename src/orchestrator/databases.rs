@@ -38,6 +38,10 @@ impl databases::Ground for Ground {
         async { given.await.map_err(|error| GroundError(error.to_string())) }.boxed()
     }
 
+    fn forget<'a>(&'a self, network: &'a str) -> BoxFuture<'a, ()> {
+        self.networks.forget(network).boxed()
+    }
+
     fn publishes(&self) -> bool {
         self.reach.dial() == Dial::Published
     }

@@ -79,6 +79,8 @@ pub enum LaunchError {
     Engine { reason: String },
     #[error("the disk is full: {said}")]
     DiskFull { said: String },
+    #[error("your earlier preview of this generation is still ending; launch again in a moment")]
+    StillEnding,
     #[error("another daemon that shares this store runs this preview")]
     Elsewhere,
     #[error("the daemon is shutting down")]
@@ -101,7 +103,7 @@ impl Orchestrator {
             return Err(LaunchError::ShuttingDown);
         }
         if let Some(preview) = self.live_one(generation, &launch.user).await?
-            && let Some(found) = parts.found(&preview)
+            && let Some(found) = parts.found(&preview)?
         {
             return Ok(found);
         }
@@ -147,7 +149,7 @@ impl Parts {
         match parts.store.insert_preview(&preview, Some(limits.max_per_user), Some(limits.max_live)).await? {
             Insert::Inserted => {}
             Insert::Live(preview) => {
-                return parts.found(&preview).ok_or(LaunchError::Elsewhere);
+                return parts.found(&preview)?.ok_or(LaunchError::Elsewhere);
             }
             Insert::UserFull { live } => return Err(LaunchError::UserFull { live }),
             Insert::HostFull { live } => return Err(LaunchError::HostFull { live }),
@@ -194,10 +196,15 @@ impl Parts {
     }
 
     /// A live preview as its driver shows it. The driver knows more than the row: the port is
-    /// written a moment after the insert. None yet while another call is launching it.
-    fn found(&self, row: &Preview) -> Option<Launched> {
-        let preview = self.registry.get(row.id)?.view.borrow().clone();
-        Some(Launched { token: self.token(&preview), preview, is_new: false })
+    /// written a moment after the insert. None yet while another call is launching it; one that is
+    /// on its end is no launch's.
+    fn found(&self, row: &Preview) -> Result<Option<Launched>, LaunchError> {
+        let Some(entry) = self.registry.get(row.id) else { return Ok(None) };
+        let preview = entry.view.borrow().clone();
+        match preview.status {
+            Status::Stopping => Err(LaunchError::StillEnding),
+            _ => Ok(Some(Launched { token: self.token(&preview), preview, is_new: false })),
+        }
     }
 
     /// What is built for a generation, on an engine that is there.

@@ -7,16 +7,16 @@ use std::collections::{HashMap, HashSet};
 
 use super::Parts;
 use super::driver::Message;
-use crate::domain::{ContainerStatus, Preview, PreviewId};
+use crate::domain::{Block, ContainerStatus, Preview, PreviewId};
 use crate::engine::{EngineError, Kind, OwnedContainer, OwnedNetwork, OwnedVolume};
 
 /// One thing to put right.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Repair {
     /// Its preview has ended, or never was.
     RemoveContainer { id: String, name: String },
     /// No preview holds it, and it is no spare.
-    RemoveNetwork { id: String, name: String },
+    RemoveNetwork { id: String, name: String, block: Option<Block> },
     /// Its preview has ended, or its database server is gone.
     RemoveVolume { name: String },
     /// The container of this preview is not as its row says.
@@ -48,9 +48,11 @@ pub fn repairs(
         .map(|container| Repair::RemoveContainer { id: container.id.clone(), name: container.name.clone() })
         .collect();
     let idle = networks.iter().filter(|network| !known_networks.contains(&network.name));
-    list.extend(
-        idle.map(|network| Repair::RemoveNetwork { id: network.id.clone(), name: network.name.clone() }),
-    );
+    list.extend(idle.map(|network| Repair::RemoveNetwork {
+        id: network.id.clone(),
+        name: network.name.clone(),
+        block: network.subnet.as_deref().and_then(Block::parse),
+    }));
     let states: HashMap<&str, ContainerStatus> =
         containers.iter().map(|container| (container.id.as_str(), container.status)).collect();
     let there: HashSet<&str> = networks.iter().map(|network| network.name.as_str()).collect();
@@ -91,13 +93,13 @@ pub fn spent_volumes(
 
 impl Parts {
     /// One round: list, compare, repair. Fails as a whole when the engine does not answer; the
-    /// next round tries again.
-    pub(super) async fn reconcile(&self) -> Result<(), EngineError> {
+    /// next round tries again. `failing`: what did not work in the round before, which is told once.
+    pub(super) async fn reconcile(&self, failing: &mut HashSet<Repair>) -> Result<(), EngineError> {
         let spares = self.networks.spares();
         // Networks first: one that is leased between the two listings is then known.
         let networks = self.engine.owned_networks().await?;
         let is_gone = |name: &String| networks.iter().all(|network| network.name != *name);
-        self.networks.forget_spares(&spares.into_iter().filter(is_gone).collect::<Vec<_>>());
+        self.networks.forget_spares(&spares.into_iter().filter(is_gone).collect::<Vec<_>>()).await;
         self.networks.refill();
         // Volumes before containers: one is made first, and then the container it is for.
         let volumes = self.engine.owned_volumes().await?;
@@ -107,23 +109,28 @@ impl Parts {
         let live = self.registry.previews();
         let spent = spent_volumes(&live, &containers, &volumes, &in_use);
         let is_warm = |container: &OwnedContainer| self.warm.is_known(container);
+        let before = std::mem::take(failing);
         for repair in repairs(&live, &containers, &networks, &known, is_warm).into_iter().chain(spent) {
-            self.repair(repair).await;
+            let Err(error) = self.repair(&repair).await else { continue };
+            if before.contains(&repair) {
+                tracing::debug!(%error, ?repair, "a repair still does not work");
+            } else {
+                tracing::warn!(%error, ?repair, "a repair did not work; it is tried again every round");
+            }
+            failing.insert(repair);
         }
         Ok(())
     }
 
-    async fn repair(&self, repair: Repair) {
-        let done = match &repair {
+    async fn repair(&self, repair: &Repair) -> Result<(), EngineError> {
+        match repair {
             Repair::RemoveContainer { id, name } => {
                 tracing::info!(container = name, "removing a container whose preview has ended");
                 self.engine.remove(id).await
             }
-            // Made anew under the same name since it was listed; the id is of the old one.
-            Repair::RemoveNetwork { name, .. } if self.networks.known().contains(name) => Ok(()),
-            Repair::RemoveNetwork { id, name } => {
+            Repair::RemoveNetwork { id, name, block } => {
                 tracing::info!(network = name, "removing a network that no preview holds");
-                self.engine.remove_network(id).await
+                self.networks.remove_stranger(id, name, *block).await
             }
             Repair::RemoveVolume { name } => {
                 tracing::info!(volume = name, "removing a volume that outlived its preview");
@@ -137,9 +144,6 @@ impl Parts {
                 self.tell_to_look(*preview);
                 Ok(())
             }
-        };
-        if let Err(error) = done {
-            tracing::warn!(%error, ?repair, "a repair did not work; the next round tries again");
         }
     }
 

@@ -1,6 +1,6 @@
 //! Taking up where an earlier run left off, and the loops that run for as long as the daemon.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use futures_util::StreamExt;
 use super::driver::Begin;
 use super::metrics::ErrorType;
 use super::reach::Dial;
+use super::reconcile::Repair;
 use super::{Orchestrator, Parts};
 use crate::domain::{DatabaseType, Egress, Preview, PreviewId, Status};
 use crate::engine::{EngineEvent, Kind};
@@ -20,16 +21,11 @@ impl Orchestrator {
     pub async fn start(&self) -> Result<(), StoreError> {
         self.parts.databases.load().await?;
         self.parts.load_doors().await?;
-        let live = self.parts.store.live_previews().await?;
-        let networks: HashMap<String, Egress> = live
-            .iter()
-            .filter_map(|preview| Some((preview.network.clone()?, preview.egress.clone())))
-            .collect();
-        for preview in live {
+        for preview in self.parts.store.live_previews().await? {
             self.parts.take_up(preview).await?;
         }
         let parts = Arc::clone(&self.parts);
-        self.parts.tasks.spawn(async move { parts.watch_over(networks).await });
+        self.parts.tasks.spawn(async move { parts.watch_over().await });
         let parts = Arc::clone(&self.parts);
         self.parts.tasks.spawn(async move { parts.hear_events().await });
         self.start_sampling();
@@ -76,47 +72,62 @@ impl Parts {
     }
 
     /// Finds out about the engine when it comes, then compares and repairs until the end.
-    async fn watch_over(self: &Arc<Self>, networks_in_use: HashMap<String, Egress>) {
-        let mut settled = false;
-        while !self.shutdown.is_cancelled() {
-            if !settled {
-                settled = self.settle_in(&networks_in_use).await;
-            } else {
-                self.compare().await;
-            }
-            let pause = if settled { self.config.reconcile_every } else { Duration::from_millis(500) };
-            tokio::select! {
-                () = self.shutdown.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
-            }
+    async fn watch_over(self: &Arc<Self>) {
+        if self.shutdown.run_until_cancelled(self.settle_in()).await.is_none() {
+            return;
+        }
+        let mut failing = HashSet::new();
+        while self
+            .shutdown
+            .run_until_cancelled(tokio::time::sleep(self.config.reconcile_every))
+            .await
+            .is_some()
+        {
+            // A round that has begun is finished.
+            self.compare(&mut failing).await;
         }
     }
 
-    async fn compare(self: &Arc<Self>) {
+    /// `failing`: what could not be put right in the round before.
+    async fn compare(self: &Arc<Self>, failing: &mut HashSet<Repair>) {
         if let Err(error) = self.take_up_ghosts().await {
             tracing::warn!(%error, "the store's live previews could not be compared");
         }
-        if let Err(error) = self.reconcile().await {
+        if let Err(error) = self.reconcile(failing).await {
             tracing::warn!(%error, "the engine's inventory could not be compared");
         }
         self.egress.keep().await;
     }
 
-    async fn settle_in(&self, networks_in_use: &HashMap<String, Egress>) -> bool {
-        let settled = async {
-            let dial = self.reach.find_out(&self.engine).await.map_err(|error| error.to_string())?;
-            self.egress.begin(networks_in_use.clone(), dial == Dial::Published).await;
-            let homes = self.databases.homes().await.map_err(|error| error.to_string())?;
-            let in_use: Vec<String> = networks_in_use.keys().cloned().chain(homes).collect();
-            self.networks.adopt(&in_use).await.map_err(|error| error.to_string())
-        };
-        match settled.await {
-            Ok(()) => true,
-            Err(error) => {
-                tracing::debug!(%error, "the engine does not answer yet");
-                false
+    /// Launches wait until this is done, so that each reason for which it is not is told, once.
+    async fn settle_in(&self) {
+        let mut told = None;
+        while let Err(reason) = self.take_up_networks().await {
+            if told.as_ref() == Some(&reason) {
+                tracing::debug!(reason, "what an earlier run left is still not taken up");
+            } else {
+                tracing::warn!(reason, "what an earlier run left is not taken up yet: launches wait for it");
             }
+            self.networks.not_known(&reason);
+            told = Some(reason);
+            tokio::time::sleep(Duration::from_millis(500)).await;
         }
+        if told.is_some() {
+            tracing::info!("what an earlier run left is taken up now");
+        }
+    }
+
+    /// An error is a text for the operator.
+    async fn take_up_networks(&self) -> Result<(), String> {
+        let dial = self.reach.find_out(&self.engine).await.map_err(|error| error.to_string())?;
+        let homes = self.databases.homes().await.map_err(|error| error.to_string())?;
+        // Nobody is given a network before this is done, so that what previews have now is all they have.
+        let live = self.registry.previews().into_iter();
+        let of_live: HashMap<String, Egress> =
+            live.filter_map(|preview| Some((preview.network?, preview.egress))).collect();
+        let in_use = of_live.keys().cloned().chain(homes).collect();
+        self.egress.begin(of_live, dial == Dial::Published).await;
+        self.networks.adopt(&in_use).await.map_err(|error| error.to_string())
     }
 
     /// Whose container it is: of one that waited for its start, the row says so.

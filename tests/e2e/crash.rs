@@ -1,6 +1,7 @@
 //! The real program, killed with SIGKILL at any moment: what it had begun goes on or is stopped
 //! after the next start, and nothing is left in the end.
 
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ use crate::http::Client;
 use crate::scene::{
     OBEDIENT, launch_with, nonce, page, path, put, python, runs, slow_build, text, up, visitor,
 };
+
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_previewd");
 
 /// `previewd serve` as a process of its own.
 pub struct Daemon {
@@ -29,7 +32,14 @@ impl Daemon {
     /// With further variables in its environment.
     pub async fn start_with(app: &mut TestApp, environment: &[(&str, &str)]) -> Self {
         let mut command = serve(app);
-        let mut child = command.envs(environment.iter().copied()).spawn().expect("the program starts");
+        command.envs(environment.iter().copied());
+        Self::spawn(app, command).await
+    }
+
+    /// Of a command that comes to run the program.
+    pub async fn spawn(app: &mut TestApp, mut command: Command) -> Self {
+        let log = std::fs::File::options().create(true).append(true).open(log_file(app)).expect("a log");
+        let mut child = command.stderr(log).spawn().expect("the program starts");
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         let line = lines.next_line().await.expect("a line").expect("it says that it is ready");
         let address = line.rsplit_once("http://").expect("an address").1;
@@ -61,15 +71,34 @@ impl Daemon {
     }
 }
 
+fn log_file(app: &TestApp) -> PathBuf {
+    app.data_dir().join("daemon.log")
+}
+
+/// What the daemons of `app` have told their operator; its end, where that is much.
+pub fn log_of(app: &TestApp) -> String {
+    let text = std::fs::read_to_string(log_file(app)).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(200)..].join("\n")
+}
+
 fn serve(app: &TestApp) -> Command {
-    let mut command = command(app, "serve");
+    through(Command::new(PROGRAM), app)
+}
+
+/// A command that ends in the program, which is to serve.
+pub fn through(command: Command, app: &TestApp) -> Command {
+    let mut command = configured(command, app, "serve");
     command.args(["--listen", "127.0.0.1:0"]).stdout(Stdio::piped());
     command
 }
 
 /// A command of the program over the data directory of `app`.
 pub fn command(app: &TestApp, verb: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_previewd"));
+    configured(Command::new(PROGRAM), app, verb)
+}
+
+fn configured(mut command: Command, app: &TestApp, verb: &str) -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PREVIEW_")) {
         command.env_remove(name);
     }
@@ -77,7 +106,7 @@ pub fn command(app: &TestApp, verb: &str) -> Command {
         .args([verb, "--data-dir"])
         .arg(app.data_dir())
         .envs(&app.environment)
-        .env("RUST_LOG", "error")
+        .env("RUST_LOG", "warn")
         .stdin(Stdio::null())
         .kill_on_drop(true);
     command

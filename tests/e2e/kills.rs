@@ -11,7 +11,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use crate::app::{TestApp, until};
-use crate::crash::Daemon;
+use crate::crash::{Daemon, log_of};
 use crate::http::Client;
 use crate::scene::{OBEDIENT, nonce, page, path, put, python, status, text, up, visitor};
 
@@ -108,9 +108,17 @@ fn faults_file(app: &TestApp) -> PathBuf {
     app.data_dir().join("faults")
 }
 
-async fn start(app: &mut TestApp) -> Daemon {
+pub async fn start(app: &mut TestApp) -> Daemon {
     let file = faults_file(app).display().to_string();
-    Daemon::start_with(app, &[("FAULTS_FILE", &file)]).await
+    // What it says is shown when it does not come to where it is to die.
+    Daemon::start_with(app, &[("FAULTS_FILE", &file), ("RUST_LOG", "previewd=debug")]).await
+}
+
+/// From now on the daemon has this fault.
+pub async fn arm(app: &TestApp, fault: &str) {
+    let file = faults_file(app);
+    std::fs::write(&file, fault).expect("written");
+    until(10, || async { (!file.exists()).then_some(()) }).await;
 }
 
 async fn one(
@@ -122,9 +130,7 @@ async fn one(
 ) -> (Daemon, Killed) {
     let client = app.user("ann");
     let id = prepare(&client, work).await;
-    let file = faults_file(app);
-    std::fs::write(&file, format!("{point}={passes}*off->return")).expect("written");
-    until(10, || async { (!file.exists()).then_some(()) }).await;
+    arm(app, &format!("{point}={passes}*off->return")).await;
     let (method, rest, body) = match work {
         Work::Launch | Work::Build => (Method::POST, "/launch", json!({})),
         Work::Database => (Method::POST, "/launch", json!({ "databaseType": "postgresql" })),
@@ -133,7 +139,19 @@ async fn one(
     };
     let address = path(&id, rest);
     let asked = tokio::spawn(async move { client.try_send(method, &address, body.to_string()).await });
-    assert!(daemon.died(60).await, "{work:?} never came to {point}, {passes} times passed");
+    if !daemon.died(60).await {
+        let status = app.user("ann").try_send(Method::GET, &path(&id, "/status"), "").await;
+        let answer = asked.is_finished().then_some(asked);
+        let answer = match answer {
+            Some(asked) => format!("{:?}", asked.await),
+            None => "none yet".to_owned(),
+        };
+        panic!(
+            "{work:?} never came to {point}, {passes} times passed.\nThe answer: {answer}\n\
+             The preview: {status:?}\nThe daemon:\n{}",
+            log_of(app)
+        );
+    }
     let _ = asked.await.expect("no panic");
 
     let daemon = start(app).await;

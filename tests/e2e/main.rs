@@ -18,6 +18,7 @@ mod outside;
 #[path = "../common/refusal.rs"]
 mod refusal;
 mod scene;
+mod slow_filter;
 mod socket;
 mod sse;
 
@@ -31,6 +32,7 @@ mod database_examples;
 mod database_files;
 mod databases;
 mod drain;
+mod earlier_run;
 mod egress;
 mod engine_trouble;
 mod examples;

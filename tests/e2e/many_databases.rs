@@ -33,6 +33,10 @@ impl Ground for One {
         async { Ok(()) }.boxed()
     }
 
+    fn forget<'a>(&'a self, _network: &'a str) -> BoxFuture<'a, ()> {
+        Box::pin(async {})
+    }
+
     fn publishes(&self) -> bool {
         false
     }

@@ -183,6 +183,10 @@ impl Ground for Nowhere {
         async { Ok(()) }.boxed()
     }
 
+    fn forget<'a>(&'a self, _network: &'a str) -> BoxFuture<'a, ()> {
+        Box::pin(async {})
+    }
+
     fn publishes(&self) -> bool {
         self.publishes
     }

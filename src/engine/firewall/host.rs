@@ -19,7 +19,8 @@ pub enum FirewallError {
 }
 
 const DEADLINE: Duration = Duration::from_secs(10);
-/// Other programs may be changing the filter; some answer with a refusal rather than to wait.
+/// Other programs may be changing the filter; some answer with a refusal rather than to wait. One that
+/// hangs is not asked again: whoever waits is told.
 const TRIES: u32 = 4;
 /// Where distributions keep them, which is not always searched.
 const FOLDERS: &str = "/usr/sbin:/sbin:/usr/local/sbin:/usr/bin:/bin";
@@ -35,6 +36,7 @@ pub(super) async fn restore(text: &str) -> Result<(), FirewallError> {
     for _ in 1..TRIES {
         match run("iptables-restore", &["--noflush", "--wait", "5"], text).await {
             Ok(_) => return Ok(()),
+            Err(error @ FirewallError::Timeout { .. }) => return Err(error),
             Err(error) => tracing::debug!(%error, "the packet filter is asked again"),
         }
         tokio::time::sleep(pause).await;

@@ -42,9 +42,14 @@ impl Life {
         self.preview.image = Some(origin.image.clone());
         let is_built = origin.is_built;
         self.origin = Some(origin);
+        // Whoever waits for what an earlier run left keeps nobody's turn meanwhile.
+        match interrupt.run_until_cancelled(self.parts.networks.known_in_time()).await {
+            None => return Err(Interrupt::Asked),
+            Some(known) => known.map_err(|error| self.fail(Stage::Prepare, error.to_string()))?,
+        }
         self.move_in().await?;
         let turn = self.turn(interrupt).await?;
-        self.network(interrupt).await?;
+        self.network().await?;
         go_on(interrupt)?;
         // A database takes its time, in which others can start.
         let turn = turn.filter(|_| self.preview.database == DatabaseType::None);
@@ -227,15 +232,12 @@ impl Life {
         interrupt.run_until_cancelled(turn).await.map(Some).ok_or(Interrupt::Asked)
     }
 
-    async fn network(&mut self, interrupt: &CancellationToken) -> Result<(), Interrupt> {
+    async fn network(&mut self) -> Result<(), Interrupt> {
         if let Some(name) = self.preview.network.clone() {
             match self.is_fresh || retry(|| self.parts.networks.is_there(&name)).await.unwrap_or(true) {
-                true => return Ok(()),
+                true => return self.confine().await,
                 false => self.parts.networks.forget(&name).await,
             }
-        }
-        if interrupt.run_until_cancelled(self.parts.networks.known_again()).await.is_none() {
-            return Err(Interrupt::Asked);
         }
         match self.parts.networks.lease().await {
             Ok(name) => self.preview.network = Some(name),

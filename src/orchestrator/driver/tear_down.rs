@@ -31,9 +31,16 @@ impl Life {
         self.keep().await;
         let reason = "stopped".to_owned();
         self.parts.ingress.set_upstream(self.preview.id, Upstream::Down { reason });
-        tokio::select! {
-            () = self.parts.networks.known_again() => {}
-            () = self.parts.shutdown.cancelled() => return,
+        if !self.parts.networks.is_known() {
+            // Its network cannot be given back yet; what runs in it need not wait for that.
+            if let Err(error) = self.remove_containers().await {
+                tracing::debug!(%error, preview = %self.preview.id, "its containers are still there");
+            }
+            tokio::select! {
+                // One that stays unknown is removed, and nobody has it next.
+                _ = self.parts.networks.known_in_time() => {}
+                () = self.parts.shutdown.cancelled() => return,
+            }
         }
         let mut pause = Duration::from_millis(200);
         while let Err(error) = self.remove_all().await {

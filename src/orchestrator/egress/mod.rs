@@ -5,14 +5,17 @@
 //! on a spare network costs nothing here. Where the host does not let us, nothing is pretended:
 //! [`Egress::trouble`] says why, and what asks for less than `open` is refused.
 
+mod names;
+
 use std::collections::{BTreeMap, HashMap};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::subnets::AddressPool;
 use crate::domain::{Block, Egress as Allowed, InstanceId, Target};
 use crate::engine::{Firewall, FirewallError, FirewallPolicy, FirewallRules, FirewallStanding};
+use names::{look_up, resolvers};
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -49,7 +52,7 @@ struct Inner {
 /// Never locked across an await.
 #[derive(Default)]
 struct State {
-    networks: BTreeMap<String, (Block, Allowed)>,
+    networks: BTreeMap<String, Covered>,
     /// What networks of an earlier run are for, until they are found again.
     expected: HashMap<String, Allowed>,
     /// What host names were seen to stand for.
@@ -58,6 +61,16 @@ struct State {
     reason: Option<Reason>,
     /// Counts changes, so that a write knows what it holds.
     version: u64,
+    /// The latest change that was written.
+    written: u64,
+}
+
+/// What holds in a network.
+struct Covered {
+    block: Block,
+    allowed: Allowed,
+    /// The change that it came with: it holds once that is written.
+    since: u64,
 }
 
 /// Whether rules are kept, and if not, why.
@@ -70,11 +83,15 @@ enum Reason {
 struct Written {
     version: u64,
     standing: Option<FirewallStanding>,
+    /// When the filter last hung, and how that was said.
+    hung: Option<(Instant, FirewallError)>,
 }
 
+/// A filter that hangs is left alone for so long: those who wait behind one write do not wait each in
+/// turn.
+const BREATHER: Duration = Duration::from_secs(10);
 /// Names may stand for other addresses after a while.
 const RESOLVE_EVERY: Duration = Duration::from_secs(30);
-const RESOLVE_PATIENCE: Duration = Duration::from_secs(5);
 /// Addresses kept of one name: the latest, of names that change with every question.
 const MOST_ADDRESSES: usize = 64;
 
@@ -94,12 +111,16 @@ impl Egress {
         &self.inner.config.allowed
     }
 
-    /// Finds out whether this host lets us, and what networks of live previews are for.
+    /// Finds out, once, whether this host lets us; and what networks of live previews are for.
     /// `elsewhere`: the engine's networks are not of this host.
     pub async fn begin(&self, expected: HashMap<String, Allowed>, elsewhere: bool) {
+        if self.inner.state().reason.is_some() {
+            self.inner.state().expected = expected;
+            return;
+        }
         let unable = match elsewhere {
             true => Some("the engine's networks are not on this host".to_owned()),
-            false => self.inner.firewall.probe().await.err().map(|error| error.to_string()),
+            false => self.unable().await,
         };
         if let Some(reason) = &unable {
             tracing::warn!(reason, "previews reach whatever this host reaches: egress is not restricted");
@@ -107,6 +128,19 @@ impl Egress {
         let mut state = self.inner.state();
         state.expected = expected;
         state.reason = Some(unable.map_or(Reason::Kept, Reason::Unable));
+    }
+
+    async fn unable(&self) -> Option<String> {
+        match self.inner.firewall.probe().await {
+            Ok(()) => None,
+            // That it is slow says nothing of what it would let us do: the next write tells, and what
+            // needs it waits for that.
+            Err(error @ FirewallError::Timeout { .. }) => {
+                tracing::warn!(%error, "this host's packet filter cannot be looked at yet");
+                None
+            }
+            Err(error) => Some(error.to_string()),
+        }
     }
 
     /// Why nothing is restricted, when nothing is. Known once the engine was found.
@@ -126,11 +160,21 @@ impl Egress {
             let mut state = self.inner.state();
             for (name, block) in networks {
                 let allowed = state.expected.remove(name).unwrap_or_else(|| self.allowed().clone());
-                state.networks.insert(name.clone(), (*block, allowed));
+                let since = state.version + 1;
+                state.networks.insert(name.clone(), Covered { block: *block, allowed, since });
             }
             state.version += 1;
         }
         self.write().await
+    }
+
+    /// Makes sure that what is to hold in a network does. Costs nothing where it does already.
+    pub async fn settle(&self, network: &str) -> Result<(), EgressError> {
+        let is_written = {
+            let state = self.inner.state();
+            state.networks.get(network).is_none_or(|covered| covered.since <= state.written)
+        };
+        if is_written { Ok(()) } else { self.write().await }
     }
 
     /// What holds in a network from now on.
@@ -142,9 +186,11 @@ impl Egress {
             {
                 return Err(EgressError::Unable(reason.clone()));
             }
+            let (next, written) = (state.version + 1, state.written);
             match state.networks.get_mut(network) {
-                Some((_, held)) if held == allowed => return Ok(()),
-                Some((_, held)) => *held = allowed.clone(),
+                // On a spare network this costs nothing.
+                Some(held) if held.allowed == *allowed && held.since <= written => return Ok(()),
+                Some(held) => (held.allowed, held.since) = (allowed.clone(), next),
                 None if *allowed == Allowed::Open => return Ok(()),
                 None => {
                     return Err(EgressError::Unable(format!("nothing is known of the network {network}")));
@@ -221,8 +267,19 @@ impl Egress {
         if version == written.version && written.standing.is_some() {
             return Ok(());
         }
-        written.standing = Some(self.inner.firewall.apply(&rules).await?);
+        if let Some((at, error)) = &written.hung
+            && at.elapsed() < BREATHER
+        {
+            return Err(error.clone().into());
+        }
+        let applied = self.inner.firewall.apply(&rules).await;
+        written.hung = match &applied {
+            Err(error @ FirewallError::Timeout { .. }) => Some((Instant::now(), error.clone())),
+            _ => None,
+        };
+        written.standing = Some(applied?);
         written.version = version;
+        self.inner.state().written = version;
         Ok(())
     }
 
@@ -261,7 +318,7 @@ impl Inner {
         let state = self.state();
         let mut policies: Vec<FirewallPolicy> = Vec::new();
         let mut networks = Vec::new();
-        for (block, allowed) in state.networks.values() {
+        for Covered { block, allowed, .. } in state.networks.values() {
             let policy = state.policy(allowed);
             let number = policies.iter().position(|known| *known == policy).unwrap_or(policies.len());
             if number == policies.len() {
@@ -306,7 +363,7 @@ impl State {
     }
 
     fn hosts(&self, databases: &[(String, u16)]) -> Vec<String> {
-        let allowed = self.networks.values().map(|(_, allowed)| allowed);
+        let allowed = self.networks.values().map(|covered| &covered.allowed);
         let targets = allowed.flat_map(|allowed| match allowed {
             Allowed::Only(targets) => targets.as_slice(),
             _ => &[],
@@ -336,56 +393,9 @@ impl State {
     }
 }
 
-async fn look_up(name: String) -> (String, Vec<Ipv4Addr>) {
-    let question = async { tokio::net::lookup_host((name.as_str(), 0)).await.map(Iterator::collect) };
-    let found: Result<std::io::Result<Vec<SocketAddr>>, _> =
-        tokio::time::timeout(RESOLVE_PATIENCE, question).await;
-    let addresses = match found {
-        Ok(Ok(addresses)) => addresses
-            .into_iter()
-            .filter_map(|address| match address.ip() {
-                IpAddr::V4(address) => Some(address),
-                IpAddr::V6(_) => None,
-            })
-            .collect(),
-        Ok(Err(error)) => {
-            tracing::warn!(%error, name, "a host name of an egress list is not known: it is not reached");
-            Vec::new()
-        }
-        Err(_) => Vec::new(),
-    };
-    (name, addresses)
-}
-
-/// Where the engine sends containers' questions for names: the host's own resolvers, or those
-/// behind the local stub.
-fn resolvers() -> Vec<Ipv4Addr> {
-    for file in ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"] {
-        let text = std::fs::read_to_string(file).unwrap_or_default();
-        let found = name_servers(&text);
-        if !found.is_empty() {
-            return found;
-        }
-    }
-    // What the engine itself falls back to.
-    vec![Ipv4Addr::new(8, 8, 8, 8), Ipv4Addr::new(8, 8, 4, 4)]
-}
-
-fn name_servers(text: &str) -> Vec<Ipv4Addr> {
-    let lines = text.lines().filter_map(|line| line.trim().strip_prefix("nameserver"));
-    let addresses = lines.filter_map(|rest| rest.trim().parse::<Ipv4Addr>().ok());
-    addresses.filter(|address| !address.is_loopback()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn name_servers_are_those_that_containers_ask() {
-        let text = "# made by somebody\nnameserver 127.0.0.53\nnameserver 10.0.0.2\nnameserver fd00::1\n";
-        assert_eq!(name_servers(text), [Ipv4Addr::new(10, 0, 0, 2)]);
-    }
 
     #[test]
     fn addresses_of_names_are_kept_and_bounded() {

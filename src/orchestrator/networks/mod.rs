@@ -2,7 +2,10 @@
 //!
 //! Making a bridge costs the engine some 60 ms and removing it 200 ms, so a few spare ones wait,
 //! and an emptied one becomes a spare again. A spare has no container in it and no preview's
-//! name on it; which preview holds which network is said by the preview's row.
+//! name on it; which preview holds which network is said by the preview's row. What an earlier run
+//! left is found out once ([`earlier`]), before anybody is given a network.
+
+mod earlier;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,6 +18,7 @@ use super::retry::retry;
 use super::subnets::AddressPool;
 use crate::domain::{Block, InstanceId};
 use crate::engine::{Engine, EngineError, Kind, NetworkSpec, Ownership};
+use earlier::Earlier;
 
 /// Where previews' networks come from.
 #[derive(Debug, Clone)]
@@ -32,6 +36,8 @@ const CALLS: usize = 4;
 pub enum NetworkError {
     #[error("all {capacity} networks of {pool} are in use")]
     PoolEmpty { pool: AddressPool, capacity: usize },
+    #[error("the networks of earlier previews are not known yet: {reason}")]
+    Unsettled { reason: String },
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error(transparent)]
@@ -53,8 +59,7 @@ struct Inner {
     /// The engine makes and removes one after the other; who waits there has a deadline, here none.
     calls: Semaphore,
     tasks: TaskTracker,
-    /// Whether [`Networks::adopt`] has been done.
-    adopted: watch::Sender<bool>,
+    earlier: watch::Sender<Earlier>,
 }
 
 /// Never locked across an await.
@@ -66,6 +71,8 @@ struct Held {
     spare: VecDeque<String>,
     /// Blocks that others on this host use.
     foreign: Vec<Block>,
+    /// Blocks of networks that nobody is to have and that are not gone yet, by network name.
+    leaving: HashMap<String, Block>,
     /// A spare is being made.
     refilling: bool,
     /// No spares are made any more: the daemon is going.
@@ -88,19 +95,26 @@ impl Networks {
             held: Mutex::default(),
             calls: Semaphore::new(CALLS),
             tasks,
-            adopted: watch::Sender::new(false),
+            earlier: watch::Sender::default(),
         };
         Self { inner: Arc::new(inner) }
     }
 
-    /// A network for one preview: a spare when there is one.
+    /// A network for one preview: a spare when there is one. Waits until it is known what an earlier
+    /// run left, since one leased before might be another preview's.
     pub async fn lease(&self) -> Result<String, NetworkError> {
+        self.known_in_time().await?;
         // The one that has rested longest, so that an address is not used again at once.
         let spare = self.inner.held().spare.pop_front();
-        let name = match spare {
-            Some(name) => name,
-            None => self.inner.make().await?,
+        let Some(name) = spare else {
+            let made = self.inner.make().await;
+            self.refill();
+            return made;
         };
+        if let Err(error) = self.inner.egress.settle(&name).await {
+            self.inner.held().spare.push_front(name);
+            return Err(error.into());
+        }
         self.refill();
         Ok(name)
     }
@@ -120,40 +134,6 @@ impl Networks {
             }
         }
         self.inner.remove(name).await
-    }
-
-    /// Learns what an earlier run left: networks of live previews are theirs, others become
-    /// spares or go. Leases wait for it; see also [`Networks::known_again`].
-    pub async fn adopt(&self, in_use: &[String]) -> Result<(), NetworkError> {
-        let owned = self.inner.engine.owned_networks().await?;
-        let mut idle = Vec::new();
-        {
-            let mut held = self.inner.held();
-            for network in &owned {
-                if let Some(block) = network.subnet.as_deref().and_then(Block::parse) {
-                    held.ours.insert(network.name.clone(), block);
-                }
-                if !in_use.contains(&network.name) {
-                    idle.push(network.name.clone());
-                }
-            }
-        }
-        let known: Vec<_> =
-            self.inner.held().ours.iter().map(|(name, block)| (name.clone(), *block)).collect();
-        self.inner.egress.cover(&known).await?;
-        for name in idle {
-            self.give_back(&name).await?;
-        }
-        self.inner.adopted.send_replace(true);
-        self.refill();
-        Ok(())
-    }
-
-    /// Waits until it is known what an earlier run left. A network leased before might be one of
-    /// those, and end as the spare of another preview.
-    pub async fn known_again(&self) {
-        // The sender lives as long as we do.
-        let _ = self.inner.adopted.subscribe().wait_for(|adopted| *adopted).await;
     }
 
     /// Removes the spares; leased networks stay with their previews.
@@ -192,14 +172,39 @@ impl Networks {
     }
 
     /// Spares that somebody removed from the engine are spares no more.
-    pub fn forget_spares(&self, gone: &[String]) {
-        let mut held = self.inner.held();
+    pub async fn forget_spares(&self, gone: &[String]) {
         for name in gone {
-            if let Some(at) = held.spare.iter().position(|spare| spare == name) {
-                held.spare.remove(at);
-                held.ours.remove(name);
+            let was_spare = {
+                let mut held = self.inner.held();
+                let at = held.spare.iter().position(|spare| spare == name);
+                at.and_then(|at| held.spare.remove(at)).is_some()
+            };
+            if was_spare {
+                self.forget(name).await;
             }
         }
+    }
+
+    /// Removes a network that no preview holds and that is no spare, as it was listed: not one that
+    /// was made under its name since, and none is made under it meanwhile.
+    pub async fn remove_stranger(
+        &self,
+        id: &str,
+        name: &str,
+        block: Option<Block>,
+    ) -> Result<(), EngineError> {
+        {
+            let mut held = self.inner.held();
+            if held.ours.contains_key(name) {
+                return Ok(());
+            }
+            held.leaving.extend(block.map(|block| (name.to_owned(), block)));
+        }
+        let turn = self.inner.calls.acquire().await;
+        self.inner.engine.remove_network(id).await?;
+        drop(turn);
+        self.inner.held().leaving.remove(name);
+        Ok(())
     }
 
     /// Makes spares in the background until there are enough.
@@ -300,7 +305,8 @@ impl Inner {
 
     fn reserve(&self) -> Result<(String, Block), NetworkError> {
         let mut held = self.held();
-        let taken: Vec<Block> = held.ours.values().chain(&held.foreign).copied().collect();
+        let taken: Vec<Block> =
+            held.ours.values().chain(held.leaving.values()).chain(&held.foreign).copied().collect();
         let pool = self.config.pool;
         let block = pool.free(&taken).ok_or(NetworkError::PoolEmpty { pool, capacity: pool.capacity() })?;
         let name = format!("previewd-{}-{}", self.instance, block.to_string().replace(['.', '/'], "-"));
