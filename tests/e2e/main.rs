@@ -54,6 +54,7 @@ mod mysql;
 mod new_code;
 mod numbers;
 mod parked;
+mod parked_kills;
 mod postgres;
 mod private;
 mod prometheus;

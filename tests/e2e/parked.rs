@@ -9,11 +9,12 @@ use previewd::domain::GenerationId;
 use serde_json::{Value, json};
 
 use crate::app::{Settings, TestApp, until};
+use crate::clerk::{clerk, on_postgresql, rows, run};
 use crate::http::Client;
-use crate::scene::{OBEDIENT, launch_with, once, page, path, python, status, stop, text, visitor};
+use crate::scene::{OBEDIENT, launch_with, once, page, path, python, status, stop, text, up, visitor};
 
 /// A generation that asks to be made ready.
-fn ahead(mut body: Value) -> Value {
+pub fn ahead(mut body: Value) -> Value {
     body["metadata"]["prewarm"] = json!(true);
     body
 }
@@ -26,12 +27,12 @@ async fn prewarmed(client: &Client, id: &str) -> Value {
     client.get(&format!("/api/v2/generations/{id}")).await.json()["prewarmed"].clone()
 }
 
-async fn ready(client: &Client, id: &str) {
+pub async fn ready(client: &Client, id: &str) {
     until(60, || async { (prewarmed(client, id).await == "ready").then_some(()) }).await;
 }
 
 /// The containers of a generation, with what the engine says of each.
-async fn containers(app: &TestApp, id: &str) -> Vec<(String, ContainerStatus)> {
+pub async fn containers(app: &TestApp, id: &str) -> Vec<(String, ContainerStatus)> {
     let id = GenerationId::parse(id).expect("an id");
     let all = app.engine.owned_containers().await.expect("a list").into_iter();
     let of_it = all.filter(|one| one.ownership.generation.as_ref() == Some(&id));
@@ -130,6 +131,40 @@ async fn a_launch_that_wants_something_else_goes_the_long_way() {
     })
     .await;
     assert_eq!(visitor(&launched.json()).get("/").await.status, 200);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn its_database_is_the_claimers_and_goes_with_it() {
+    let app = TestApp::start().await;
+    let (ann, bob) = (app.user("ann"), app.user("bob"));
+    let witness = visitor(&up(&bob, "witness", &on_postgresql()).await);
+    let others = async || rows(&witness, "SELECT count(*) FROM pg_database WHERE datname LIKE 'pv%'").await;
+    let body = clerk(
+        json!({ "dbType": "postgresql" }),
+        json!({ "migrations/001.sql": "CREATE TABLE people (id serial PRIMARY KEY);\nINSERT INTO people DEFAULT VALUES;" }),
+    );
+    put_ahead(&ann, "filled", body).await;
+    ready(&ann, "filled").await;
+    assert_eq!(others().await, json!([[2]]), "it has its database already");
+    let parked = containers(&app, "filled").await;
+    // A launch that wants another one goes the long way, and the parked one keeps its own.
+    let launched = launch_with(&ann, "filled", json!({ "autoMigrateDatabase": false, "wait": true })).await;
+    assert_eq!(launched.status, 201, "{launched:?}");
+    let missing = run(&visitor(&launched.json()), "SELECT count(*) FROM people").await;
+    assert_eq!(missing["state"], "42P01", "nothing was migrated here: {missing}");
+    stop(&ann, "filled").await;
+    assert_eq!(containers(&app, "filled").await, parked);
+
+    let launched = launch_with(&ann, "filled", json!({})).await;
+    assert_eq!((launched.status, text(&launched.json(), "status")), (201, "launched"), "{launched:?}");
+    let visits = visitor(&launched.json());
+    assert_eq!(rows(&visits, "SELECT count(*) FROM people").await, json!([[1]]));
+    assert_eq!(containers(&app, "filled").await[0].0, parked[0].0);
+    let database = ann.get(&path("filled", "/database")).await;
+    assert_eq!(database.status, 200, "{database:?}");
+    stop(&ann, "filled").await;
+    until(30, async || (others().await == json!([[1]])).then_some(())).await;
     app.finish().await;
 }
 
