@@ -37,11 +37,14 @@ impl Life {
             return Err(self.fail(Stage::Run, exit_words(&state)));
         }
         let started = self.locate(&state)?;
-        if self.is_frozen(&state) {
+        if self.preview.parked_until.is_some() {
+            // A launch that comes meanwhile finds it as it was, and waits until it is looked at.
+            self.address = Some(started.address());
+        } else if self.is_frozen(&state) {
             self.address = Some(started.address());
             // Of one that its row says serves nobody has said that it shall not: the daemon ended as it
             // fell asleep, or while the engine was told that it is awake.
-            if self.preview.status.is_serving() && self.preview.parked_until.is_none() {
+            if self.preview.status.is_serving() {
                 self.preview.paused_by = Some(PausedBy::Idleness);
             }
             self.show_paused();
