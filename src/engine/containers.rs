@@ -58,6 +58,13 @@ impl Engine {
         }
     }
 
+    /// Any signal, by its number, to the first process, which an init passes on.
+    pub async fn signal(&self, id: &str, number: u8) -> Result<(), EngineError> {
+        let number = number.to_string();
+        let options = KillContainerOptionsBuilder::default().signal(&number).build();
+        self.call("signal container", |docker| docker.kill_container(id, Some(options))).await
+    }
+
     /// Stop and start again, the same container.
     pub async fn restart(&self, id: &str, grace: Duration) -> Result<(), EngineError> {
         let options = RestartContainerOptionsBuilder::default().t(whole_seconds(grace)).build();

@@ -63,12 +63,17 @@ impl ContainerProcess {
         found
     }
 
-    /// Whether one of its processes goes by this name, as the kernel keeps it: 15 bytes.
-    pub fn has_one_called(&self, name: &str) -> bool {
+    /// The one it has started, where it is an init that has started nothing else.
+    pub fn main(&self) -> Option<u32> {
+        let file = self.roots.proc.join(format!("{0}/task/{0}/children", self.pid));
+        let children = std::fs::read_to_string(file).ok().filter(|_| self.is_there())?;
+        children.split_ascii_whitespace().next()?.parse().ok()
+    }
+
+    /// Whether that goes by this name, as the kernel keeps it: 15 bytes.
+    pub fn main_is_called(&self, name: &str) -> bool {
         let comm = |pid: u32| std::fs::read_to_string(self.roots.proc.join(format!("{pid}/comm")));
-        let mut all = self.descendants();
-        all.insert(self.pid);
-        self.is_there() && all.into_iter().any(|pid| comm(pid).is_ok_and(|comm| comm.trim_end() == name))
+        self.main().is_some_and(|pid| comm(pid).is_ok_and(|comm| comm.trim_end() == name))
     }
 
     pub(super) fn cgroup_root(&self) -> &Path {

@@ -75,4 +75,4 @@ pub use recipe::{
 };
 pub use reload::{Reload, reload};
 pub use tag::image_tag;
-pub use warm::{ORDER, WAITING, order, warm};
+pub use warm::{AGAIN, ORDER, WAITING, order, warm};

@@ -16,6 +16,7 @@ use super::context::{Entry, append, content};
 use super::dockerfile::{Dialect, dockerfile};
 use super::plan::{Language, Plan};
 use super::recipe::Recipe;
+use super::warm::ORDER;
 use crate::domain::{FileSet, Mode, ReloadWay};
 
 /// What is to be done, and why so.
@@ -71,7 +72,9 @@ impl Reload {
     /// What is written, as an archive for the app's folder: every folder before what lies in it,
     /// so that no link in the container is followed. `modified` is in seconds since 1970; who
     /// compares times must find it later than that of the files before.
-    pub fn archive(&self, modified: u64) -> io::Result<Vec<u8>> {
+    ///
+    /// `order` goes beside them, for a process that waits for it.
+    pub fn archive(&self, modified: u64, order: Option<Vec<u8>>) -> io::Result<Vec<u8>> {
         let mut tar = tar::Builder::new(Vec::new());
         let mut folders: Vec<&str> = self.write.keys().flat_map(|path| folders_of(path)).collect();
         folders.sort_unstable();
@@ -80,6 +83,10 @@ impl Reload {
         let all = all.chain(self.write.iter().map(|(path, entry)| (path.as_str(), entry)));
         for (path, entry) in all {
             append(&mut tar, path, entry, (USER, modified))?;
+        }
+        if let Some(order) = order {
+            let file = Entry::File { content: order.into(), executable: false };
+            append(&mut tar, ORDER, &file, (USER, modified))?;
         }
         tar.into_inner()
     }

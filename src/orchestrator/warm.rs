@@ -38,13 +38,13 @@ pub struct Config {
 pub(super) struct Mould(ContainerSpec);
 
 impl Mould {
-    /// Of a start, and the command that waits in its place.
-    pub fn new(start: &ContainerSpec, command: Vec<String>) -> Self {
+    /// Of a start, the command that waits in its place, and what that finds in its environment.
+    pub fn new(start: &ContainerSpec, command: Vec<String>, environment: BTreeMap<String, String>) -> Self {
         let owner = start.ownership.owner.clone();
         let ownership = Ownership { owner, ..Ownership::of(start.ownership.instance.clone(), Kind::Warm) };
         Self(ContainerSpec {
             name: String::new(),
-            environment: BTreeMap::new(),
+            environment,
             network: String::new(),
             command: Some(command),
             arguments: None,
@@ -68,8 +68,6 @@ pub(super) struct Warmed {
     pub state: ContainerState,
     pub network: String,
     pub egress: Egress,
-    /// What it was made with.
-    pub environment: BTreeMap<String, String>,
     /// What it will print. Behind a lock only to be shared between threads.
     pub output: Mutex<BoxStream<'static, Result<Output, EngineError>>>,
 }
@@ -188,15 +186,8 @@ struct Made {
 }
 
 impl Parts {
-    /// Has one wait for the next start like this, in the background. `environment` is what it is
-    /// likely to be given; nothing of it need be the same then.
-    pub(super) fn keep_warm(
-        self: &Arc<Self>,
-        mould: Mould,
-        environment: BTreeMap<String, String>,
-        egress: Egress,
-        user: UserId,
-    ) {
+    /// Has one wait for the next start like this, in the background.
+    pub(super) fn keep_warm(self: &Arc<Self>, mould: Mould, egress: Egress, user: UserId) {
         let is_short = self.missing_for(&mould.0.limits).is_some();
         if is_short || self.shutdown.is_cancelled() || !self.warm.begin(&mould, self.config.warm.max) {
             return;
@@ -207,7 +198,7 @@ impl Parts {
             parts.warm.pool().known.insert(name.clone());
             let mut made = Made { name, container: None, network: None };
             let (taken, left) = oneshot::channel();
-            let outcome = parts.make_warm(&mut made, &mould, environment, egress, &user).await;
+            let outcome = parts.make_warm(&mut made, &mould, egress, &user).await;
             parts.warm.ended(mould, taken, outcome);
             if !parts.is_taken(&made.name, left).await {
                 parts.throw_out(made).await;
@@ -231,7 +222,6 @@ impl Parts {
         &self,
         made: &mut Made,
         mould: &Mould,
-        environment: BTreeMap<String, String>,
         egress: Egress,
         user: &UserId,
     ) -> Result<Option<Warmed>, String> {
@@ -244,12 +234,7 @@ impl Parts {
         let network = self.networks.lease().await.map_err(|error| error.to_string())?;
         made.network = Some(network.clone());
         self.egress.assign(&network, &egress).await.map_err(|error| error.to_string())?;
-        let spec = ContainerSpec {
-            name: made.name.clone(),
-            environment: environment.clone(),
-            network: network.clone(),
-            ..mould.0.clone()
-        };
+        let spec = ContainerSpec { name: made.name.clone(), network: network.clone(), ..mould.0.clone() };
         let id = retry(|| self.engine.create_container(&spec)).await.map_err(said)?;
         made.container = Some(id.clone());
         let mut output = self.engine.attach(&id).await.map_err(said)?;
@@ -258,7 +243,7 @@ impl Parts {
         let state = self.engine.inspect(&id).await.map_err(said)?.ok_or_else(gone)?;
         let process = state.process.clone().ok_or("its processes cannot be seen from here")?;
         let begun = Instant::now();
-        while !process.has_one_called(generation::WAITING) {
+        while !process.main_is_called(generation::WAITING) {
             if !process.is_there() {
                 return Err("it has ended".to_owned());
             }
@@ -274,7 +259,7 @@ impl Parts {
             return Err("something is printed when its modules are loaded".to_owned());
         }
         let state = self.engine.inspect(&id).await.map_err(said)?.ok_or_else(gone)?;
-        Ok(Some(Warmed { state, network, egress, environment, output: Mutex::new(output) }))
+        Ok(Some(Warmed { state, network, egress, output: Mutex::new(output) }))
     }
 
     /// Waits a little for an environment that may just be in the making; false when it does not come,

@@ -118,8 +118,17 @@ async fn new_code_starts_in_a_warm_container_and_lives_on_in_it() {
     let patch = json!({ "files": file }).to_string();
     let patched = ann.send(hyper::Method::PATCH, &path("fresh-second", "/files"), patch).await;
     assert_eq!((patched.status, patched.json()["reloaded"].as_str()), (200, Some("restart")), "{patched:?}");
-    let again = command(&launched).await;
-    assert!(!is_warm(&again) && again.contains("uvicorn"), "{again}");
+    assert!(is_warm(&command(&launched).await), "what was loaded is loaded still");
+    let file = json!({ "app/notes.py": null, "app/annotated_doc.py": "x = 1\n" });
+    let gone = json!({ "files": file }).to_string();
+    let broken = ann.send(hyper::Method::PATCH, &path("fresh-second", "/files"), gone).await;
+    assert_eq!(broken.status, 502, "{broken:?}");
+    let said = broken.text();
+    assert!(said.contains("No module named 'app.notes'") && !said.contains("<string>"), "{said}");
+    let whole = json!({ "files": { "app/notes.py": body["files"]["app/notes.py"] } }).to_string();
+    let mended = ann.send(hyper::Method::PATCH, &path("fresh-second", "/files"), whole).await;
+    assert_eq!((mended.status, mended.json()["reloaded"].as_str()), (200, Some("restart")), "{mended:?}");
+    assert!(!is_warm(&command(&launched).await), "what had ended was started anew");
 
     stop(&ann, "fresh-second").await;
     until(60, || async { (containers(&app).await.len() == 1).then_some(()) }).await;

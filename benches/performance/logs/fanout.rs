@@ -15,6 +15,8 @@ const GENERATION: &str = "bench-log-fanout";
 const VIEWERS: usize = 1000;
 const STALLED: usize = 100;
 const MEASURED: Duration = Duration::from_secs(10);
+/// Until all of them have caught up.
+const SETTLED: Duration = Duration::from_secs(2);
 const GOAL: Duration = Duration::from_millis(100);
 
 pub async fn measure() -> anyhow::Result<Vec<Line>> {
@@ -59,13 +61,18 @@ async fn watched(daemon: &Daemon, token: &str, stalled: usize) -> anyhow::Result
     let opening = stream::iter(0..VIEWERS).map(|_| Socket::open(daemon.address(), GENERATION, token));
     let mut sockets: Vec<Socket> = opening.buffer_unordered(50).try_collect().await?;
     let idle = sockets.split_off(VIEWERS - stalled);
-    let until = Instant::now() + MEASURED;
+    // What was printed while the others were still coming in has waited for this program to read it.
+    let from = Instant::now() + SETTLED;
+    let until = from + MEASURED;
     let reading = sockets.into_iter().map(|mut socket| {
         tokio::spawn(async move {
             let mut ages = Vec::new();
             while Instant::now() < until {
                 let frame = socket.frame().await?;
-                ages.extend(frame.lines().filter_map(age_of).map(|age| age.as_secs_f64()));
+                let now = Instant::now();
+                let printed_since = |age: &Duration| now.checked_sub(*age).is_some_and(|at| at >= from);
+                let told = frame.lines().filter_map(age_of).filter(printed_since);
+                ages.extend(told.map(|age| age.as_secs_f64()));
             }
             anyhow::Ok(ages)
         })

@@ -105,7 +105,7 @@ fn an_archive_names_folders_before_what_lies_in_them_and_what_is_kept_out_stays_
     );
     let found = between(&Metadata::default(), &old, &new);
     assert_eq!(found.remove, ["old.py"]);
-    let archive = found.archive(1_700_000_000).expect("packed");
+    let archive = found.archive(1_700_000_000, None).expect("packed");
     let mut archive = tar::Archive::new(archive.as_slice());
     let entries: Vec<_> = archive
         .entries()

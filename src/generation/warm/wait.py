@@ -1,156 +1,240 @@
-"""Loads modules, waits for an order, and then is the app's process.
+"""Loads modules, waits for an order, and then runs the app in a child that has them.
 
-An order is a file: folder, number of arguments, arguments, number of variables that are no more,
-their names, and the other variables, each ended by a NUL. What was loaded is used only where the app, started anew, would have come to load the same: no variable
-that was read meanwhile has another value now, and no module of the app's own has the name of one
-that is loaded. Else the app is started anew, in this process's place.
+An order is a file: folder, number of arguments, arguments, and the variables besides those of this
+process, each ended by a NUL. What was loaded is used only where the app, started anew, would have
+come to load the same: no variable that was read meanwhile has another value now, and no module of
+the app's own has the name of one that is loaded. Else the app is started anew, in this process's
+place.
+
+No line of the app ever runs in this process. It passes on what it is told, ends as the child ends,
+and on one signal ends the child and takes the next order.
 """
 
+import _signal
+import os
+import sys
+import time
 
-def wait(os, sys, order, modules):
-    import time
+AGAIN = 60
+GRACE_S = 2
+PASSED_ON = [_signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP, _signal.SIGQUIT, _signal.SIGUSR1,
+             _signal.SIGUSR2, _signal.SIGWINCH]
+# Read by the interpreter itself and by libraries in C, where nobody can watch.
+UNSEEN = ("PYTHON", "LD_", "LC_", "LANG", "TZ", "MALLOC_", "GLIBC_", "OMP_", "OPENBLAS_", "MKL_")
 
-    # What is in any interpreter, and can have no other.
-    always = set(sys.modules)
-    environment, read = os.environ, set()
-    plain = type(environment)
 
-    class Watched(plain):
-        """Remembers who asked for what; for all of it, under None."""
+def called(name):
+    with open("/proc/self/comm", "w") as comm:
+        comm.write(name)
 
-        def __getitem__(self, name):
-            read.add(name)
-            return plain.__getitem__(self, name)
 
-        def __iter__(self):
-            read.add(None)
-            return plain.__iter__(self)
-
-    def started_anew(program, arguments, variables):
-        os.execve(program, arguments, variables)
-
-    def found(program, path):
-        if "/" in program:
-            return program
-        for folder in path.split(":"):
-            if os.access(os.path.join(folder, program), os.X_OK):
-                return os.path.join(folder, program)
+def found(program, path):
+    if "/" in program:
         return program
+    for folder in path.split(":"):
+        if os.access(os.path.join(folder, program), os.X_OK):
+            return os.path.join(folder, program)
+    return program
 
-    def is_this_interpreter(path):
-        same = os.path.dirname(path) == os.path.dirname(sys.executable)
-        return same and os.path.basename(path) in ("python", "python3", "python%d.%d" % sys.version_info[:2])
 
-    def to_run(program, arguments):
-        """Script, module, and the arguments as the interpreter would show them."""
-        if is_this_interpreter(program):
-            if len(arguments) > 2 and arguments[1] == "-m":
-                return None, arguments[2], ["-m", *arguments[3:]]
-            if len(arguments) > 1 and not arguments[1].startswith("-"):
-                return arguments[1], None, arguments[1:]
-            return None, None, None
-        with open(program, "rb") as file:
-            first = file.readline(256).decode("utf-8", "replace").strip()
-        if first.startswith("#!") and is_this_interpreter(first[2:].strip()):
-            return program, None, [program, *arguments[1:]]
-        return None, None, None
+def is_this_interpreter(path):
+    same = os.path.dirname(path) == os.path.dirname(sys.executable)
+    return same and os.path.basename(path) in ("python", "python3", "python%d.%d" % sys.version_info[:2])
 
-    def is_of_the_app(folder):
-        return not (folder + "/").startswith((sys.prefix + "/", sys.base_prefix + "/"))
 
-    def hides_what_is_loaded(folders):
-        for folder in folders:
+def is_of_the_app(folder):
+    return not (folder + "/").startswith((sys.prefix + "/", sys.base_prefix + "/"))
+
+
+def to_run(program, arguments):
+    """Script, module, and the arguments as the interpreter would show them."""
+    if is_this_interpreter(program):
+        if len(arguments) > 2 and arguments[1] == "-m":
+            return None, arguments[2], ["-m", *arguments[3:]]
+        if len(arguments) > 1 and not arguments[1].startswith("-"):
+            return arguments[1], None, arguments[1:]
+        return None
+    with open(program, "rb") as file:
+        first = file.readline(256).decode("utf-8", "replace").strip()
+    if first.startswith("#!") and is_this_interpreter(first[2:].strip()):
+        return program, None, [program, *arguments[1:]]
+    return None
+
+
+class Loaded:
+    """What is in this process, and what that depends on."""
+
+    def __init__(self, modules):
+        # What is in any interpreter, and can have no other.
+        self.always = set(sys.modules)
+        self.environment = dict(os.environ)
+        self.read = set()
+        self.is_whole = True
+        self.watching(modules)
+        self.read = {None if name is None else os.fsdecode(name) for name in self.read}
+
+    def watching(self, modules):
+        read, plain = self.read, type(os.environ)
+
+        class Watched(plain):
+            """Remembers who asked for what; for all of it, as None."""
+
+            def __getitem__(self, name):
+                read.add(name)
+                return plain.__getitem__(self, name)
+
+            def __iter__(self):
+                read.add(None)
+                return plain.__iter__(self)
+
+        os.environ.__class__ = os.environb.__class__ = Watched
+        for name in modules:
             try:
-                names = {entry.split(".", 1)[0] for entry in os.listdir(folder)}
-            except OSError:
-                continue
-            if names & {"sitecustomize", "usercustomize"} or names & (set(sys.modules) - always):
+                __import__(name)
+            except ModuleNotFoundError as error:
+                # One that is not installed has loaded nothing; one that lacks another has.
+                if not (error.name and (name + ".").startswith(error.name + ".")):
+                    self.is_whole = False
+            except BaseException:
+                self.is_whole = False
+        os.environ.__class__ = os.environb.__class__ = plain
+
+    def would_be_the_same(self, variables, places):
+        names = {*self.environment, *variables}
+        changed = {name for name in names if self.environment.get(name) != variables.get(name)}
+        if changed and None in self.read or changed & self.read:
+            return False
+        if any(name.startswith(UNSEEN) for name in changed):
+            return False
+        return self.is_whole and not self.is_hidden_by(places)
+
+    def is_hidden_by(self, places):
+        loaded = {*sys.modules} - self.always | {"sitecustomize", "usercustomize"}
+        folders = {os.path.abspath(place) for place in places if os.path.isdir(place)}
+        for folder in filter(is_of_the_app, folders):
+            if loaded & {entry.split(".", 1)[0] for entry in os.listdir(folder)}:
                 return True
         return False
 
-    def taken():
-        with open(order, "rb") as file:
+
+class Order:
+    def __init__(self, path, environment):
+        with open(path, "rb") as file:
             words = iter([os.fsdecode(part) for part in file.read().split(b"\0")[:-1]])
-        os.unlink(order)
-        folder = next(words)
-        arguments = [next(words) for _ in range(int(next(words)))]
-        variables = dict(environment)
-        for _ in range(int(next(words))):
-            variables.pop(next(words), None)
-        variables.update(pair.split("=", 1) for pair in words)
-        return folder, arguments, variables
+        os.unlink(path)
+        self.folder = next(words)
+        self.arguments = [next(words) for _ in range(int(next(words)))]
+        self.variables = dict(environment)
+        self.variables.update(pair.split("=", 1) for pair in words)
+        self.program = found(self.arguments[0], self.variables.get("PATH", os.defpath))
 
-    if os.path.exists(order):
-        # Started again in a container that was warm once.
-        folder, arguments, variables = taken()
-        os.chdir(folder)
-        started_anew(found(arguments[0], variables.get("PATH", os.defpath)), arguments, variables)
-    spoiled = False
-    environment.__class__ = os.environb.__class__ = Watched
-    for name in modules:
+    def start_anew(self):
+        os.chdir(self.folder)
+        os.execve(self.program, self.arguments, self.variables)
+
+    def prepared(self, loaded):
+        """Everything is as the app finds it when it is started: script, module, and its path."""
         try:
-            __import__(name)
-        except ModuleNotFoundError as error:
-            # One that is not installed has loaded nothing; one that lacks another has.
-            if not (error.name and (name + ".").startswith(error.name + ".")):
-                spoiled = True
-        except BaseException:
-            spoiled = True
-    environment.__class__ = os.environb.__class__ = plain
+            run = to_run(self.program, self.arguments)
+        except OSError:
+            run = None
+        if run is None:
+            self.start_anew()
+        script, module, shown = run
+        os.chdir(self.folder)
+        first = os.path.dirname(os.path.realpath(script)) if script else self.folder
+        # Servers look for the app where they are started, and where they are told to.
+        told = [*self.arguments, *[word.partition("=")[2] for word in self.arguments]]
+        if not loaded.would_be_the_same(self.variables, [first, self.folder, *sys.path[1:], *told]):
+            self.start_anew()
+        for name in [name for name in os.environ if name not in self.variables]:
+            del os.environ[name]
+        for name, value in self.variables.items():
+            if os.environ.get(name) != value:
+                os.environ[name] = value
+        for path in [path for path in sys.path_importer_cache if is_of_the_app(path)]:
+            del sys.path_importer_cache[path]
+        sys.path[0] = first
+        sys.argv[:] = shown
+        sys.orig_argv[:] = self.arguments if is_this_interpreter(self.program) else [sys.executable, *shown]
+        return script, module, script and os.path.abspath(script)
 
-    def called(name):
-        with open("/proc/self/comm", "w") as comm:
-            comm.write(name)
 
+class Child:
+    """The app, as its parent sees it."""
+
+    def __init__(self):
+        self.pid = None
+        self.is_to_go = False
+        self.early = []
+        self.before = {number: _signal.getsignal(number) for number in [*PASSED_ON, AGAIN, _signal.SIGALRM]}
+        for number in PASSED_ON:
+            _signal.signal(number, self.passed_on)
+        _signal.signal(AGAIN, self.ended)
+        _signal.signal(_signal.SIGALRM, lambda *_: self.told(_signal.SIGKILL))
+
+    def told(self, number):
+        try:
+            os.kill(self.pid, number)
+        except ProcessLookupError:
+            pass
+
+    def passed_on(self, number, _frame):
+        if self.pid:
+            self.told(number)
+        elif self.pid is None:
+            self.early.append(number)
+
+    def ended(self, *_):
+        if self.pid:
+            self.is_to_go = True
+            self.told(_signal.SIGTERM)
+            _signal.setitimer(_signal.ITIMER_REAL, GRACE_S)
+
+    def is_born(self):
+        """True in the child itself; in the parent false, once the child is to make room for another."""
+        self.pid = os.fork()
+        if self.pid == 0:
+            for number, handler in self.before.items():
+                _signal.signal(number, handler)
+            return True
+        while self.early:
+            self.told(self.early.pop(0))
+        _, status = os.waitpid(self.pid, 0)
+        self.pid = None
+        _signal.setitimer(_signal.ITIMER_REAL, 0)
+        if not self.is_to_go:
+            code = os.waitstatus_to_exitcode(status)
+            os._exit(code if code >= 0 else 128 - code)
+        self.is_to_go = False
+        return False
+
+
+def wait(order, modules):
+    if os.path.exists(order):
+        # Started again in a container that has waited once.
+        Order(order, os.environ).start_anew()
+    loaded = Loaded(modules)
     # Said by the name of the process, which its container's host can read.
     called("previewd-warm")
     while not os.path.exists(order):
         time.sleep(0.001)
-    folder, arguments, variables = taken()
-    before = dict(environment)
-    changed = {name for name in {*before, *variables} if before.get(name) != variables.get(name)}
-    for name in changed:
-        if name in variables:
-            environment[name] = variables[name]
-        else:
-            del environment[name]
-    os.chdir(folder)
-    program = found(arguments[0], variables.get("PATH", os.defpath))
-    # Read by the interpreter itself and by libraries in C, which nobody can watch.
-    unseen = ("PYTHON", "LD_", "LC_", "LANG", "TZ", "MALLOC_", "GLIBC_", "OMP_", "OPENBLAS_", "MKL_")
-    read = {None if name is None else os.fsdecode(name) for name in read}
-    if spoiled or changed and None in read or changed & read or any(n.startswith(unseen) for n in changed):
-        started_anew(program, arguments, variables)
-    try:
-        script, module, shown = to_run(program, arguments)
-    except OSError:
-        script, module, shown = None, None, None
-    if not shown:
-        started_anew(program, arguments, variables)
-    first = os.path.dirname(os.path.realpath(script)) if script else folder
-    # Servers look for the app where they are started, and where they are told to.
-    places = [first, folder, *sys.path[1:], *arguments, *[word.partition("=")[2] for word in arguments]]
-    if hides_what_is_loaded(filter(is_of_the_app, map(os.path.abspath, filter(os.path.isdir, places)))):
-        started_anew(program, arguments, variables)
-    for path in [path for path in sys.path_importer_cache if is_of_the_app(path)]:
-        del sys.path_importer_cache[path]
-    called(os.path.basename(program))
-    sys.path[0] = first
-    sys.argv[:] = shown
-    if is_this_interpreter(program):
-        sys.orig_argv[:] = arguments
-    else:
-        sys.orig_argv[:] = [sys.executable, *shown]
-    return script, module, script and os.path.abspath(script)
+    # A thread is in no child. Without one, the process itself is the app.
+    child = Child() if len(os.listdir("/proc/self/task")) == 1 else None
+    while True:
+        now = Order(order, loaded.environment)
+        prepared = now.prepared(loaded)
+        if child is None or child.is_born():
+            called(os.path.basename(now.program))
+            return prepared
 
 
 def run(script, module, path):
     """The app, in the module it would be in, started anew."""
-    import sys
+    import sys as system
 
-    names = sys.modules["__main__"].__dict__
-    kept = ("__name__", "__builtins__")
-    for name in [name for name in names if name not in kept]:
+    names = system.modules["__main__"].__dict__
+    for name in [name for name in names if name not in ("__name__", "__builtins__")]:
         del names[name]
     nothing = dict.fromkeys(("__doc__", "__package__", "__loader__", "__spec__", "__cached__"))
     names.update(nothing, __annotations__={})
@@ -171,12 +255,9 @@ def run(script, module, path):
     except BaseException as error:
         # Without the frames of this file, which are none of the app's.
         trace = error.__traceback__.tb_next
-        sys.excepthook(type(error), error.with_traceback(trace), trace)
+        system.excepthook(type(error), error.with_traceback(trace), trace)
         raise SystemExit(130 if isinstance(error, KeyboardInterrupt) else 1) from None
 
 
 if __name__ == "__main__":
-    import os
-    import sys
-
-    run(*wait(os, sys, sys.argv[1], sys.argv[2:]))
+    run(*wait(sys.argv[1], sys.argv[2:]))

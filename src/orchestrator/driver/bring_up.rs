@@ -293,7 +293,8 @@ impl Life {
         };
         let prepared = self.parts.databases.prepare_container(self.preview.id, &id).await;
         prepared.map_err(|error| self.refused("preparing the container", &error))?;
-        put_source(&self.parts.engine, self.origin.as_ref(), self.order(), &id)
+        let order = self.warm.is_some().then(|| self.order()).flatten();
+        put_source(&self.parts.engine, self.origin.as_ref(), order, &id)
             .await
             .map_err(|error| self.refused("putting the source in", &error))?;
         Ok(id)

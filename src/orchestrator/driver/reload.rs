@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use chrono::Utc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::patch::Change;
 use super::{Interrupt, Life};
 use crate::domain::{EventType, HealthStatus, ReloadWay, Stage, Status};
-use crate::engine::{ContainerProcess, ContainerSpec, ContainerState, EngineError};
-use crate::generation::{self, Entry};
+use crate::engine::{ContainerProcess, ContainerState, EngineError, Kind};
+use crate::generation;
 use crate::orchestrator::health;
 
 /// Where an app's files lie in its container.
@@ -92,7 +93,7 @@ impl Life {
         interrupt: &CancellationToken,
     ) -> Result<(), Stuck> {
         let before = process.as_ref().map(ContainerProcess::descendants).unwrap_or_default();
-        self.put_files(change).await?;
+        self.put_files(change, None).await?;
         self.in_place().await;
         if let Some(within) = change.reload.notices_within {
             self.settled(within, process.as_ref(), &before, interrupt).await?;
@@ -108,21 +109,56 @@ impl Life {
         state: &ContainerState,
         interrupt: &CancellationToken,
     ) -> Result<(), Stuck> {
-        self.put_files(change).await?;
-        self.put_order(state).await?;
+        // What waited for its start there waits again, unless it is told.
+        let has_waited = state.ownership.as_ref().is_some_and(|ownership| ownership.kind == Kind::Warm);
+        let order = has_waited.then(|| self.order()).flatten();
+        let can_start_another = order.is_some();
+        self.put_files(change, order).await?;
         self.parts.ingress.hold(self.preview.id).await;
         self.mended();
         self.preview.health = HealthStatus::Unknown;
         self.set_status(Status::Running).await;
-        if state.running {
-            self.parts.engine.stop(&state.id, GRACE).await?;
-            self.logs_settled().await;
-        }
-        let started = self.start().await?;
+        let started = match can_start_another && self.another(state).await {
+            true => self.locate(state)?,
+            false => {
+                if can_start_another {
+                    // Taken by a process that has not come to run it.
+                    self.put_files(change, self.order()).await?;
+                }
+                if state.running {
+                    self.parts.engine.stop(&state.id, GRACE).await?;
+                    self.logs_settled().await;
+                }
+                self.start().await?
+            }
+        };
         self.in_place().await;
         self.await_answer(interrupt, &started).await?;
         self.serves_well().await;
         Ok(())
+    }
+
+    /// Has the process that runs the app end it and run it again, with everything loaded; false where
+    /// there is none such, or it does not.
+    async fn another(&mut self, state: &ContainerState) -> bool {
+        let process = state.process.as_ref().filter(|process| process.main_is_called(generation::WAITING));
+        let Some((process, keeper)) = process.and_then(|process| Some((process, process.main()?))) else {
+            return false;
+        };
+        let before = process.descendants();
+        if self.parts.engine.signal(&state.id, generation::AGAIN).await.is_err() {
+            return false;
+        }
+        let begun = Instant::now();
+        // Ended, or killed at the end of its grace; who started it stays, or is the app itself now.
+        while process.descendants().iter().any(|pid| *pid != keeper && before.contains(pid)) {
+            if begun.elapsed() >= GRACE + PROBE {
+                return false;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        self.preview.started_at = Some(Utc::now());
+        true
     }
 
     /// What is there serves until the image is; then the preview moves onto it.
@@ -136,28 +172,17 @@ impl Life {
     }
 
     /// Takes away first: what was a file may have become a folder.
-    async fn put_files(&mut self, change: &Change) -> Result<(), Stuck> {
+    async fn put_files(&mut self, change: &Change, order: Option<Vec<u8>>) -> Result<(), Stuck> {
         let id = self.preview.container_id.clone().unwrap_or_default();
         let engine = &self.parts.engine;
         engine.remove_files(&id, APP, &change.reload.remove).await?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         // Caches of compiled code go by seconds and size.
         self.files.modified = now.max(self.files.modified + 1);
-        let archive = change.reload.archive(self.files.modified);
+        let archive = change.reload.archive(self.files.modified, order);
         let archive =
             archive.map_err(|error| Stuck::Interrupt(self.fail(Stage::Prepare, error.to_string())))?;
         engine.upload(&id, Bytes::from(archive), APP).await?;
-        Ok(())
-    }
-
-    /// A container that waited for its start waits again when it is started again, unless it is told.
-    async fn put_order(&self, state: &ContainerState) -> Result<(), Stuck> {
-        let Some(order) = self.order_again(state) else { return Ok(()) };
-        let file = Entry::File { content: order.into(), executable: false };
-        let mut archive = Vec::new();
-        generation::pack([(generation::ORDER.to_owned(), file)].into(), ContainerSpec::UID, &mut archive)
-            .map_err(|error| Stuck::Interrupt(self.fail(Stage::Prepare, error.to_string())))?;
-        self.parts.engine.upload(&state.id, Bytes::from(archive), APP).await?;
         Ok(())
     }
 

@@ -1,6 +1,5 @@
 //! A start in a container that waited for it, with what the app loads loaded already.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
@@ -10,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::ready::Started;
 use super::{Interrupt, Life};
 use crate::domain::{ContainerStatus, EventType, Failure, LogLevel, LogSource};
-use crate::engine::{ContainerSpec, ContainerState, Kind};
+use crate::engine::ContainerSpec;
 use crate::generation;
 use crate::orchestrator::retry::retry;
 use crate::orchestrator::warm::{Mould, Warmed};
@@ -68,33 +67,26 @@ impl Life {
         let command = generation::warm(&recipe.plan)?;
         let environment = recipe.environment_of(&self.preview.user_id)?;
         let spec = ContainerSpec { image: environment, ..self.container_spec() };
+        // What is read by servers and by the interpreter when they are loaded.
+        let read = ["PORT", "PYTHONUNBUFFERED"].map(str::to_owned);
+        let given = spec.environment.iter().filter(|(name, _)| read.contains(name));
+        let given = given.map(|(name, value)| (name.clone(), value.clone()));
+        let environment = generation::start(&recipe.plan).variables.into_iter().chain(given).collect();
         // What it keeps its data in is its own.
-        spec.volumes.is_empty().then(|| Mould::new(&spec, command))
+        spec.volumes.is_empty().then(|| Mould::new(&spec, command, environment))
     }
 
     /// Has one wait for the next start, of this preview's owner and over the same dependencies.
     pub(super) fn keep_warm(&self) {
         let Some(mould) = self.mould() else { return };
-        let environment = self.environment_but_data();
-        self.parts.keep_warm(mould, environment, self.preview.egress.clone(), self.preview.user_id.clone());
+        self.parts.keep_warm(mould, self.preview.egress.clone(), self.preview.user_id.clone());
     }
 
-    /// What a container that waited is told to be; `None` for one that is what it was made as.
+    /// What a process that waited is told to run.
     pub(super) fn order(&self) -> Option<Vec<u8>> {
         let start = self.image_start()?;
-        let made_with = self.warm.as_ref()?.warmed.environment.keys();
         let environment = self.container_spec().given_environment();
-        let gone: BTreeSet<String> =
-            made_with.filter(|name| !environment.contains_key(*name)).cloned().collect();
-        generation::order(&start.working_dir, &start.arguments?, &environment, &gone)
-    }
-
-    /// The same for one that has been what it was told, and is started again.
-    pub(super) fn order_again(&self, state: &ContainerState) -> Option<Vec<u8>> {
-        let is_warm = state.ownership.as_ref().is_some_and(|ownership| ownership.kind == Kind::Warm);
-        let start = self.image_start().filter(|_| is_warm)?;
-        let environment = self.container_spec().given_environment();
-        generation::order(&start.working_dir, &start.arguments?, &environment, &BTreeSet::new())
+        generation::order(&start.working_dir, &start.arguments?, &environment)
     }
 
     /// Lets it go on, which is the app's start.
@@ -136,18 +128,5 @@ impl Life {
         self.say(LogLevel::Warning, LogSource::System, &said);
         self.parts.warm.give_up(mould);
         Some(Box::pin(self.bring_up(interrupt, event)).await)
-    }
-
-    /// What it is likely to be given the next time.
-    fn environment_but_data(&self) -> BTreeMap<String, String> {
-        let data = [self.database_environment(), self.cache_environment()];
-        let recipe = self.recipe.as_ref();
-        let image = recipe.map(|recipe| generation::start(&recipe.plan).variables).unwrap_or_default();
-        let mut environment: BTreeMap<String, String> =
-            image.into_iter().chain(self.container_spec().environment).collect();
-        for name in data.iter().flat_map(BTreeMap::keys) {
-            environment.remove(name);
-        }
-        environment
     }
 }
