@@ -1,7 +1,7 @@
 //! Making, starting, stopping and removing containers. Each call may be repeated: what it
 //! would bring about and already is, is no error.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder,
@@ -28,11 +28,21 @@ impl Engine {
                 }
                 Ok(created.id)
             }
-            Err(conflict @ EngineError::Conflict { .. }) => match self.inspect(&spec.name).await? {
-                Some(found) if is_same(&found, spec) => Ok(found.id),
-                _ => Err(conflict),
-            },
+            Err(conflict @ EngineError::Conflict { .. }) => self.made_before(spec, conflict).await,
             Err(error) => Err(error),
+        }
+    }
+
+    /// What an earlier call makes under this name. A busy engine takes the name first and shows the
+    /// container once it is made.
+    async fn made_before(&self, spec: &ContainerSpec, conflict: EngineError) -> Result<String, EngineError> {
+        let deadline = Instant::now() + self.config().call_timeout;
+        loop {
+            match self.inspect(&spec.name).await? {
+                Some(found) if is_same(&found, spec) => return Ok(found.id),
+                None if Instant::now() < deadline => tokio::time::sleep(Duration::from_millis(100)).await,
+                _ => return Err(conflict),
+            }
         }
     }
 
