@@ -17,12 +17,17 @@ use crate::table::{Goal, Line, Pairs};
 const PAIRS: usize = 10;
 
 pub async fn measure() -> anyhow::Result<Vec<Line>> {
-    let daemon = Daemon::start(&[]).await?;
+    let daemon = Daemon::start(&[("PREVIEW_WARM_MAX", "1")]).await?;
     let baseline = Baseline::new("reload");
     let folder = tempfile::tempdir()?;
     write(folder.path(), "bench-reload-begin")?;
     // The layer of the dependencies is there, as it is where somebody works.
     baseline.build_cached(folder.path(), TAG)?;
+    // Whoever changes files has launched before.
+    daemon.put("bench-reload-before", &apps::fastapi("bench-reload-before")).await?;
+    daemon.launch_and_wait("bench-reload-before").await?;
+    daemon.stop("bench-reload-before").await?;
+    daemon.is_warm().await?;
     let mut lines = Vec::new();
     for (mode, row, way) in [("run", "reload", "restart"), ("dev", "reload (dev server)", "hot")] {
         let generation = format!("bench-reload-{mode}");
