@@ -5,6 +5,7 @@
 //! `/openapi.json` cannot fall behind; who may call it is a line in [`auth::rules`], and what has
 //! no line there is refused.
 
+mod addresses;
 pub mod admission;
 mod audit;
 pub mod auth;

@@ -107,7 +107,7 @@ impl Webhooks {
         if !self.config.private {
             target.refuse_literal().map_err(|error| Invalid::new("url", error.to_string()))?;
         }
-        if !(16..=256).contains(&asked.secret.len()) {
+        if !(16..=256).contains(&asked.secret.chars().count()) {
             return Err(Invalid::new("secret", "expected 16 to 256 characters").into());
         }
         let (mut events, id) = (asked.events, Uuid::now_v7());
