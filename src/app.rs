@@ -22,11 +22,11 @@ use crate::domain::InstanceId;
 use crate::engine::Engine;
 use crate::ingress::{Hooks, Ingress};
 use crate::orchestrator::{Metrics, Needs, Orchestrator, TokenKey, Visitors};
-use crate::seal::Ring;
+use crate::seal::{Ring, Seal};
 use crate::store::{AuditLog, AuditWriter, Claim, Store};
 use crate::streams::samples::Samples;
 use crate::streams::{Archive, Backend, DatabaseArchive, FileArchive, LineWriter, LogHub, RequestLog};
-use crate::webhooks::{Secrets, Webhooks};
+use crate::webhooks::Webhooks;
 
 /// Everything of one daemon, made but not yet serving.
 pub struct App {
@@ -56,6 +56,9 @@ const DRAIN: Duration = Duration::from_secs(10);
 
 /// Remembers that no row is left from before secrets were encrypted.
 const SEALED: &str = "sealed";
+
+/// Remembers that no secret of a webhook is left that was sealed with a key of its own.
+const WEBHOOKS_SEALED: &str = "webhooks_sealed";
 
 /// How long sockets may take to close.
 const GOODBYE: Duration = Duration::from_secs(3);
@@ -98,7 +101,7 @@ impl App {
         });
         visitors.attach(&orchestrator);
         orchestrator.collect(&mut registry);
-        let webhooks = Webhooks::new(store.clone(), config.webhooks.clone(), Secrets::new(keys.secret()));
+        let webhooks = Webhooks::new(store.clone(), config.webhooks.clone(), seal.clone());
         let shutdown = CancellationToken::new();
         let sockets = TaskTracker::new();
         store.forget_unfinished_answers().await?;
@@ -106,6 +109,10 @@ impl App {
             // What was written before there was encryption.
             store.reseal().await?;
             store.put_setting_if_absent(SEALED, "1").await?;
+        }
+        if store.setting(WEBHOOKS_SEALED).await?.is_none() {
+            store.adopt_webhook_secrets(&Seal::new(keys.secret(), &[])).await?;
+            store.put_setting_if_absent(WEBHOOKS_SEALED, "1").await?;
         }
         let (serve, admission) = (config.api.serve.clone(), Admission::new(config.api.admission));
         let audit_days = config.api.audit_days;

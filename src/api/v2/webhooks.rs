@@ -172,7 +172,7 @@ impl From<WebhookError> for ApiError {
         match error {
             WebhookError::Invalid(invalid) => invalid.into(),
             WebhookError::Full { .. } => Self::Conflict(error.to_string()),
-            WebhookError::Seal => Self::Internal(error.to_string()),
+            WebhookError::Seal(_) => Self::Internal(error.to_string()),
             WebhookError::Store(error) => error.into(),
         }
     }
