@@ -1,6 +1,6 @@
 # The targets are scripts of infra/, so that each can be read and run by itself.
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test lint bench isolation soak hostile fuzz
+.PHONY: help demo setup test lint bench isolation soak hostile autobahn fuzz
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -22,6 +22,9 @@ isolation: ## What a hostile app can do on this host: a report
 
 hostile: ## Every operation of the API, asked in every wrong way (schemathesis)
 	@infra/hostile.sh
+
+autobahn: ## The Autobahn test suite over WebSockets through previewd
+	@infra/autobahn.sh
 
 fuzz: ## Everything that reads what strangers wrote, with many more cases than in the tests
 	@infra/fuzz.sh

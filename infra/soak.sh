@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # infra/soak.sh (= make soak)
-# What takes long: the daemon killed at each point of a launch, a build, a database, a restart and a stop, many times over.
+# What takes long: the daemon killed at each point of a launch, a build, a database, a restart, a stop and a collection, many
+# times over; and an engine of its own (as root) that is restarted, killed and stopped under many previews.
 # Prints a table of each point: what it came to, and that nothing was lost or left over.
 #
-# KILL_ROUNDS: how often each point (default 20).
+# KILL_ROUNDS: how often each point (default 20). ENGINE_PREVIEWS, ENGINE_STANDS: previews on that engine, and seconds for which
+# it stands still (default 50, 60).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . infra/lib.sh
 
 join_engine_group infra/soak.sh
-export KILL_ROUNDS=${KILL_ROUNDS:-20}
-exec cargo test --locked --test e2e -- --nocapture --test-threads 2 kills::
+export KILL_ROUNDS=${KILL_ROUNDS:-20} ENGINE_PREVIEWS=${ENGINE_PREVIEWS:-50} ENGINE_STANDS=${ENGINE_STANDS:-60}
+exec cargo test --locked --test e2e -- --nocapture --test-threads 2 kills:: gc_crash:: own_engine::

@@ -21,12 +21,12 @@ use crate::databases::Passwords;
 use crate::domain::InstanceId;
 use crate::engine::Engine;
 use crate::ingress::{Hooks, Ingress};
-use crate::orchestrator::{Metrics, Needs, Orchestrator, TokenKey, Visitors};
-use crate::seal::Ring;
+use crate::orchestrator::{Metrics, Needs, Orchestrator, TokenKey, VisitWriter, Visitors};
+use crate::seal::{Ring, Seal};
 use crate::store::{AuditLog, AuditWriter, Claim, Store};
 use crate::streams::samples::Samples;
 use crate::streams::{Archive, Backend, DatabaseArchive, FileArchive, LineWriter, LogHub, RequestLog};
-use crate::webhooks::{Secrets, Webhooks};
+use crate::webhooks::Webhooks;
 
 /// Everything of one daemon, made but not yet serving.
 pub struct App {
@@ -36,6 +36,7 @@ pub struct App {
     admission: Admission,
     audit_days: u32,
     audit_writer: AuditWriter,
+    visit_writer: VisitWriter,
     orchestrator: Orchestrator,
     store: Store,
     ingress: Ingress,
@@ -54,8 +55,14 @@ pub struct App {
 /// How long a shutdown waits for requests and tasks under way.
 const DRAIN: Duration = Duration::from_secs(10);
 
+/// Between two writings of visits, of which there may be none.
+const SHORTEST: Duration = Duration::from_secs(1);
+
 /// Remembers that no row is left from before secrets were encrypted.
 const SEALED: &str = "sealed";
+
+/// Remembers that no secret of a webhook is left that was sealed with a key of its own.
+const WEBHOOKS_SEALED: &str = "webhooks_sealed";
 
 /// How long sockets may take to close.
 const GOODBYE: Duration = Duration::from_secs(3);
@@ -79,7 +86,11 @@ impl App {
         let (audit, audit_writer) = AuditLog::new(store.clone());
         let (requests, request_lines) = RequestLog::new();
         let visitors = Arc::new(Visitors::new(requests));
-        let ingress = Ingress::new(config.ingress.clone(), hooks(&visitors, &tokens));
+        let mut hooks = hooks(&visitors, &tokens);
+        let visits = config.api.audit_visits;
+        hooks.guestbook = (!visits.is_zero()).then(|| Arc::clone(&visitors) as _);
+        let visit_writer = VisitWriter::new(Arc::clone(&visitors), visits.max(SHORTEST), audit.clone());
+        let ingress = Ingress::new(config.ingress.clone(), hooks);
         let logs = log_hub(&config, &store)?;
         let samples = Samples::new(config.samples.clone());
         let orchestrator = Orchestrator::new(Needs {
@@ -98,7 +109,7 @@ impl App {
         });
         visitors.attach(&orchestrator);
         orchestrator.collect(&mut registry);
-        let webhooks = Webhooks::new(store.clone(), config.webhooks.clone(), Secrets::new(keys.secret()));
+        let webhooks = Webhooks::new(store.clone(), config.webhooks.clone(), seal.clone());
         let shutdown = CancellationToken::new();
         let sockets = TaskTracker::new();
         store.forget_unfinished_answers().await?;
@@ -106,6 +117,10 @@ impl App {
             // What was written before there was encryption.
             store.reseal().await?;
             store.put_setting_if_absent(SEALED, "1").await?;
+        }
+        if store.setting(WEBHOOKS_SEALED).await?.is_none() {
+            store.adopt_webhook_secrets(&Seal::new(keys.secret(), &[])).await?;
+            store.put_setting_if_absent(WEBHOOKS_SEALED, "1").await?;
         }
         let (serve, admission) = (config.api.serve.clone(), Admission::new(config.api.admission));
         let audit_days = config.api.audit_days;
@@ -133,6 +148,7 @@ impl App {
             admission,
             audit_days,
             audit_writer,
+            visit_writer,
             orchestrator,
             store,
             ingress,
@@ -172,6 +188,8 @@ impl App {
             api::housekeeping::keep(self.store.clone(), self.admission, self.audit_days, over.clone());
         let housekeeping = tokio::spawn(housekeeping);
         let audit = tokio::spawn(self.audit_writer.write(over.clone()));
+        let gone = CancellationToken::new();
+        let visits = tokio::spawn(self.visit_writer.write(gone.clone()));
         let serve = api::serve::serve(listener, self.router, self.serve, self.tls, self.shutdown.clone());
         let begin = tokio::spawn(signal);
         let ending = self.shutdown.clone();
@@ -190,6 +208,8 @@ impl App {
         orchestrator.shutdown(DRAIN).await;
         // After the drivers, so that none of them opens a port again.
         self.ingress.close_all().await;
+        gone.cancel();
+        let _ = tokio::time::timeout(DRAIN, visits).await;
         // After everybody who has something to say.
         over.cancel();
         let _ =

@@ -15,7 +15,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("store", &["domain", "seal", "faults"]),
     ("databases", &["domain", "seal", "engine", "store"]),
     ("streams", &["domain", "engine", "store"]),
-    ("webhooks", &["domain", "store"]),
+    ("webhooks", &["domain", "seal", "store"]),
     ("ingress", &["domain", "engine", "store"]),
     ("orchestrator", &["domain", "seal", "generation", "engine", "store", "databases", "streams", "ingress"]),
     ("web", &["domain"]),

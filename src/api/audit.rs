@@ -41,6 +41,7 @@ pub fn begin(
             address: address.map(|address| address.to_canonical().to_string()),
             status: 0,
             trace_id: trace_id(request),
+            times: 1,
         },
     })
 }

@@ -10,12 +10,14 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 
-use super::{AppState, auth};
+use super::upload::FileEntry;
+use super::{AppState, addresses, auth};
 
 #[derive(OpenApi)]
 #[openapi(
     info(title = "previewd", description = "A generation goes in, a running, watched, disposable preview comes out."),
     modifiers(&Bearer),
+    components(schemas(FileEntry)),
     security(("bearer" = []))
 )]
 struct Description;
@@ -53,6 +55,7 @@ fn with_problems(mut api: OpenApiDocument) -> OpenApiDocument {
     let problem = || Ref::from_schema_name("Problem");
     for item in api.paths.paths.values_mut() {
         for operation in operations(item) {
+            addresses::describe(operation);
             let responses = &mut operation.responses.responses;
             for (status, response) in responses.iter_mut() {
                 if let RefOr::T(response) = response {

@@ -36,8 +36,13 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     }
 }
 
-/// The parameters of an address.
+/// The parameters of an address. None holds a NUL, which PostgreSQL takes in no text.
 pub fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, ApiError> {
+    let with_nul = uri.query().unwrap_or_default().split('&').find(|pair| pair.contains("%00"));
+    if let Some(pair) = with_nul {
+        let name = pair.split('=').next().filter(|name| !name.contains('%')).unwrap_or("query");
+        return Err(Invalid::new(name, "expected text without NUL").into());
+    }
     let found = extract::Query::try_from_uri(uri);
     found.map(|extract::Query(value)| value).map_err(|error| wrong_query(&error).into())
 }

@@ -13,6 +13,7 @@ pub struct PageQuery {
     /// What an earlier page gave as `nextCursor`.
     pub cursor: Option<String>,
     /// 1 to 200, default 50.
+    #[param(minimum = 1, maximum = 200)]
     pub limit: Option<u32>,
 }
 

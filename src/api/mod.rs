@@ -5,6 +5,7 @@
 //! `/openapi.json` cannot fall behind; who may call it is a line in [`auth::rules`], and what has
 //! no line there is refused.
 
+mod addresses;
 pub mod admission;
 mod audit;
 pub mod auth;
@@ -80,6 +81,9 @@ pub struct Config {
     pub idempotency: bool,
     /// `PREVIEW_AUDIT_RETENTION_DAYS`, default 90: how long the audit trail reaches back.
     pub audit_days: u32,
+    /// `PREVIEW_AUDIT_VISITS`, seconds, default 600: for how long visits to previews are gathered before
+    /// they are one entry of the audit trail for each visitor; 0: they are not written down.
+    pub audit_visits: Duration,
     /// `ENABLE_TRACE_CONTEXT`, default true: traces that callers begin are gone on with.
     pub trace_context: bool,
     /// `PREVIEW_API_BODY_TIMEOUT`, seconds, default 60: the longest silence in a request's body.
@@ -103,6 +107,7 @@ impl Default for Config {
             origins: Origins::default(),
             idempotency: true,
             audit_days: 90,
+            audit_visits: minutes(10),
             trace_context: true,
             body_timeout: Duration::from_secs(60),
             admission: admission::Config::default(),

@@ -98,6 +98,24 @@ Examples:
   previewd database shop-v2 --query 'SELECT id, name FROM items LIMIT 5'
   previewd database shop-v2 --reset";
 
+pub const SHARE: &str = "\
+Examples:
+  previewd share shop-v2
+  previewd share shop-v2 --ttl 2h
+  previewd share shop-v2 --list
+  previewd share shop-v2 --revoke 0123456789ab
+
+The link is printed alone on stdout. A preview launched as private opens to nobody else.";
+
+pub const AUDIT: &str = "\
+Examples:
+  previewd audit
+  previewd audit --user alice --since 2d
+  previewd audit --action visitPreview --target shop-v2 --json
+
+Visits are gathered for PREVIEW_AUDIT_VISITS seconds: TIMES says how many requests one entry stands
+for, RESULT whether the preview was open to them.";
+
 pub const KEYS: &str = "\
 Examples:
   previewd keys create --name ci

@@ -4,6 +4,7 @@
 //! of the daemon itself and of its administration are in [`daemon`]. Results go to stdout,
 //! progress and complaints to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage.
 
+mod audit;
 mod build;
 mod build_view;
 mod client;
@@ -27,6 +28,7 @@ mod progress;
 mod ps;
 mod request;
 pub mod settings;
+mod share;
 mod sse;
 mod stats;
 mod status;
@@ -106,6 +108,12 @@ pub enum Command {
     /// Show the audit trail of a preview
     #[command(after_help = examples::EVENTS)]
     Events(events::EventsArgs),
+    /// Make a link that opens a preview for somebody without an account; list and revoke them
+    #[command(after_help = examples::SHARE)]
+    Share(share::ShareArgs),
+    /// Show who did what, and who visited which preview; for admins
+    #[command(after_help = examples::AUDIT)]
+    Audit(audit::AuditArgs),
     /// Make, list and revoke API keys, for platforms that call the API
     #[command(after_help = examples::KEYS)]
     Keys(keys::KeysArgs),
@@ -188,6 +196,8 @@ async fn run_client(context: &Context, command: Command) -> anyhow::Result<()> {
         Command::Stats(args) => stats::run(context, args).await,
         Command::Sync(args) => sync::run(context, args).await,
         Command::Events(args) => events::run(context, args).await,
+        Command::Share(args) => share::run(context, args).await,
+        Command::Audit(args) => audit::run(context, args).await,
         Command::Keys(args) => keys::run(context, args).await,
         Command::Serve(_)
         | Command::Dockerfile(_)

@@ -20,6 +20,7 @@ pub(super) fn read(r: &mut Reader) -> Option<Config> {
     let origins = r.take("CORS_ORIGINS", "", "origins such as https://app.example.org, with commas", origins);
     let idempotency = r.take("ENABLE_IDEMPOTENCY", "true", "true or false", flag);
     let audit = r.take("PREVIEW_AUDIT_RETENTION_DAYS", "90", "1 to 3650 days", in_range(1..=3650));
+    let visits = r.take("PREVIEW_AUDIT_VISITS", "600", "0 (none) to 86400 seconds", duration_s(0..=86_400));
     let trace = r.take("ENABLE_TRACE_CONTEXT", "true", "true or false", flag);
     let body = r.take("PREVIEW_API_BODY_TIMEOUT", "60", "1 to 3600 seconds", duration_s(1..=3600));
     let admission = read_admission(r);
@@ -35,6 +36,7 @@ pub(super) fn read(r: &mut Reader) -> Option<Config> {
         origins: Origins::new(origins?),
         idempotency: idempotency?,
         audit_days: u32::try_from(audit?).ok()?,
+        audit_visits: visits?,
         trace_context: trace?,
         body_timeout: body?,
         admission: admission?,

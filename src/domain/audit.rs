@@ -12,7 +12,7 @@ pub struct AuditEntry {
     pub on_behalf: Option<String>,
     /// `token`, `key:{id}`, `previewToken`, `share:{id}` or `none`.
     pub via: String,
-    /// The operation's id.
+    /// The operation's id; `openPreview` for a link that was opened, `visitPreview` for visits.
     pub action: String,
     /// What it was done to: a generation, preview or key.
     pub target: Option<String>,
@@ -21,4 +21,6 @@ pub struct AuditEntry {
     /// Of the answer.
     pub status: u16,
     pub trace_id: Option<String>,
+    /// How often, up to the timestamp: visits are gathered into one entry.
+    pub times: u64,
 }

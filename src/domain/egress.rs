@@ -6,7 +6,11 @@ use std::net::Ipv4Addr;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::{ArrayBuilder, OneOfBuilder};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
+use super::text::{Text, address, host, octet};
 use super::{Block, Invalid};
 
 /// In text `open`, `none`, or addresses, blocks and host names with commas between.
@@ -132,6 +136,28 @@ impl Target {
     }
 }
 
+macro_rules! target {
+    () => {
+        concat!(r"(?:", address!(), r"(?:/(?:[12]?[0-9]|3[0-2]))?|0\.0\.0\.0/0|", host!(), ")")
+    };
+}
+
+static TARGET: Text = Text::new(concat!("^", target!(), "$"), 1..=253, EXPECTED);
+static TARGETS: Text =
+    Text::new(concat!("^(?:open|none|", target!(), "(?:,", target!(), "){0,99})$"), 1..=25_400, EXPECTED);
+
+/// One text, or a list. Blocks that are wider than what is closed within them are taken, too, beside
+/// what this says.
+impl PartialSchema for Egress {
+    fn schema() -> RefOr<Schema> {
+        let list =
+            ArrayBuilder::new().items(TARGET.schema()).min_items(Some(1)).max_items(Some(MOST_TARGETS));
+        OneOfBuilder::new().item(TARGETS.schema()).item(list).into()
+    }
+}
+
+impl ToSchema for Egress {}
+
 impl FromStr for Egress {
     type Err = Invalid;
 
@@ -207,6 +233,28 @@ mod tests {
         for bad in ["", ",", "a b", "-a.b", "1.2.3", "1.2.3.4/33", "x;y", "$(id)", "fd00::/8", "*"] {
             assert!(Egress::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_the_description_allows_is_taken(
+            one in crate::domain::text::such_as(&TARGET), many in crate::domain::text::such_as(&TARGETS),
+        ) {
+            for text in [one, many].into_iter().filter(|text| text.len() <= 253) {
+                proptest::prop_assert!(Egress::parse(&text).is_ok(), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_description_allows_what_is_usual() {
+        for text in ["pypi.org", "198.51.100.7", "198.51.100.0/24", "a-1.b2", "0.0.0.0/0", "192.1.2.3"] {
+            assert!(TARGET.allows(text) && Egress::parse(text).is_ok(), "{text}");
+        }
+        for closed in CLOSED.iter().map(|block| block.split_once('/').expect("a block").0) {
+            assert!(!TARGET.allows(closed), "{closed}");
+        }
+        assert!(TARGETS.allows("open") && TARGETS.allows("none") && TARGETS.allows("pypi.org,1.2.3.4"));
     }
 
     #[test]

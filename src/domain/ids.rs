@@ -5,9 +5,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
 use super::Invalid;
+use super::text::{GenerationName, UserName};
 
 /// What a client calls one immutable version of generated code: 1 to 100 characters of
 /// `A-Z a-z 0-9 . _ -`, starting with a letter or digit.
@@ -34,13 +37,13 @@ pub struct InstanceId(String);
 
 impl GenerationId {
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        checked(text, "generationId", 1..=100, "._-").map(Self)
+        GenerationName::rule().check("generationId", text).map(|()| Self(text.to_owned()))
     }
 }
 
 impl UserId {
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        checked(text, "user", 1..=128, "._-@:|+").map(Self)
+        UserName::rule().check("user", text).map(|()| Self(text.to_owned()))
     }
 }
 
@@ -71,28 +74,21 @@ impl PreviewId {
     }
 }
 
-/// First a letter or digit, then letters, digits and `extra`.
-fn checked(
-    text: &str,
-    field: &str,
-    length: std::ops::RangeInclusive<usize>,
-    extra: &str,
-) -> Result<String, Invalid> {
-    let first_ok = text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
-    let rest_ok = text.chars().all(|c| c.is_ascii_alphanumeric() || extra.contains(c));
-    // ".." would be a path segment with a meaning of its own in a URL.
-    if first_ok && rest_ok && length.contains(&text.len()) && !text.contains("..") {
-        return Ok(text.to_owned());
-    }
-    Err(Invalid::new(
-        field,
-        format!(
-            "expected {} to {} characters of A-Z a-z 0-9 {extra}, the first a letter or digit",
-            length.start(),
-            length.end()
-        ),
-    ))
+/// In the description of the API the id is its rule, under its own name.
+macro_rules! described {
+    ($name:ident, $rule:ident) => {
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                $rule::schema()
+            }
+        }
+
+        impl ToSchema for $name {}
+    };
 }
+
+described!(GenerationId, GenerationName);
+described!(UserId, UserName);
 
 macro_rules! text_id {
     ($name:ident) => {

@@ -4,18 +4,21 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
+use super::text::{self, Text};
 use super::{Egress, GenerationId, Invalid, bounded};
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Metadata {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<text::ProjectId>, inline)]
     pub project_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
     pub parent_generation_id: Option<GenerationId>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<text::Line>, inline)]
     pub name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
@@ -23,22 +26,29 @@ pub struct Metadata {
     /// the launch finds it ready.
     pub prewarm: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<text::Word>, inline)]
     pub language: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<text::Word>, inline)]
     pub framework: Option<String>,
     /// The start command, run without a shell: `uvicorn app.main:app`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<text::Command>, inline)]
     pub entry_point: Option<String>,
     /// The port the app listens on inside its container.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 65535)]
     pub port: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<text::Version>, inline)]
     pub python_version: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<text::Version>, inline)]
     pub node_version: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub db_type: Option<DatabaseType>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<text::Version>, inline)]
     pub db_version: Option<String>,
     /// Absent means: what the code takes from its environment.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,33 +57,41 @@ pub struct Metadata {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requires_migrations: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<text::Command>, inline)]
     pub migration_command: Option<String>,
     pub seed_data_included: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<text::Command>, inline)]
     pub seed_command: Option<String>,
     /// Absent means `/health` is tried and any HTTP answer will do.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<text::UrlPath>, inline)]
     pub health_check_endpoint: Option<String>,
     /// Seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 3600)]
     pub health_check_interval: Option<u32>,
     /// Used verbatim as the Dockerfile.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<text::Dockerfile>, inline)]
     pub generated_dockerfile: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<text::ImageName>, inline)]
     pub docker_image_name: Option<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "bounded::map")]
+    #[schema(schema_with = environment_schema)]
     pub environment: BTreeMap<String, String>,
     /// Where the app may connect to, at most what the installation allows: `open`, `none`, or a
     /// list of public addresses, blocks and host names.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
     pub egress: Option<Egress>,
     /// Names of environment variables whose values are secret.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "bounded::list")]
+    #[schema(value_type = Vec<text::EnvName>, inline, max_items = 1000)]
     pub secrets: Vec<String>,
     /// Distribution packages the app needs at run time.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "bounded::list")]
+    #[schema(value_type = Vec<text::Package>, inline, max_items = 200)]
     pub system_packages: Vec<String>,
 }
 
@@ -112,34 +130,27 @@ impl Metadata {
     /// Refuses every value that could be read as anything but data in a Dockerfile, an argv, a
     /// label or a host name. Called where metadata enters; all later code relies on it.
     pub fn validate(&self) -> Result<(), Invalid> {
-        let texts: [(&str, &Option<String>, TextRule); 7] = [
-            ("projectId", &self.project_id, TextRule::Id),
-            ("name", &self.name, TextRule::Line),
-            ("language", &self.language, TextRule::Word),
-            ("framework", &self.framework, TextRule::Word),
-            ("pythonVersion", &self.python_version, TextRule::Version),
-            ("nodeVersion", &self.node_version, TextRule::Version),
-            ("dbVersion", &self.db_version, TextRule::Version),
+        let texts: [(&str, &Option<String>, &Text); 12] = [
+            ("projectId", &self.project_id, text::ProjectId::rule()),
+            ("name", &self.name, text::Line::rule()),
+            ("language", &self.language, text::Word::rule()),
+            ("framework", &self.framework, text::Word::rule()),
+            ("pythonVersion", &self.python_version, text::Version::rule()),
+            ("nodeVersion", &self.node_version, text::Version::rule()),
+            ("dbVersion", &self.db_version, text::Version::rule()),
+            ("entryPoint", &self.entry_point, text::Command::rule()),
+            ("migrationCommand", &self.migration_command, text::Command::rule()),
+            ("seedCommand", &self.seed_command, text::Command::rule()),
+            ("healthCheckEndpoint", &self.health_check_endpoint, text::UrlPath::rule()),
+            ("dockerImageName", &self.docker_image_name, text::ImageName::rule()),
         ];
         for (field, value, rule) in texts {
             if let Some(value) = value {
                 rule.check(field, value)?;
             }
         }
-        for (field, value) in [
-            ("entryPoint", &self.entry_point),
-            ("migrationCommand", &self.migration_command),
-            ("seedCommand", &self.seed_command),
-        ] {
-            if let Some(value) = value {
-                TextRule::Command.check(field, value)?;
-            }
-        }
         if self.port == Some(0) {
             return Err(Invalid::new("port", "expected 1 to 65535"));
-        }
-        if let Some(path) = &self.health_check_endpoint {
-            TextRule::UrlPath.check("healthCheckEndpoint", path)?;
         }
         if let Some(seconds) = self.health_check_interval
             && !(1..=3600).contains(&seconds)
@@ -147,38 +158,49 @@ impl Metadata {
             return Err(Invalid::new("healthCheckInterval", "expected 1 to 3600 seconds"));
         }
         if let Some(text) = &self.generated_dockerfile {
-            TextRule::Dockerfile.check("generatedDockerfile", text)?;
-        }
-        if let Some(image) = &self.docker_image_name {
-            TextRule::ImageName.check("dockerImageName", image)?;
+            check_dockerfile("generatedDockerfile", text)?;
         }
         check_environment("environment", &self.environment)?;
         for (i, name) in self.secrets.iter().enumerate() {
-            TextRule::EnvName.check(&format!("secrets[{i}]"), name)?;
+            text::EnvName::rule().check(&format!("secrets[{i}]"), name)?;
         }
         if self.system_packages.len() > 200 {
             return Err(Invalid::new("systemPackages", "expected at most 200 packages"));
         }
         for (i, name) in self.system_packages.iter().enumerate() {
-            TextRule::Package.check(&format!("systemPackages[{i}]"), name)?;
+            text::Package::rule().check(&format!("systemPackages[{i}]"), name)?;
         }
         Ok(())
     }
 }
 
+const MOST_VARIABLES: usize = 500;
+const MOST_VALUE_BYTES: usize = 32 * 1024;
+
 /// Environment a caller gives, in metadata or with a launch.
 pub(super) fn check_environment(field: &str, environment: &BTreeMap<String, String>) -> Result<(), Invalid> {
-    if environment.len() > 500 {
-        return Err(Invalid::new(field, "expected at most 500 variables"));
+    if environment.len() > MOST_VARIABLES {
+        return Err(Invalid::new(field, format!("expected at most {MOST_VARIABLES} variables")));
     }
     for (name, value) in environment {
         let place = format!("{field}[{name:?}]");
-        TextRule::EnvName.check(&place, name)?;
-        if value.contains('\0') || value.len() > 32 * 1024 {
+        text::EnvName::rule().check(&place, name)?;
+        text::EnvValue::rule().check(&place, value)?;
+        if value.len() > MOST_VALUE_BYTES {
             return Err(Invalid::new(place, "expected a value of at most 32 KiB without NUL"));
         }
     }
     Ok(())
+}
+
+/// What the API's description says of an environment.
+pub fn environment_schema() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .property_names(Some(text::EnvName::rule().schema()))
+        .additional_properties(Some(text::EnvValue::rule().schema()))
+        .max_properties(Some(MOST_VARIABLES))
+        .build()
 }
 
 impl Metadata {
@@ -188,88 +210,15 @@ impl Metadata {
     }
 }
 
-/// What one kind of text may be made of.
-enum TextRule {
-    Id,
-    Line,
-    Word,
-    Version,
-    Command,
-    UrlPath,
-    Dockerfile,
-    ImageName,
-    EnvName,
-    Package,
-}
-
-impl TextRule {
-    fn check(&self, field: &str, text: &str) -> Result<(), Invalid> {
-        let (ok, expected) = match self {
-            Self::Id => (
-                within(text, 128) && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)),
-                "1 to 128 characters of A-Z a-z 0-9 . _ -",
-            ),
-            Self::Line => (
-                within(text, 200) && !text.chars().any(char::is_control),
-                "one line of at most 200 characters",
-            ),
-            Self::Word => (
-                within(text, 40) && text.chars().all(|c| c.is_ascii_alphanumeric() || "._+#-".contains(c)),
-                "a word of at most 40 characters of A-Z a-z 0-9 . _ + # -",
-            ),
-            Self::Version => (
-                within(text, 20)
-                    && text.starts_with(|c: char| c.is_ascii_digit())
-                    && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '.'),
-                "a version such as 3.11 or 20",
-            ),
-            Self::Command => (
-                within(text, 1000) && !text.chars().any(char::is_control) && !has_shell_syntax(text),
-                "a program and its arguments on one line; it is run without a shell, so ; & | < > ` $( and newlines have no meaning",
-            ),
-            Self::UrlPath => (
-                within(text, 500)
-                    && text.starts_with('/')
-                    && !text.starts_with("//")
-                    && text.bytes().all(|b| b.is_ascii_graphic() && b != b'#' && b != b'\\'),
-                "a path that starts with one / and holds no spaces",
-            ),
-            Self::Dockerfile => (
-                within(text, 256 * 1024) && !text.contains('\0') && !names_a_syntax(text),
-                "at most 256 KiB of Dockerfile without NUL and without a \"# syntax=\" line",
-            ),
-            Self::ImageName => (
-                is_image_name(text),
-                "an image name such as name, user/name or host:5000/name:tag, in lower case",
-            ),
-            Self::EnvName => (
-                within(text, 200)
-                    && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-                    && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'),
-                "a name of A-Z a-z 0-9 _, the first not a digit",
-            ),
-            Self::Package => (
-                within(text, 100)
-                    && text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
-                    && text
-                        .chars()
-                        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-.".contains(c)),
-                "a distribution package name such as libpq5",
-            ),
-        };
-        match ok {
-            true => Ok(()),
-            false => Err(Invalid::new(field, format!("expected {expected}"))),
-        }
+fn check_dockerfile(field: &str, text: &str) -> Result<(), Invalid> {
+    text::Dockerfile::rule().check(field, text)?;
+    match names_a_syntax(text) || text.len() > 256 * 1024 {
+        true => Err(Invalid::new(
+            field,
+            "expected at most 256 KiB of Dockerfile without NUL and without a \"# syntax=\" line",
+        )),
+        false => Ok(()),
     }
-}
-
-fn within(text: &str, longest: usize) -> bool {
-    !text.is_empty() && text.len() <= longest
-}
-
-fn has_shell_syntax(text: &str) -> bool {
-    text.contains("$(") || text.contains("${") || text.contains([';', '&', '|', '<', '>', '`'])
 }
 
 /// A `# syntax=` line makes BuildKit fetch and run a frontend of the author's choice.
@@ -283,41 +232,6 @@ fn names_a_syntax(dockerfile: &str) -> bool {
             && line.contains('=')
             && line.trim_start().starts_with(['#', '/'])
     })
-}
-
-/// The reference grammar of container images, without a digest: lower-case path components,
-/// an optional host with a port in front, an optional tag behind.
-fn is_image_name(text: &str) -> bool {
-    if !within(text, 255) {
-        return false;
-    }
-    let (name, tag) = match text.rsplit_once(':') {
-        Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
-        _ => (text, None),
-    };
-    let tag_ok = tag.is_none_or(|tag| {
-        within(tag, 128)
-            && !tag.starts_with(['.', '-'])
-            && tag.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
-    });
-    let mut parts: Vec<&str> = name.split('/').collect();
-    if parts.len() > 1 && parts[0].contains([':', '.']) {
-        let host = parts.remove(0);
-        let (host, port) = host.split_once(':').unwrap_or((host, "1"));
-        if port.parse::<u16>().is_err()
-            || !host.starts_with(|c: char| c.is_ascii_alphanumeric())
-            || !host.chars().all(|c| c.is_ascii_alphanumeric() || ".-".contains(c))
-        {
-            return false;
-        }
-    }
-    let component_ok = |part: &&str| {
-        !part.is_empty()
-            && part.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
-            && part.ends_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
-            && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c))
-    };
-    tag_ok && parts.iter().all(component_ok)
 }
 
 #[cfg(test)]
@@ -348,16 +262,6 @@ mod tests {
             }),
             "environment[\"A B\"]"
         );
-    }
-
-    #[test]
-    fn image_names_follow_the_reference_grammar() {
-        for good in ["app", "user/app:1.0", "host:5000/a/b:tag", "reg.example.com/a"] {
-            assert!(is_image_name(good), "{good}");
-        }
-        for bad in ["", "App", "a//b", "a:b:c", "a/", "host:x/a", "a:-t", "a b", "../a"] {
-            assert!(!is_image_name(bad), "{bad}");
-        }
     }
 
     proptest::proptest! {

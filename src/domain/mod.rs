@@ -23,6 +23,7 @@ mod preview;
 mod progress;
 mod sample;
 mod share;
+pub mod text;
 mod trace_context;
 mod webhook;
 
@@ -41,7 +42,7 @@ pub use invalid::Invalid;
 pub use latencies::Latencies;
 pub use limits::{ResourceLimits, ResourceTier, TierTable, UserTier};
 pub use log_line::{LogEntry, LogLevel, LogLine, LogSource};
-pub use metadata::{CacheType, DatabaseType, Metadata, Mode};
+pub use metadata::{CacheType, DatabaseType, Metadata, Mode, environment_schema};
 pub use notice::{HealthChange, MetricName, Notice, NoticeContent, ResourceUsage};
 pub use patch::{Patch, ReloadWay};
 pub use preview::{HealthStatus, PausedBy, Preview, Status, V1Status};

@@ -36,7 +36,10 @@ pub(super) async fn answer(visit: &Arc<Visit>, mut request: Request<Outbound>) -
     match door::pass(visit, &mut request) {
         Ok(None) => {}
         Ok(Some(way_on)) => return way_on,
-        Err(fault) => return pages::page(&fault, seen.accepts_html),
+        Err(fault) => {
+            visit.refuse();
+            return pages::page(&fault, seen.accepts_html);
+        }
     }
     match forward(visit, request, &seen, limit).await {
         Ok(response) if refreshes => live::add(response),
@@ -53,6 +56,7 @@ pub(super) async fn forward(
     limit: Duration,
 ) -> Result<Response<Body>, Fault> {
     trace::give(&mut request);
+    visit.serve();
     let mut record = Record::begin(visit, &request);
     match pass(visit, request, seen, record.started(), limit).await {
         Ok((response, lease)) => Ok(deliver(response, lease, record)),

@@ -22,6 +22,9 @@ pub trait Doorkeeper: Send + Sync {
     /// Whether this token opens the preview at this moment.
     fn admits(&self, preview: PreviewId, token: &str) -> bool;
 
+    /// What the token is called where it must not be told.
+    fn named(&self, token: &str) -> String;
+
     /// Somebody came with a token in the address, from `peer`, and was let in or not.
     fn knocked(&self, preview: PreviewId, token: &str, peer: &str, admitted: bool);
 }
@@ -50,9 +53,17 @@ pub(super) fn pass(visit: &Visit, request: &mut Request<Outbound>) -> Result<Opt
         *request.uri_mut() = rest.parse().map_err(|_| BAD_ADDRESS)?;
         return Ok(None);
     }
-    let admitted = !keeper.is_private(preview)
-        || presented(request.headers(), preview, |token| keeper.admits(preview, token));
-    if admitted { Ok(None) } else { Err(Fault::Private) }
+    if !keeper.is_private(preview) {
+        return Ok(None);
+    }
+    let opens = |token: &str| {
+        let opens = keeper.admits(preview, token);
+        if opens {
+            visit.opened_by(|| keeper.named(token));
+        }
+        opens
+    };
+    if presented(request.headers(), preview, opens) { Ok(None) } else { Err(Fault::Private) }
 }
 
 const BAD_ADDRESS: Fault = Fault::Invalid(StatusCode::BAD_REQUEST, "the address is not valid");

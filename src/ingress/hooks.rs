@@ -57,6 +57,25 @@ pub struct Finished<'a> {
     pub trace_id: Option<&'a str>,
 }
 
+/// Is told of visits: of each connection on a preview's port, and of each request that came in by a
+/// name, when it begins and when it is over. It must not block.
+pub trait Guestbook: Send + Sync {
+    fn visited(&self, visit: &Visited<'_>);
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Visited<'a> {
+    pub preview: PreviewId,
+    /// Address of the visitor.
+    pub peer: &'a str,
+    /// The token that opened a private preview, by the name that [`Doorkeeper::named`] gave it.
+    pub by: Option<&'a str>,
+    /// Requests since it was told last that were passed on, whatever the app answered.
+    pub served: u32,
+    /// Requests since then that the preview did not open to.
+    pub refused: u32,
+}
+
 type OwnToken = dyn Fn(&str) -> bool + Send + Sync;
 type Wake = dyn Fn(PreviewId) + Send + Sync;
 
@@ -73,10 +92,11 @@ pub struct Hooks {
     pub wake: Option<Arc<Wake>>,
     /// Whom private previews open to; without one every preview is open.
     pub doorkeeper: Option<Arc<dyn Doorkeeper>>,
+    pub guestbook: Option<Arc<dyn Guestbook>>,
 }
 
 impl Hooks {
     pub fn new(diagnose: Arc<dyn Diagnose>) -> Self {
-        Self { diagnose, observer: None, own_token: None, wake: None, doorkeeper: None }
+        Self { diagnose, observer: None, own_token: None, wake: None, doorkeeper: None, guestbook: None }
     }
 }

@@ -55,7 +55,7 @@ pub use body::{Body, BodyError};
 pub use config::Config;
 pub use door::Doorkeeper;
 pub use fault::{IngressError, RequestError};
-pub use hooks::{Diagnose, Diagnosis, Finished, Hooks, Observer};
+pub use hooks::{Diagnose, Diagnosis, Finished, Guestbook, Hooks, Observer, Visited};
 pub use probe::ProbeResult;
 pub use request::{ProxiedRequest, ProxiedResponse};
 pub use service::{Ingress, PortsInUse};

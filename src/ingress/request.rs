@@ -14,7 +14,7 @@ use super::body::{Body, Outbound};
 use super::fault::RequestError;
 use super::gate::Gate;
 use super::headers::Seen;
-use super::visit::{INSIDE, Visit};
+use super::visit::Visit;
 
 /// What to ask of an app.
 #[derive(Debug, Clone)]
@@ -50,7 +50,7 @@ pub(super) async fn request(
     let deadline = Deadline::now() + limit;
     let outbound = prepare(&gate, request)?;
     let seen = Seen::of(outbound.headers());
-    let visit = Arc::new(Visit::handed_over(gate, INSIDE, false));
+    let visit = Arc::new(Visit::from_inside(gate));
     let answer = timeout_at(deadline, forward(&visit, outbound, &seen, limit)).await;
     let (head, body) = answer.map_err(|_| RequestError::Timeout)??.into_parts();
     let (body, truncated) = collect(body, deadline).await?;

@@ -102,6 +102,7 @@ impl Orchestrator {
         if parts.shutdown.is_cancelled() {
             return Err(LaunchError::ShuttingDown);
         }
+        parts.check_log_lines(launch.max_log_lines)?;
         if let Some(preview) = self.live_one(generation, &launch.user).await?
             && let Some(found) = parts.found(&preview)?
         {
@@ -110,7 +111,6 @@ impl Orchestrator {
         if let Room::Out(said) = parts.disks.room() {
             return Err(LaunchError::DiskFull { said });
         }
-        parts.check_log_lines(launch.max_log_lines)?;
         let recipe = parts.recipe_for(generation).await?;
         let mut preview = parts.new_preview(generation, &recipe, &launch)?;
         let data = parts.data_for(&mut preview, generation, &recipe, &launch)?;

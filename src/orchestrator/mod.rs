@@ -41,6 +41,7 @@ mod subnets;
 mod token;
 mod upkeep;
 mod visitors;
+mod visits;
 mod warm;
 
 use std::sync::Arc;
@@ -78,6 +79,7 @@ pub use subnets::AddressPool;
 pub use token::TokenKey;
 pub use upkeep::{CollectError, Config as UpkeepConfig, IdleImage, Room, free_at, idle_images, room};
 pub use visitors::Visitors;
+pub use visits::VisitWriter;
 pub use warm::Config as WarmConfig;
 
 use crate::databases::{Databases, Needs as DatabaseNeeds, Passwords};

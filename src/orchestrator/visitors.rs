@@ -7,26 +7,37 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::driver::{Listening, Message, where_it_listens};
+use super::visits::Visits;
 use super::{Orchestrator, Parts, token};
 use crate::domain::{AuditEntry, PreviewId};
-use crate::ingress::{Diagnose, Diagnosis, Doorkeeper, Finished, Observer};
+use crate::ingress::{Diagnose, Diagnosis, Doorkeeper, Finished, Guestbook, Observer, Visited};
 use crate::streams::{RequestLog, SeenRequest};
 
 /// Made before the orchestrator, because the ingress needs it, and attached to it afterwards.
 pub struct Visitors {
     parts: OnceLock<Weak<Parts>>,
     requests: RequestLog,
+    visits: Visits,
 }
 
 impl Visitors {
     /// Requests become lines through `requests`.
     pub fn new(requests: RequestLog) -> Self {
-        Self { parts: OnceLock::new(), requests }
+        Self { parts: OnceLock::new(), requests, visits: Visits::default() }
     }
 
     pub fn attach(&self, orchestrator: &Orchestrator) {
         // A second orchestrator on one ingress would be a mistake; the first one stays.
         let _ = self.parts.set(Arc::downgrade(&orchestrator.parts));
+    }
+
+    pub(super) const fn visits(&self) -> &Visits {
+        &self.visits
+    }
+
+    fn generation_of(&self, preview: PreviewId) -> Option<String> {
+        let parts = self.parts.get().and_then(Weak::upgrade)?;
+        parts.registry.get(preview).map(|entry| entry.view.borrow().generation_id.to_string())
     }
 
     /// A request found its preview asleep.
@@ -74,6 +85,10 @@ impl Doorkeeper for Visitors {
         self.parts.get().and_then(Weak::upgrade).is_some_and(|parts| parts.opens(preview, token))
     }
 
+    fn named(&self, token: &str) -> String {
+        called(token)
+    }
+
     fn knocked(&self, preview: PreviewId, token: &str, peer: &str, admitted: bool) {
         self.note(preview, token, peer, admitted);
     }
@@ -82,23 +97,32 @@ impl Doorkeeper for Visitors {
 impl Visitors {
     fn note(&self, preview: PreviewId, token: &str, peer: &str, admitted: bool) {
         let Some(parts) = self.parts.get().and_then(Weak::upgrade) else { return };
-        let generation =
-            parts.registry.get(preview).map(|entry| entry.view.borrow().generation_id.to_string());
-        let via = match token::share_id(token) {
-            Some(id) => format!("share:{}", id.chars().take(16).collect::<String>()),
-            None => "previewToken".to_owned(),
-        };
         parts.audit.record_soon(AuditEntry {
             timestamp: Utc::now(),
             actor: None,
             on_behalf: None,
-            via,
+            via: called(token),
             action: "openPreview".to_owned(),
-            target: generation,
+            target: self.generation_of(preview),
             address: Some(peer.to_owned()),
             status: if admitted { 303 } else { 401 },
             trace_id: None,
+            times: 1,
         });
+    }
+}
+
+/// What the trail calls a token that opens a preview.
+fn called(token: &str) -> String {
+    match token::share_id(token) {
+        Some(id) => format!("share:{}", id.chars().take(16).collect::<String>()),
+        None => "previewToken".to_owned(),
+    }
+}
+
+impl Guestbook for Visitors {
+    fn visited(&self, visit: &Visited<'_>) {
+        self.visits.add(visit, self.generation_of(visit.preview).as_deref());
     }
 }
 

@@ -26,6 +26,8 @@ pub enum Purpose {
     Environment,
     /// An answer that is kept to be given again.
     Answer,
+    /// What the signatures of a webhook are made with. Its owner is the sixteen bytes of its id.
+    WebhookSecret,
 }
 
 /// The cipher took no text, which it does only for ones of 256 GiB.
@@ -51,20 +53,20 @@ impl Seal {
 
     /// `owner` names what the text belongs to, and has to be named again to open it: a sealed
     /// text that is moved elsewhere is worth nothing there.
-    pub fn close(&self, purpose: Purpose, owner: &str, text: &str) -> Result<String, NotSealed> {
+    pub fn close(&self, purpose: Purpose, owner: impl AsRef<[u8]>, text: &str) -> Result<String, NotSealed> {
         let nonce: [u8; NONCE] = rand::random();
-        let payload = Payload { msg: text.as_bytes(), aad: owner.as_bytes() };
+        let payload = Payload { msg: text.as_bytes(), aad: owner.as_ref() };
         let sealed = cipher(&self.keys[0], purpose).encrypt(&XNonce::from(nonce), payload);
         let sealed = sealed.map_err(|_| NotSealed)?;
         Ok(format!("{VERSION}{}", URL_SAFE_NO_PAD.encode([&nonce[..], &sealed].concat())))
     }
 
     /// `None` for what was not closed under one of these keys, for this purpose and owner.
-    pub fn open(&self, purpose: Purpose, owner: &str, sealed: &str) -> Option<String> {
+    pub fn open(&self, purpose: Purpose, owner: impl AsRef<[u8]>, sealed: &str) -> Option<String> {
         let bytes = URL_SAFE_NO_PAD.decode(sealed.strip_prefix(VERSION)?).ok()?;
         let (nonce, sealed) = bytes.split_at_checked(NONCE)?;
         let nonce = XNonce::from(<[u8; NONCE]>::try_from(nonce).ok()?);
-        let payload = || Payload { msg: sealed, aad: owner.as_bytes() };
+        let payload = || Payload { msg: sealed, aad: owner.as_ref() };
         let opened = self.keys.iter().find_map(|key| cipher(key, purpose).decrypt(&nonce, payload()).ok())?;
         String::from_utf8(opened).ok()
     }
@@ -88,6 +90,7 @@ impl Purpose {
             Self::DatabaseAddress => b"previewd database addresses",
             Self::Environment => b"previewd environment values",
             Self::Answer => b"previewd kept answers",
+            Self::WebhookSecret => b"previewd webhook secrets",
         }
     }
 }

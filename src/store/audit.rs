@@ -11,10 +11,11 @@ use crate::domain::AuditEntry;
 const TABLE: &str = "audit";
 
 const APPEND: &str = "INSERT INTO audit
-    (timestamp, actor, on_behalf, via, action, target, address, status, trace_id)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    (timestamp, actor, on_behalf, via, action, target, address, status, trace_id, times)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 
-const LIST: &str = "SELECT id, timestamp, actor, on_behalf, via, action, target, address, status, trace_id
+const LIST: &str =
+    "SELECT id, timestamp, actor, on_behalf, via, action, target, address, status, trace_id, times
     FROM audit
     WHERE (CAST($1 AS TEXT) IS NULL OR actor = $1 OR on_behalf = $1)
       AND (CAST($2 AS TEXT) IS NULL OR action = $2)
@@ -52,6 +53,7 @@ struct AuditRow {
     address: Option<String>,
     status: i64,
     trace_id: Option<String>,
+    times: i64,
 }
 
 impl Store {
@@ -70,6 +72,7 @@ impl Store {
                         .bind(entry.address.as_deref())
                         .bind(i64::from(entry.status))
                         .bind(entry.trace_id.as_deref())
+                        .bind(i64::try_from(entry.times).unwrap_or(i64::MAX))
                         .execute(&mut *tx)
                         .await?;
                 }
@@ -131,6 +134,7 @@ impl AuditRow {
             address: self.address,
             status: name.number("status", self.status)?,
             trace_id: self.trace_id,
+            times: name.number("times", self.times)?,
         };
         Ok((self.id, entry))
     }

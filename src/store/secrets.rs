@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use uuid::Uuid;
+
 use super::db::{on_read, on_write};
 use super::row::{RowName, to_json};
 use super::{Fault, Store, StoreError};
@@ -77,7 +79,8 @@ impl Store {
         self.run(StoreError::Reseal, async {
             let done = self.reseal_generations().await?
                 + self.reseal_previews().await?
-                + self.reseal_addresses().await?;
+                + self.reseal_addresses().await?
+                + self.reseal_webhooks().await?;
             // Kept answers are good for a day, and not worth more than that.
             on_write!(self.db, |pool| sqlx::query("DELETE FROM idempotency_keys")
                 .execute(pool)
@@ -129,6 +132,45 @@ impl Store {
             let sealed = seal.close(Purpose::DatabaseAddress, &id, &address);
             let sealed =
                 sealed.map_err(|error| Fault::Encode { column: "db_url", reason: error.to_string() })?;
+            done += self.put_text(PUT, &id, &sealed).await?;
+        }
+        Ok(done)
+    }
+
+    /// One that no key here opens stays as it is: nothing is signed with it any more.
+    async fn reseal_webhooks(&self) -> Result<u64, Fault> {
+        match &self.seal {
+            Some(seal) => {
+                self.move_webhook_secrets(|of, text| seal.open(Purpose::WebhookSecret, of, text)).await
+            }
+            None => Ok(0),
+        }
+    }
+
+    /// Takes secrets of webhooks over that were sealed by `former`, which nothing else is sealed by
+    /// any more.
+    pub async fn adopt_webhook_secrets(&self, former: &Seal) -> Result<u64, StoreError> {
+        let Some(seal) = &self.seal else { return Ok(0) };
+        let open = |of: &Uuid, text: &str| match seal.open(Purpose::WebhookSecret, of, text) {
+            Some(_) => None,
+            None => former.open(Purpose::WebhookSecret, of, text),
+        };
+        self.run(StoreError::Reseal, self.move_webhook_secrets(open)).await
+    }
+
+    /// Those that `open` opens, closed anew.
+    async fn move_webhook_secrets(&self, open: impl Fn(&Uuid, &str) -> Option<String>) -> Result<u64, Fault> {
+        const ALL: &str = "SELECT id, secret FROM webhooks";
+        const PUT: &str = "UPDATE webhooks SET secret = $2 WHERE id = $1";
+        let Some(seal) = &self.seal else { return Ok(0) };
+        let mut done = 0;
+        for (id, text) in self.texts(ALL).await? {
+            let name = RowName { table: "webhooks", id: id.clone() };
+            let of = name.parsed("id", Uuid::parse_str(&id))?;
+            let Some(secret) = open(&of, &text) else { continue };
+            let sealed = seal.close(Purpose::WebhookSecret, of, &secret);
+            let sealed =
+                sealed.map_err(|error| Fault::Encode { column: "secret", reason: error.to_string() })?;
             done += self.put_text(PUT, &id, &sealed).await?;
         }
         Ok(done)

@@ -11,7 +11,6 @@
 //! The outbox is in the store, so neither a crash nor a restart loses or forgets one. An answer that
 //! was lost means that an event is told twice: deliveries have ids by which that is seen.
 
-mod secret;
 mod send;
 mod sign;
 mod target;
@@ -24,10 +23,10 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-pub use secret::Secrets;
 pub use target::{Target, TargetError};
 
 use crate::domain::{Attempt, Delivery, DeliveryState, DueDelivery, EventType, Invalid, UserId, Webhook};
+use crate::seal::{NotSealed, Purpose, Seal};
 use crate::store::{Page, PageOf, Store, StoreError};
 use send::{Letter, Sender};
 
@@ -71,8 +70,8 @@ pub enum WebhookError {
     Invalid(#[from] Invalid),
     #[error("you have {most} webhooks and may have no more; delete one first")]
     Full { most: u32 },
-    #[error("the secret could not be encrypted")]
-    Seal,
+    #[error("the secret: {0}")]
+    Seal(#[from] NotSealed),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -82,7 +81,7 @@ pub enum WebhookError {
 pub struct Webhooks {
     store: Store,
     config: Config,
-    secrets: Secrets,
+    seal: Seal,
     sender: Sender,
 }
 
@@ -96,9 +95,9 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 
 impl Webhooks {
-    pub fn new(store: Store, config: Config, secrets: Secrets) -> Self {
+    pub fn new(store: Store, config: Config, seal: Seal) -> Self {
         let sender = Sender::new(config.timeout, config.private);
-        Self { store, config, secrets, sender }
+        Self { store, config, seal, sender }
     }
 
     /// Checks and stores an address; its secret is not shown again.
@@ -107,13 +106,13 @@ impl Webhooks {
         if !self.config.private {
             target.refuse_literal().map_err(|error| Invalid::new("url", error.to_string()))?;
         }
-        if !(16..=256).contains(&asked.secret.len()) {
+        if !(16..=256).contains(&asked.secret.chars().count()) {
             return Err(Invalid::new("secret", "expected 16 to 256 characters").into());
         }
         let (mut events, id) = (asked.events, Uuid::now_v7());
         events.sort_by_key(|event| event.as_str());
         events.dedup();
-        let sealed_secret = self.secrets.close(id, &asked.secret).ok_or(WebhookError::Seal)?;
+        let sealed_secret = self.seal.close(Purpose::WebhookSecret, id, &asked.secret)?;
         let webhook = Webhook {
             id,
             owner: asked.owner,
@@ -209,7 +208,7 @@ impl Webhooks {
     }
 
     fn letter(&self, delivery: &DueDelivery) -> Option<Letter> {
-        let secret = self.secrets.open(delivery.webhook, &delivery.sealed_secret)?;
+        let secret = self.seal.open(Purpose::WebhookSecret, delivery.webhook, &delivery.sealed_secret)?;
         let body = body(delivery);
         let timestamp = Utc::now().timestamp();
         let signature = sign::signature(&secret, timestamp, &body);

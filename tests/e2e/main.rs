@@ -10,6 +10,7 @@ mod app;
 #[path = "../common/base.rs"]
 mod base;
 mod clerk;
+mod dockerd;
 #[path = "../common/http.rs"]
 mod http;
 #[path = "../common/openapi.rs"]
@@ -39,6 +40,7 @@ mod examples;
 mod failures;
 mod frames;
 mod frameworks;
+mod gc_crash;
 mod hundred;
 mod idle;
 mod isolation;
@@ -53,6 +55,7 @@ mod mongodb;
 mod mysql;
 mod new_code;
 mod numbers;
+mod own_engine;
 mod parked;
 mod parked_kills;
 mod postgres;

@@ -173,3 +173,40 @@ async fn the_setting_makes_all_previews_private_and_a_link_has_its_time() {
     assert_eq!((shown.status, location(&shown)), (303, "/"));
     app.finish().await;
 }
+
+/// Entries of visits, once as many requests as these are in them: `via status` with how many.
+async fn visits(app: &TestApp, target: &str, requests: u64) -> std::collections::BTreeMap<String, u64> {
+    let admin = app.admin();
+    until(20, || async {
+        let trail = admin.get(&format!("/api/v2/audit?action=visitPreview&target={target}&limit=200")).await;
+        let mut found = std::collections::BTreeMap::new();
+        for entry in trail.json()["entries"].as_array()? {
+            assert_eq!((text(entry, "address"), &entry["actor"]), ("127.0.0.1", &Value::Null), "{entry}");
+            *found.entry(format!("{} {}", text(entry, "via"), entry["status"])).or_default() +=
+                entry["times"].as_u64()?;
+        }
+        (found.values().sum::<u64>() >= requests).then_some(found)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn visits_are_gathered_in_the_trail_with_who_from_where_and_whether_it_was_open() {
+    let app = TestApp::with(vec![("PREVIEW_AUDIT_VISITS", "1".to_owned())]).await;
+    let ann = app.user("ann");
+    let open = crate::scene::up(&ann, "open", &page("for all")).await;
+    for _ in 0..7 {
+        assert_eq!(visitor(&open).get("/").await.status, 200);
+    }
+    let closed = private(&ann, "closed", &page("for some")).await;
+    let guest = visitor(&closed).header("x-preview-token", text(&closed, "previewToken"));
+    for _ in 0..3 {
+        assert_eq!(visitor(&closed).get("/").await.status, 401);
+        assert_eq!(guest.get("/").await.status, 200);
+    }
+    let found = visits(&app, "open", 7).await;
+    assert_eq!(found, [("none 200".to_owned(), 7)].into());
+    let found = visits(&app, "closed", 6).await;
+    assert_eq!(found, [("none 401".to_owned(), 3), ("previewToken 200".to_owned(), 3)].into());
+    app.finish().await;
+}

@@ -127,6 +127,7 @@ pub async fn the_trail_is_read_newest_first_and_by_what_is_asked(setting: Settin
         address: Some("::1".to_owned()),
         status: 201,
         trace_id: None,
+        times: 7,
     };
     let all = [entry("ann", "put", "g"), entry("shop", "put", "h"), entry("ben", "stop", "g")];
     store.append_audit(&all).await.expect("appends");

@@ -101,6 +101,7 @@ stories! {
     access::links_open_live_previews_until_they_end,
     access::the_trail_is_read_newest_first_and_by_what_is_asked,
     access::environments_are_encrypted_and_encrypted_again,
+    outside::secrets_of_webhooks_follow_the_keys,
     generations::a_generation_is_stored_once_and_never_changed,
     generations::a_generation_comes_back_as_it_was,
     generations::of_equal_puts_at_once_one_creates,

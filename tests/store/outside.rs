@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use previewd::domain::{
     Attempt, ContentHash, DeliveryState, Event, EventType, FilePath, Patch, Preview, SourceFile, Webhook,
 };
+use previewd::seal::{Purpose, Seal};
 use previewd::store::{Insert, Overlay, OverlayHead, Page, Store};
 use serde_json::json;
 use uuid::Uuid;
@@ -145,4 +146,34 @@ pub async fn an_address_that_takes_nothing_fills_no_disk(setting: Setting) {
     };
     store.note_attempt(&first.id, all.id, &attempt).await.expect("notes");
     assert_eq!(setting.number("SELECT count(*) FROM webhook_deliveries").await, 200);
+}
+
+pub async fn secrets_of_webhooks_follow_the_keys(setting: Setting) {
+    let plain = setting.store.clone();
+    let (installation, first, second) = ([1; 32], [2; 32], [3; 32]);
+    let former = Seal::new(installation, &[]);
+    let mut old = webhook("ann", &[], false);
+    old.sealed_secret = former.close(Purpose::WebhookSecret, old.id, "correct horse").expect("sealed");
+    let unreadable = webhook("ben", &[], false);
+    for webhook in [&old, &unreadable] {
+        assert!(plain.insert_webhook(webhook, 1).await.expect("inserts"));
+    }
+    let opened = async |seal: &Seal| {
+        let stored = plain.webhook(old.id).await.expect("reads").expect("is there").sealed_secret;
+        seal.open(Purpose::WebhookSecret, old.id, &stored)
+    };
+    // The keys are others already than the installation's, which alone closed these.
+    let named = Seal::new(first, &[]);
+    let store = plain.clone().sealed_by(named.clone());
+    assert_eq!(opened(&named).await, None);
+    assert_eq!(store.adopt_webhook_secrets(&former).await.expect("seals"), 1);
+    assert_eq!(opened(&named).await.as_deref(), Some("correct horse"));
+    assert_eq!(opened(&former).await, None);
+    assert_eq!(store.adopt_webhook_secrets(&former).await.expect("seals"), 0, "once is enough");
+    let rotated = plain.clone().sealed_by(Seal::new(second, &[first]));
+    assert_eq!(rotated.reseal().await.expect("seals"), 1);
+    assert_eq!(opened(&Seal::new(second, &[])).await.as_deref(), Some("correct horse"));
+    assert_eq!(opened(&named).await, None);
+    let left = plain.webhook(unreadable.id).await.expect("reads").expect("is there");
+    assert_eq!(left.sealed_secret, unreadable.sealed_secret, "what nothing opens stays");
 }

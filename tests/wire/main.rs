@@ -31,5 +31,6 @@ mod jwks;
 mod keys;
 mod limits;
 mod origins;
+mod published;
 mod sync;
 mod tls;

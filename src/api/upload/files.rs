@@ -2,40 +2,32 @@
 
 use std::marker::PhantomData;
 
+use crate::api::problem::ApiError;
+use crate::domain::{FilePath, FileSet, Invalid, Patch, SourceFile, text};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
-use utoipa::openapi::{Ref, RefOr, Schema};
-use utoipa::{PartialSchema, ToSchema};
 
-use crate::api::json;
-use crate::api::problem::ApiError;
-use crate::domain::{FilePath, FileSet, Invalid, Patch, SourceFile};
-
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(untagged, expecting = "expected text, or an object of content, encoding (utf-8 or base64) and mode")]
+#[derive(Debug)]
 pub enum FileEntry {
     Text(String),
-    Encoded(#[serde(deserialize_with = "json::object")] EncodedFile),
+    Encoded(EncodedFile),
 }
 
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EncodedFile {
     content: String,
     #[serde(default)]
     encoding: Encoding,
-    /// Octal text `"755"`, or the number 493; only the executable bit is kept.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
     mode: Option<Mode>,
 }
 
-#[derive(Debug, Clone, Copy, Default, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
 pub enum Encoding {
     #[default]
     #[serde(rename = "utf-8")]
@@ -50,9 +42,8 @@ enum Mode {
     Octal(String),
 }
 
-/// A [`FileEntry`] (whose own derived reading is only its schema) read without keeping what does
-/// not fit: derived code would hold any JSON in memory first, at many times its size, to try one
-/// shape after the other.
+/// A [`FileEntry`] read without keeping what does not fit: derived code would hold any JSON in
+/// memory first, at many times its size, to try one shape after the other.
 struct Entry(FileEntry);
 
 impl<'de> Deserialize<'de> for Entry {
@@ -107,18 +98,6 @@ impl<'de> Deserialize<'de> for Mode {
         deserializer.deserialize_any(ModeVisitor)
     }
 }
-
-/// What the documentation says of an entry of a patch.
-pub struct FileChange;
-
-impl PartialSchema for FileChange {
-    fn schema() -> RefOr<Schema> {
-        let null = ObjectBuilder::new().schema_type(Type::Null).description(Some("Takes the file away."));
-        OneOfBuilder::new().item(null).item(Ref::from_schema_name("FileEntry")).into()
-    }
-}
-
-impl ToSchema for FileChange {}
 
 /// A file, or null where it is taken away.
 struct ChangeEntry(Option<FileEntry>);
@@ -233,6 +212,7 @@ fn file(path: &str, entry: FileEntry) -> Result<SourceFile, Invalid> {
         None => 0,
         Some(Mode::Number(bits)) => bits,
         Some(Mode::Octal(text)) => {
+            text::FileMode::rule().check(&format!("files[{path:?}].mode"), &text)?;
             u32::from_str_radix(&text, 8).map_err(|_| invalid("mode", "expected octal digits such as 755"))?
         }
     };
@@ -242,6 +222,7 @@ fn file(path: &str, entry: FileEntry) -> Result<SourceFile, Invalid> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::json;
 
     #[derive(Debug, Deserialize)]
     struct Body {

@@ -5,6 +5,7 @@
 
 mod archive;
 mod files;
+mod schema;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Multipart, Request};
@@ -31,7 +32,7 @@ pub struct PutBody {
     metadata: Metadata,
     /// By path: text, or `{content, encoding, mode}`.
     #[serde(deserialize_with = "files::entries")]
-    #[schema(value_type = std::collections::BTreeMap<String, FileEntry>)]
+    #[schema(schema_with = schema::entries)]
     files: Vec<(String, FileEntry)>,
 }
 
@@ -41,7 +42,7 @@ pub struct PutBody {
 pub struct PatchBody {
     /// By path: text, or `{content, encoding, mode}`; null takes the file away.
     #[serde(deserialize_with = "files::changes")]
-    #[schema(value_type = std::collections::BTreeMap<String, files::FileChange>)]
+    #[schema(schema_with = schema::changes)]
     files: Vec<(String, Option<FileEntry>)>,
 }
 

@@ -21,15 +21,18 @@ use super::extract::{Path, Query};
 use super::problem::{ApiError, Problem};
 use super::v2::{self, LogQuery};
 use super::{AppState, json, owned, sse};
-use crate::domain::{Invalid, Metadata, ResourceTier};
+use crate::domain::{Invalid, Metadata, ResourceTier, text};
 use crate::orchestrator::Launch;
 use crate::streams::StreamLine;
 
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
+#[schema(as = v1::LaunchBody)]
 #[serde(deny_unknown_fields, default)]
 pub struct LaunchBody {
+    #[schema(value_type = Option<text::ProjectId>, inline)]
     project_id: Option<String>,
     /// Seconds the app may take to answer, 1 to 600, default 30.
+    #[schema(minimum = 1, maximum = 600)]
     timeout: Option<u64>,
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::api::{Config, v2};
-use crate::domain::{HealthStatus, LogLevel, LogLine, LogSource, Preview, Sample, V1Status};
+use crate::domain::{HealthStatus, LogLevel, LogLine, LogSource, Preview, Sample, V1Status, text};
 use crate::generation::endpoints::Endpoint;
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -71,15 +71,18 @@ pub struct ConfigView {
 #[schema(as = v1::RequestBody)]
 #[serde(deny_unknown_fields)]
 pub struct RequestBody {
+    #[schema(value_type = Option<text::Method>, inline)]
     method: Option<String>,
+    #[schema(value_type = text::RequestPath, inline)]
     path: String,
     #[serde(default)]
     #[schema(value_type = Object)]
     query: BTreeMap<String, Value>,
     #[serde(default)]
-    #[schema(value_type = Object)]
+    #[schema(value_type = Value)]
     body: Value,
     #[serde(default)]
+    #[schema(schema_with = v2::headers_schema)]
     headers: BTreeMap<String, String>,
 }
 

@@ -16,7 +16,8 @@ use crate::orchestrator::Ask;
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExtendBody {
-    /// Seconds.
+    /// Seconds, at most what `PREVIEW_SESSION_EXTENSION_MINUTES` says (`extension` of the config).
+    #[schema(minimum = 1, maximum = 2592000)]
     duration: u64,
 }
 

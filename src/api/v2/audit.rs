@@ -28,6 +28,7 @@ pub struct AuditQuery {
     /// What an earlier page gave as `nextCursor`.
     cursor: Option<String>,
     /// 1 to 200, default 50.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
 }
 
@@ -48,7 +49,7 @@ pub struct AuditView {
     on_behalf_of: Option<String>,
     /// `token`, `key:{id}`, `previewToken`, `share:{id}` or `none`.
     via: String,
-    /// The operation's id.
+    /// The operation's id; `visitPreview` for visits, `openPreview` for a link that was opened.
     action: String,
     target: Option<String>,
     /// Where it came from.
@@ -56,6 +57,8 @@ pub struct AuditView {
     /// Of the answer.
     status: u16,
     trace_id: Option<String>,
+    /// How often, up to the timestamp; visits of one visitor are gathered into one entry.
+    times: u64,
 }
 
 /// Who did what, newest first: everything that changes something, and openings of logs and
@@ -91,6 +94,7 @@ impl From<AuditEntry> for AuditView {
             address: entry.address,
             status: entry.status,
             trace_id: entry.trace_id,
+            times: entry.times,
         }
     }
 }

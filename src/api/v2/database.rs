@@ -11,7 +11,7 @@ use crate::api::auth::Caller;
 use crate::api::extract::Path;
 use crate::api::problem::{ApiError, Problem};
 use crate::api::{AppState, json, owned};
-use crate::domain::{CacheType, DatabaseMode, DatabaseType, Invalid, MigrationStatus, Preview, Status};
+use crate::domain::{CacheType, DatabaseMode, DatabaseType, Invalid, MigrationStatus, Preview, Status, text};
 use crate::orchestrator::{Ask, KnownCache, KnownDatabase, QueryRows, Table};
 
 /// What status and launch say of a database.
@@ -85,7 +85,7 @@ pub struct ResetAnswer {
 pub struct QueryBody {
     /// One SELECT.
     #[serde(default)]
-    #[schema(required)]
+    #[schema(required, value_type = text::Question)]
     sql: String,
 }
 
@@ -160,9 +160,9 @@ pub async fn query(
 ) -> Result<Json<QueryRows>, ApiError> {
     // Whose it is comes first: what is wrong with a question is no stranger's business.
     let preview = owned::preview(&state, &caller, &gid).await?;
-    if body.sql.trim().is_empty() || body.sql.len() > MAX_SQL || body.sql.contains('\0') {
-        let expected = format!("expected one SELECT of at most {MAX_SQL} bytes without NUL");
-        return Err(Invalid::new("sql", expected).into());
+    text::Question::rule().check("sql", &body.sql)?;
+    if body.sql.len() > MAX_SQL {
+        return Err(Invalid::new("sql", format!("expected at most {MAX_SQL} bytes")).into());
     }
     Ok(Json(state.orchestrator.query_database(&preview, &body.sql).await?))
 }

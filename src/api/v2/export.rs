@@ -18,7 +18,7 @@ use crate::api::auth::Caller;
 use crate::api::extract::{Path, Query};
 use crate::api::problem::{ApiError, Problem};
 use crate::api::{AppState, owned};
-use crate::domain::PreviewId;
+use crate::domain::{LogLevel, PreviewId, text};
 use crate::streams::{ArchiveError, LogFilter, LogHub, StreamLine};
 
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
@@ -29,10 +29,13 @@ pub struct ExportQuery {
     #[param(inline)]
     format: Format,
     /// This level and worse.
+    #[param(value_type = Option<LogLevel>, inline)]
     level: Option<String>,
     /// Any of app, system, build, startup, request, database, error, with commas.
+    #[param(value_type = Option<text::Sources>, inline)]
     source: Option<String>,
     /// Text within the message, in any case.
+    #[param(max_length = 1000)]
     search: Option<String>,
     /// Lines from this time on, RFC 3339.
     since: Option<DateTime<Utc>>,
@@ -236,7 +239,7 @@ mod tests {
     use flate2::read::GzDecoder;
 
     use super::*;
-    use crate::domain::{LogEntry, LogLevel, LogSource};
+    use crate::domain::{LogEntry, LogSource};
 
     async fn exported(format: Format, messages: &[&str]) -> Vec<u8> {
         let (logs, preview) = (LogHub::new(crate::streams::Config::default()), PreviewId::new());

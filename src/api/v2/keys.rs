@@ -14,19 +14,21 @@ use crate::api::extract::{Path, Query};
 use crate::api::listing::PageQuery;
 use crate::api::problem::{ApiError, Problem};
 use crate::api::{AppState, json};
-use crate::domain::{ApiKey, Invalid, Scope, UserId, UserTier};
+use crate::domain::{ApiKey, Invalid, Scope, UserId, UserTier, text};
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct KeyBody {
     /// What it is called in lists, 1 to 100 characters.
+    #[schema(value_type = text::KeyName)]
     name: String,
     /// Default `["read", "launch"]`. `admin` and `act` are admins' to give.
+    #[schema(min_items = 1)]
     scopes: Option<BTreeSet<Scope>>,
     /// Seconds it is valid, 60 to 315360000; default: until it is revoked.
+    #[schema(minimum = 60, maximum = 315360000)]
     expires_in: Option<u64>,
     /// Whose it is; default yours. Admins alone make keys for others.
-    #[schema(value_type = Option<String>)]
     user: Option<UserId>,
     /// What its user may use; default yours.
     tier: Option<UserTier>,
@@ -126,12 +128,7 @@ pub async fn revoke(
 fn checked(caller: &Caller, body: KeyBody) -> Result<ApiKey, ApiError> {
     let is_admin = caller.role == Role::Admin;
     let scopes = body.scopes.unwrap_or_else(|| BTreeSet::from([Scope::Read, Scope::Launch]));
-    let name_ok = (1..=100).contains(&body.name.chars().count()) && !body.name.contains(char::is_control);
-    if !name_ok {
-        return Err(
-            Invalid::new("name", "expected 1 to 100 characters, none of them control characters").into()
-        );
-    }
+    text::KeyName::rule().check("name", &body.name)?;
     if scopes.is_empty() {
         return Err(Invalid::new("scopes", "expected one at least").into());
     }

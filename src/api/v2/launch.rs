@@ -8,6 +8,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::openapi::Schema;
+use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
 
 use super::database::DatabaseView;
 use crate::api::auth::Caller;
@@ -16,6 +18,7 @@ use crate::api::problem::{ApiError, Problem};
 use crate::api::{AppState, json, owned};
 use crate::domain::{
     DatabaseType, Egress, GenerationId, Invalid, LogLevel, Metadata, Preview, ResourceTier, Status,
+    environment_schema, text,
 };
 use crate::orchestrator::{Launch, Launched};
 
@@ -24,27 +27,28 @@ use crate::orchestrator::{Launch, Launched};
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct LaunchBody {
     /// Must be the one of the path when given.
-    #[schema(value_type = Option<String>)]
     generation_id: Option<GenerationId>,
+    #[schema(value_type = Option<text::ProjectId>, inline)]
     project_id: Option<String>,
     database_type: Option<DatabaseType>,
     resource_tier: Option<ResourceTier>,
     auto_migrate_database: Option<bool>,
+    #[schema(schema_with = environment_schema)]
     environment: BTreeMap<String, String>,
     /// Where the app may connect to, at most what the generation and the installation allow: `open`,
     /// `none`, or a list of public addresses, blocks and host names.
-    #[schema(value_type = Option<String>)]
     egress: Option<Egress>,
     /// What the app is told to log at, as `LOG_LEVEL`; default INFO.
     log_level: Option<LogLevel>,
     /// Lines of its log to keep, from 100 to `PREVIEW_LOG_MAX_LINES`, which is the default.
+    #[schema(minimum = 100, maximum = 100000)]
     max_log_lines: Option<u32>,
     /// Only who shows the preview token, or comes by a shared link, gets in; `PREVIEW_PRIVATE` when
     /// absent.
     private: Option<bool>,
     /// `true`, or seconds: answer when the preview is healthy or has failed.
     #[serde(deserialize_with = "wait")]
-    #[schema(value_type = Option<u64>)]
+    #[schema(schema_with = wait_schema)]
     wait: Option<Duration>,
 }
 
@@ -173,6 +177,20 @@ impl Allocated {
             storage: size(limits.storage_mb),
         }
     }
+}
+
+fn wait_schema() -> Schema {
+    let seconds = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(1))
+        .maximum(Some(LONGEST_WAIT.as_secs()));
+    OneOfBuilder::new()
+        .item(ObjectBuilder::new().schema_type(Type::Null))
+        .item(ObjectBuilder::new().schema_type(Type::Boolean))
+        .item(seconds)
+        .description(Some("`true`, or seconds: answer when the preview is healthy or has failed."))
+        .build()
+        .into()
 }
 
 /// `true`, `false`, or a number of seconds from 1 to 900.

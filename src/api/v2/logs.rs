@@ -17,23 +17,28 @@ use crate::api::auth::Caller;
 use crate::api::extract::{self, Path, Query};
 use crate::api::problem::{ApiError, Problem};
 use crate::api::{AppState, owned, sse};
-use crate::domain::{Invalid, LogLevel, LogLine, LogSource, Preview};
+use crate::domain::{Invalid, LogLevel, LogLine, LogSource, Preview, text};
 use crate::streams::{LogEvent, LogFilter, Search, Sources, Start, StreamLine};
 
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct LogQuery {
     /// This level and worse.
+    #[param(value_type = Option<LogLevel>, inline)]
     pub level: Option<String>,
     /// Any of app, system, build, startup, request, database, error, with commas.
+    #[param(value_type = Option<text::Sources>, inline)]
     pub source: Option<String>,
     /// Text within the message, in any case.
+    #[param(max_length = 1000)]
     pub search: Option<String>,
     /// Lines from this time on, RFC 3339.
     pub since: Option<DateTime<Utc>>,
     /// Lines before this time, RFC 3339.
     pub until: Option<DateTime<Utc>>,
     /// Lines to give, 1 to 1000, default 100; a stream may begin with 0.
+    #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<usize>,
     /// `nextCursor` of an earlier answer: lines after it.
     pub cursor: Option<u64>,
@@ -175,8 +180,8 @@ impl LogQuery {
 pub fn filter(level: Option<&str>, source: Option<&str>, search: Option<&str>) -> Result<LogFilter, Invalid> {
     /// Longer than anybody types, shorter than what costs.
     const LONGEST: usize = 1000;
-    if search.is_some_and(|text| text.len() > LONGEST) {
-        return Err(Invalid::new("search", format!("expected at most {LONGEST} bytes")));
+    if search.is_some_and(|text| text.chars().count() > LONGEST) {
+        return Err(Invalid::new("search", format!("expected at most {LONGEST} characters")));
     }
     let sources = |text: &str| {
         text.split(',').map(|word| word.trim().parse::<LogSource>()).collect::<Result<Sources, _>>()

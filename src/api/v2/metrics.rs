@@ -20,6 +20,7 @@ pub struct MetricsQuery {
     end: Option<DateTime<Utc>>,
     /// Seconds of a step, 1 to 86400; unless given, such that there are some 300 steps. What is
     /// older was kept in coarser steps, and is told in those where they are longer.
+    #[param(minimum = 1, maximum = 86400)]
     step: Option<u32>,
 }
 

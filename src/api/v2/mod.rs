@@ -27,7 +27,7 @@ use utoipa_axum::routes;
 use super::{AppState, Config};
 
 pub use logs::{LogPage, LogQuery, live as log_events, page as log_page};
-pub use request::{RequestAnswer, RequestBody, authorised, forward};
+pub use request::{RequestAnswer, RequestBody, authorised, forward, headers_schema};
 
 pub fn routes(config: &Config) -> OpenApiRouter<AppState> {
     OpenApiRouter::new()

@@ -34,6 +34,7 @@ pub struct ListQuery {
     /// What an earlier page gave as `nextCursor`.
     cursor: Option<String>,
     /// 1 to 200, default 50.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
 }
 

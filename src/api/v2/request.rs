@@ -11,20 +11,23 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 use crate::api::auth::Caller;
 use crate::api::extract::Path;
 use crate::api::problem::{ApiError, Problem};
 use crate::api::trace::TRACEPARENT;
 use crate::api::{AppState, json, owned};
-use crate::domain::{Invalid, Preview};
+use crate::domain::{Invalid, Preview, text};
 use crate::ingress::{ProxiedRequest, ProxiedResponse, RequestError};
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RequestBody {
     #[serde(default = "get")]
+    #[schema(value_type = text::Method, inline)]
     pub method: String,
+    #[schema(value_type = text::RequestPath, inline)]
     pub path: String,
     /// Appended to the path, percent-encoded.
     #[serde(default)]
@@ -32,13 +35,15 @@ pub struct RequestBody {
     pub query: BTreeMap<String, Value>,
     /// Text is sent as it is, other JSON as JSON; see `bodyEncoding`.
     #[serde(default)]
-    #[schema(value_type = Object)]
+    #[schema(value_type = Value)]
     pub body: Value,
     /// `base64` when `body` is binary.
     pub body_encoding: Option<BodyEncoding>,
     #[serde(default)]
+    #[schema(schema_with = headers_schema)]
     pub headers: BTreeMap<String, String>,
     /// Seconds, 1 to 60, default 10.
+    #[schema(minimum = 1, maximum = 60)]
     pub timeout: Option<u64>,
 }
 
@@ -61,6 +66,15 @@ pub struct RequestAnswer {
     pub elapsed_ms: f64,
     /// The body was longer than 10 MiB and ends there.
     pub truncated: bool,
+}
+
+/// What the description says of the headers of a request.
+pub fn headers_schema() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .property_names(Some(text::HeaderName::rule().schema()))
+        .additional_properties(Some(text::HeaderValue::rule().schema()))
+        .build()
 }
 
 fn get() -> String {
@@ -120,6 +134,7 @@ pub async fn forward(
 impl RequestBody {
     fn into_request(self) -> Result<ProxiedRequest, ApiError> {
         let invalid = |field: &str, message: &str| ApiError::Invalid(Invalid::new(field, message));
+        text::Method::rule().check("method", &self.method)?;
         let method = Method::from_bytes(self.method.to_ascii_uppercase().as_bytes())
             .ok()
             .filter(|method| *method != Method::CONNECT)
@@ -131,6 +146,8 @@ impl RequestBody {
         let mut headers = HeaderMap::new();
         for (name, value) in &self.headers {
             let place = format!("headers[{name:?}]");
+            text::HeaderName::rule().check(&place, name)?;
+            text::HeaderValue::rule().check(&place, value)?;
             let key = HeaderName::from_bytes(name.as_bytes())
                 .map_err(|_| invalid(&place, "expected a header name"))?;
             let value =
@@ -146,13 +163,7 @@ impl RequestBody {
     }
 
     fn path_and_query(&self) -> Result<String, ApiError> {
-        let path_ok = self.path.starts_with('/')
-            && self.path.len() <= 8000
-            && self.path.bytes().all(|b| b.is_ascii_graphic() && b != b'#');
-        if !path_ok {
-            let message = "expected a path that starts with / and is percent-encoded";
-            return Err(Invalid::new("path", message).into());
-        }
+        text::RequestPath::rule().check("path", &self.path)?;
         let mut path = self.path.clone();
         for (name, value) in &self.query {
             path.push(if path.contains('?') { '&' } else { '?' });

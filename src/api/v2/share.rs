@@ -18,6 +18,7 @@ use crate::domain::{Invalid, Share};
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ShareBody {
     /// Seconds the link opens the preview, 60 to 2592000, default 86400. It ends with the preview.
+    #[schema(minimum = 60, maximum = 2592000)]
     expires_in: u64,
 }
 

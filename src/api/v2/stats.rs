@@ -17,6 +17,7 @@ use crate::domain::{GenerationId, Preview, Status};
 #[serde(deny_unknown_fields)]
 pub struct StatsQuery {
     /// Only previews of this generation.
+    #[param(value_type = Option<GenerationId>, inline)]
     generation: Option<String>,
 }
 
@@ -30,7 +31,6 @@ pub struct StatsList {
 #[serde(rename_all = "camelCase")]
 pub struct StatsView {
     preview_instance_id: String,
-    #[schema(value_type = String)]
     generation_id: GenerationId,
     status: Status,
     created_at: DateTime<Utc>,

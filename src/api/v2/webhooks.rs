@@ -12,7 +12,7 @@ use crate::api::extract::{Path, Query};
 use crate::api::listing::PageQuery;
 use crate::api::problem::{ApiError, Problem};
 use crate::api::{AppState, json};
-use crate::domain::{Delivery, DeliveryState, EventType, Invalid, Webhook};
+use crate::domain::{Delivery, DeliveryState, EventType, Invalid, Webhook, text};
 use crate::webhooks::{Registration, WebhookError};
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -20,14 +20,14 @@ use crate::webhooks::{Registration, WebhookError};
 pub struct WebhookBody {
     /// Where events are sent: `https://` or `http://`, on the open network.
     #[serde(default)]
-    #[schema(required)]
+    #[schema(required, value_type = text::WebAddress)]
     url: String,
     /// Which ones; all of them when there is none.
     #[serde(default)]
     events: Vec<EventType>,
     /// 16 to 256 characters; `X-Preview-Signature` is made with it. It is not shown again.
     #[serde(default)]
-    #[schema(required)]
+    #[schema(required, min_length = 16, max_length = 256)]
     secret: String,
     /// Events of everybody's previews; admins may.
     #[serde(default)]
@@ -172,7 +172,7 @@ impl From<WebhookError> for ApiError {
         match error {
             WebhookError::Invalid(invalid) => invalid.into(),
             WebhookError::Full { .. } => Self::Conflict(error.to_string()),
-            WebhookError::Seal => Self::Internal(error.to_string()),
+            WebhookError::Seal(_) => Self::Internal(error.to_string()),
             WebhookError::Store(error) => error.into(),
         }
     }

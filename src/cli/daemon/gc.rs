@@ -17,6 +17,7 @@ use crate::data_dir::{DataDir, DataDirError};
 use crate::databases::{Databases, Ground, GroundError, Needs, Orphan, Passwords, server_in_use};
 use crate::domain::InstanceId;
 use crate::engine::{Engine, EngineError, Kind};
+use crate::faults;
 use crate::generation::is_environment;
 use crate::orchestrator::{Room, idle_images, room};
 use crate::seal::{Ring, Seal};
@@ -33,6 +34,7 @@ struct Waste {
 }
 
 pub async fn gc(globals: Globals, args: GcArgs) -> anyhow::Result<()> {
+    faults::arm();
     let config = super::load(&globals, &args.settings, None)?;
     let console = Console::new(globals.json);
     // A daemon that runs keeps its containers and networks itself; images are left to us.

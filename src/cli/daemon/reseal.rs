@@ -5,7 +5,7 @@ use crate::api::auth::Keys;
 use crate::cli::output::Console;
 use crate::cli::settings::Globals;
 use crate::data_dir::DataDir;
-use crate::seal::Ring;
+use crate::seal::{Ring, Seal};
 use crate::store::Store;
 
 /// Needs the daemon to be stopped: it works with the keys it started with.
@@ -20,6 +20,8 @@ pub async fn reseal(globals: Globals, args: ConfigArgs) -> anyhow::Result<()> {
         ring.add()?;
     }
     let store = Store::open(config.store).await?.sealed_by(ring.seal());
+    // Where no daemon has run since they came to be sealed with the others' keys.
+    store.adopt_webhook_secrets(&Seal::new(keys.secret(), &[])).await?;
     let rows = store.reseal().await?;
     store.close().await;
     if !ring.is_named() {
