@@ -12,6 +12,8 @@ mod base;
 mod clerk;
 #[path = "../common/http.rs"]
 mod http;
+#[cfg(feature = "mongodb")]
+mod mongo_server;
 #[path = "../common/openapi.rs"]
 mod openapi;
 mod outside;
