@@ -1,6 +1,6 @@
 # The targets are scripts of infra/, so that each can be read and run by itself.
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test lint bench isolation soak hostile autobahn fuzz
+.PHONY: help demo setup test lint bench isolation mongodb soak hostile autobahn fuzz
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -19,6 +19,9 @@ lint: ## Formatting, clippy, documentation
 
 isolation: ## What a hostile app can do on this host: a report
 	@infra/isolation.sh
+
+mongodb: ## The optional feature of that name: clippy, and its tests on a server of MongoDB's protocol
+	@infra/mongodb.sh
 
 hostile: ## Every operation of the API, asked in every wrong way (schemathesis)
 	@infra/hostile.sh

@@ -5,6 +5,8 @@ FROM ${FROM}
 USER root
 COPY prepare.sh extra-ca.crt /usr/local/lib/previewd/
 COPY runtime/ /usr/local/
-RUN sh /usr/local/lib/previewd/prepare.sh && node --version && npm --version
+# `node` is a user that Dockerfiles written for the official image give files to; previews run as another.
+RUN sh /usr/local/lib/previewd/prepare.sh && node --version && npm --version \
+    && { id node >/dev/null 2>&1 || useradd --uid 1000 --user-group --create-home --shell /bin/sh node; }
 WORKDIR /app
 CMD ["node"]

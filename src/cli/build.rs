@@ -45,16 +45,18 @@ pub async fn run(
     match follow(client, generation, progress).await? {
         Outcome::Built { image, cached } => Ok(Built { image: Some(image), cached }),
         Outcome::Failed { step: Some(step), reason } if !reason.contains(&step) => {
-            anyhow::bail!("the build failed at {}: {reason}", short(&step))
+            anyhow::bail!("the build failed: {reason}\n  in the step: {}", whole(&step))
         }
         Outcome::Failed { reason, .. } => anyhow::bail!("the build failed: {reason}"),
         Outcome::Cancelled => anyhow::bail!("the build was cancelled"),
     }
 }
 
-/// The beginning of a step, which may be a long command.
-fn short(step: &str) -> String {
-    match step.char_indices().nth(60) {
+/// A step to its end, which is where a long command tends to say what it was about; what a
+/// program wrote into one is cut at last.
+fn whole(step: &str) -> String {
+    const LONGEST: usize = 2000;
+    match step.char_indices().nth(LONGEST) {
         Some((at, _)) => format!("{}…", &step[..at]),
         None => step.to_owned(),
     }

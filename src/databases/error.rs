@@ -17,9 +17,15 @@ pub enum DatabaseError {
     #[error("too many databases are being looked into; try again")]
     Busy,
     #[error(
-        "the database image {image} is not on this host; `infra/base-images.sh {base}` makes it, PREVIEW_DATABASE_IMAGES names another"
+        "the database image {image} is not on this host; `infra/base-images.sh {base}` makes it, PREVIEW_DATABASE_IMAGES names another{}",
+        .instead.map(|setting| format!(", {setting} a server of your own")).unwrap_or_default()
     )]
-    ImageMissing { image: String, base: &'static str },
+    ImageMissing {
+        image: String,
+        base: &'static str,
+        /// The setting that names the operator's server, where one can be named.
+        instead: Option<&'static str>,
+    },
     #[error("the database server {server} was not ready after {} s: {reason}", .after.as_secs())]
     Start { server: String, after: Duration, reason: String },
     #[error("{setting}: {reason}")]

@@ -262,7 +262,9 @@ impl Servers {
     async fn make(&self, id: &ServerId, name: &str) -> Result<ContainerState, DatabaseError> {
         let image = self.config.images.of(id.kind, &id.version);
         if self.engine.image_id(&image).await?.is_none() {
-            return Err(DatabaseError::ImageMissing { base: id.kind.base(), image });
+            // The one that no distribution has packages of, and that is used in every mode.
+            let instead = (id.kind == ServerKind::Mongodb).then(|| id.kind.setting());
+            return Err(DatabaseError::ImageMissing { base: id.kind.base(), image, instead });
         }
         let home = self.home(name).await?;
         let made = self.make_in(id, name, image, &home).await;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::frameworks::Outline;
-use super::needs::{self, CacheNeed, DatabaseNeed, DatabaseTask};
+use super::needs::{self, CacheNeed, DatabaseKind, DatabaseNeed, DatabaseTask};
 use super::plan::{EnvRead, Language, Notes, Place, Plan, Source};
 use super::project::Project;
 use super::{broken, context, dotenv, environment, examples, health, warm};
@@ -26,12 +26,14 @@ pub fn assemble(
     }
     let system_packages = if own { Vec::new() } else { system_packages(project, language, notes) };
     let environment_read = project.environment_read();
-    let environment_missing = missing(project.metadata, &dotenv, &outline, &environment_read, notes);
     let working_dir = match outline.folder.as_str() {
         "" => "/app".to_owned(),
         folder => format!("/app/{folder}"),
     };
     let expected = Expected::find(project, own, &environment_read, &working_dir, notes);
+    let set_by =
+        Setters { metadata: project.metadata, dotenv: &dotenv, outline: &outline, expected: &expected };
+    let environment_missing = missing(&set_by, &environment_read, notes);
     if !own {
         broken::warn(project, notes);
     }
@@ -112,6 +114,14 @@ impl Expected {
         }
         Self { database, cache, migration, seed }
     }
+
+    /// A variable that the database or the cache of the preview is told in. Not every daemon
+    /// gives MongoDB, so what an app needs of that stays missing here.
+    fn gives(&self, name: &str) -> bool {
+        let database = self.database.iter().filter(|need| need.kind != DatabaseKind::Mongodb);
+        let variables = database.flat_map(|need| &need.variables);
+        variables.chain(self.cache.iter().flat_map(|need| &need.variables)).any(|known| known.name == name)
+    }
 }
 
 fn decide(notes: &mut Notes, what: &str, choice: String, reason: &str, at: (&Option<String>, Option<usize>)) {
@@ -154,26 +164,34 @@ fn dotenv_of(files: &FileSet, notes: &mut Notes) -> BTreeMap<String, String> {
     variables
 }
 
+/// Where a variable of the container may come from.
+struct Setters<'a> {
+    metadata: &'a Metadata,
+    dotenv: &'a BTreeMap<String, String>,
+    outline: &'a Outline,
+    expected: &'a Expected,
+}
+
+impl Setters<'_> {
+    fn set(&self, name: &str) -> bool {
+        const ALWAYS: [&str; 8] =
+            ["PORT", "LOG_LEVEL", "PYTHONUNBUFFERED", "PATH", "HOME", "NODE_ENV", "HOSTNAME", "DATABASE_URL"];
+        ALWAYS.contains(&name)
+            || self.metadata.environment.contains_key(name)
+            || self.metadata.secrets.iter().any(|secret| secret == name)
+            || self.dotenv.contains_key(name)
+            || self.outline.environment.contains_key(name)
+            || self.expected.gives(name)
+    }
+}
+
 /// Variables the code needs and nobody has set.
-fn missing(
-    metadata: &Metadata,
-    dotenv: &BTreeMap<String, String>,
-    outline: &Outline,
-    reads: &[EnvRead],
-    notes: &mut Notes,
-) -> Vec<String> {
-    const ALWAYS: [&str; 8] =
-        ["PORT", "LOG_LEVEL", "PYTHONUNBUFFERED", "PATH", "HOME", "NODE_ENV", "HOSTNAME", "DATABASE_URL"];
+fn missing(set_by: &Setters<'_>, reads: &[EnvRead], notes: &mut Notes) -> Vec<String> {
     let with_default: BTreeSet<&String> =
         reads.iter().filter(|read| read.has_default).map(|read| &read.name).collect();
     let mut missing: Vec<String> = Vec::new();
     for read in reads.iter().filter(|read| !read.has_default) {
-        let set = ALWAYS.contains(&read.name.as_str())
-            || metadata.environment.contains_key(&read.name)
-            || metadata.secrets.contains(&read.name)
-            || dotenv.contains_key(&read.name)
-            || outline.environment.contains_key(&read.name)
-            || with_default.contains(&read.name);
+        let set = set_by.set(&read.name) || with_default.contains(&read.name);
         if set || missing.contains(&read.name) || missing.len() >= 200 {
             continue;
         }

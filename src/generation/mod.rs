@@ -43,6 +43,7 @@ mod reload;
 mod ruby;
 mod syntax;
 mod tag;
+mod tagged;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

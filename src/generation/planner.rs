@@ -20,7 +20,8 @@ pub fn plan(metadata: &Metadata, files: &FileSet, bases: &BaseImages) -> Result<
     let mut notes = Notes::default();
     let entry = metadata.entry_point.as_deref().map(EntryPoint::parse).transpose()?;
     let project = Project::new(metadata, files, bases, entry, &mut notes);
-    let (language, outline) = match own_text(metadata, files, &mut notes) {
+    let own = own_text(metadata, files, &mut notes).filter(|own| !is_for_alpine(&project, own, &mut notes));
+    let (language, outline) = match own {
         Some((text, field, file)) => {
             (Language::Docker, own_outline(&project, text, field, file, &mut notes)?)
         }
@@ -74,12 +75,29 @@ fn warn_of_other(framework: &dyn Framework, behind: Option<&'static dyn Framewor
     }
 }
 
-/// The generation's own Dockerfile: its text, the field errors name, and its path.
-fn own_text<'a>(
-    metadata: &'a Metadata,
-    files: &'a FileSet,
-    notes: &mut Notes,
-) -> Option<(&'a str, &'static str, Option<&'static str>)> {
+/// A Dockerfile's text, the field errors name, and its path.
+type OwnText<'a> = (&'a str, &'static str, Option<&'static str>);
+
+/// It could not be built here, nobody insists on it, and the files say what the app is: then they
+/// are planned as if it were not there.
+fn is_for_alpine(project: &Project<'_>, own: &OwnText<'_>, notes: &mut Notes) -> bool {
+    let (text, _, Some(file)) = own else { return false };
+    let Some(line) = own_dockerfile::installs_with_apk(text, project.bases) else { return false };
+    let is_certain = |framework: &&dyn Framework| {
+        framework.detect(project).is_some_and(|finding| finding.strength == Strength::Certain)
+    };
+    let is_given_up = project.metadata.framework.is_none() && ALL.iter().any(is_certain);
+    if is_given_up {
+        let message = "not used: it installs packages with apk, and our images are Debian's; the app is planned \
+                       from its files, unless metadata.framework is dockerfile";
+        notes.decisions.retain(|decision| decision.what != "framework");
+        notes.warn(message, Place::line(file, line));
+    }
+    is_given_up
+}
+
+/// The generation's own Dockerfile.
+fn own_text<'a>(metadata: &'a Metadata, files: &'a FileSet, notes: &mut Notes) -> Option<OwnText<'a>> {
     if let Some(text) = &metadata.generated_dockerfile {
         notes.decide(
             "framework",

@@ -208,6 +208,9 @@ pub fn is_javascript(path: &str) -> bool {
     [".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx"].iter().any(|end| path.ends_with(end))
         && !path.ends_with(".d.ts")
         && !path.ends_with(".min.js")
+        // What the generator of Express calls the program.
+        || path == "bin/www"
+        || path.ends_with("/bin/www")
 }
 
 /// Tests, examples and the like are no part of what is started.

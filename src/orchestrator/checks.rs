@@ -7,6 +7,7 @@
 //! | container | whether its first process is there | the same, and when the engine says something |
 //! | database | whether its server answers | the watch over database servers |
 //! | memory | how near the limit it is | every sample |
+//! | storage | how near its limit is what it has written | every measuring of disks |
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,6 +25,7 @@ pub enum Check {
     Container,
     Database,
     Memory,
+    Storage,
 }
 
 /// One outcome.
@@ -40,7 +42,8 @@ pub struct Checked {
 pub(super) struct Checks(Arc<Mutex<BTreeMap<Check, Checked>>>);
 
 impl Check {
-    pub const ALL: [Self; 5] = [Self::Http, Self::Port, Self::Container, Self::Database, Self::Memory];
+    pub const ALL: [Self; 6] =
+        [Self::Http, Self::Port, Self::Container, Self::Database, Self::Memory, Self::Storage];
 
     /// The name sent.
     pub const fn as_str(self) -> &'static str {
@@ -50,6 +53,7 @@ impl Check {
             Self::Container => "container",
             Self::Database => "database",
             Self::Memory => "memory",
+            Self::Storage => "storage",
         }
     }
 }
@@ -74,13 +78,17 @@ impl Checks {
 }
 
 impl Parts {
-    /// Keeps what a look came to, and tells viewers when that is another outcome than before.
-    pub(super) fn checked(&self, preview: &Preview, check: Check, status: HealthStatus, said: &str) {
-        let Some(entry) = self.registry.get(preview.id) else { return };
+    /// Keeps what a look came to, and tells viewers when that is another outcome than before:
+    /// true then.
+    pub(super) fn checked(&self, preview: &Preview, check: Check, status: HealthStatus, said: &str) -> bool {
+        let Some(entry) = self.registry.get(preview.id) else { return false };
         let checked = Checked { check, status, at: Utc::now(), message: said.to_owned() };
-        if let Some(change) = entry.checks.note(checked) {
+        let change = entry.checks.note(checked);
+        let is_new = change.is_some();
+        if let Some(change) = change {
             self.tell_health(preview, vec![change]);
         }
+        is_new
     }
 }
 
@@ -99,6 +107,7 @@ impl Orchestrator {
             }
             Check::Database => self.parts.config.reconcile_every,
             Check::Memory => self.parts.samples.config().interval,
+            Check::Storage => self.parts.samples.config().disk_interval,
         }
     }
 }

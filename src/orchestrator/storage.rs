@@ -5,14 +5,14 @@
 //! minute, those of a new container soon, and all of them within seconds when the disk they are on
 //! fills up. A look at how much of it is free costs one system call.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
 
+use super::checks::Check;
 use super::driver::Message;
 use super::{Parts, metrics::ErrorType};
-use crate::domain::{HealthChange, HealthStatus, LogLevel, LogSource, Preview, PreviewId};
+use crate::domain::{HealthStatus, LogLevel, LogSource, Preview};
 
 /// The disk got so much fuller: somebody writes.
 const SUSPICIOUS_BYTES: u64 = 48 * 1024 * 1024;
@@ -48,7 +48,6 @@ impl Parts {
     pub(super) async fn keep_measuring_disks(&self) {
         let config = self.samples.config();
         let mut rounds = Rounds { last: Instant::now(), took: Duration::ZERO, free: None };
-        let mut warned = HashMap::new();
         loop {
             let samples = self.samples.clone();
             let free = tokio::task::spawn_blocking(move || samples.free_disk()).await.unwrap_or_default();
@@ -65,7 +64,7 @@ impl Parts {
             } else if free > rounds.free {
                 rounds.free = free;
             }
-            self.judge_disks(&mut warned);
+            self.judge_disks();
             if self.shutdown.run_until_cancelled(tokio::time::sleep(config.interval)).await.is_none() {
                 return;
             }
@@ -74,10 +73,8 @@ impl Parts {
 
     /// Warns, and tells drivers of what has gone too far. A driver that was busy is told again in
     /// the next round.
-    fn judge_disks(&self, warned: &mut HashMap<PreviewId, bool>) {
-        let live = self.registry.previews();
-        warned.retain(|id, _| live.iter().any(|preview| preview.id == *id));
-        for preview in live {
+    fn judge_disks(&self) {
+        for preview in self.registry.previews() {
             let Some(bytes) = self.samples.disk_of(preview.id) else { continue };
             let limit = preview.limits.storage_mb * 1024 * 1024;
             if bytes > limit {
@@ -86,10 +83,7 @@ impl Parts {
                 }
                 continue;
             }
-            let is_much = bytes as f64 * 100.0 / limit as f64 >= WARN_FROM;
-            if warned.insert(preview.id, is_much).unwrap_or(false) != is_much {
-                self.tell_of_disk(&preview, bytes, is_much);
-            }
+            self.tell_of_disk(&preview, bytes, bytes as f64 * 100.0 / limit as f64 >= WARN_FROM);
         }
     }
 
@@ -97,8 +91,7 @@ impl Parts {
         let limit = preview.limits.storage_mb;
         let said = format!("the app has written {} MiB of the {limit} MiB it may", bytes >> 20);
         let status = if is_much { HealthStatus::Degraded } else { HealthStatus::Healthy };
-        self.tell_health(preview, vec![HealthChange::new("storage", status, &said)]);
-        if is_much {
+        if self.checked(preview, Check::Storage, status, &said) && is_much {
             let text = format!("{said}; beyond that it is stopped");
             self.logs.append(preview.id, Utc::now(), LogLevel::Warning, LogSource::System, &text);
         }

@@ -13,6 +13,8 @@ mod clerk;
 mod dockerd;
 #[path = "../common/http.rs"]
 mod http;
+#[cfg(feature = "mongodb")]
+mod mongo_server;
 #[path = "../common/openapi.rs"]
 mod openapi;
 mod outside;

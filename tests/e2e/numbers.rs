@@ -134,6 +134,13 @@ async fn status_shows_what_a_container_really_uses() {
     let memory = checks.as_array().and_then(|all| all.iter().find(|one| one["name"] == "memory"));
     let memory = memory.unwrap_or_else(|| panic!("no check of the memory: {checks}"));
     assert!(memory["status"] == "healthy" && text(memory, "usage").ends_with('%'), "{memory}");
+    let storage = until(30, || async {
+        let now = status(&ann, "busy").await["health"]["checks"].clone();
+        now.as_array()?.iter().find(|one| one["name"] == "storage").cloned()
+    });
+    let storage = storage.await;
+    assert!(storage["status"] == "healthy" && text(&storage, "usage").ends_with('%'), "{storage}");
+    assert!(text(&storage, "message").contains("MiB it may"), "{storage}");
 
     let listed = ann.get("/api/v2/previews").await.json();
     assert!(listed["previews"][0]["resources"]["memory"]["used"].is_number(), "{listed}");

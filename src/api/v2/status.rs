@@ -69,7 +69,7 @@ pub struct HealthView {
 #[serde(rename_all = "camelCase")]
 #[schema(as = Check)]
 pub struct CheckView {
-    /// http, port, container, database or memory.
+    /// http, port, container, database, memory or storage.
     name: &'static str,
     status: HealthStatus,
     last_check: Option<DateTime<Utc>>,
@@ -229,6 +229,9 @@ impl HealthView {
                 Check::Port | Check::Container => newest(check).map(CheckView::of),
                 Check::Database => CheckView::of_database(database, newest(check)),
                 Check::Memory => sample.map(|sample| CheckView::of_memory(preview, sample)),
+                Check::Storage => {
+                    newest(check).map(|checked| CheckView::of_storage(preview, sample, checked))
+                }
             }?;
             let interval = state.orchestrator.check_interval(preview, check).as_secs();
             Some(CheckView { interval, ..view })
@@ -292,6 +295,12 @@ impl CheckView {
             message: Some(format!("{used:.0} of {limit} MiB are in use")),
             usage: Some(format!("{percent:.0}%")),
         }
+    }
+
+    fn of_storage(preview: &Preview, sample: Option<&Sample>, checked: &Checked) -> Self {
+        let percent =
+            sample.and_then(Sample::disk_mb).map(|used| 100.0 * used / preview.limits.storage_mb as f64);
+        Self { usage: percent.map(|percent| format!("{percent:.0}%")), ..Self::of(checked) }
     }
 }
 

@@ -125,7 +125,7 @@ async fn a_failed_build_shows_the_step_and_launches_nothing() {
     .await;
     let (result, out, err) = launch(&server, "--id g-1", false).await;
     let error = result.expect_err("failed").to_string();
-    assert_eq!(error, "the build failed at [2/2] RUN pip install: exit code: 1");
+    assert_eq!(error, "the build failed: exit code: 1\n  in the step: [2/2] RUN pip install");
     assert!(err.text().contains("   │ no matching distribution\n"), "{}", err.text());
     assert_eq!(out.text(), "");
     assert!(!server.calls().iter().any(|call| call.path.ends_with("/launch")));

@@ -83,7 +83,7 @@ impl Inner {
     ) -> Result<ContainerState, DatabaseError> {
         let image = self.config.images.redis.clone();
         if self.engine.image_id(&image).await?.is_none() {
-            return Err(DatabaseError::ImageMissing { base: "redis", image });
+            return Err(DatabaseError::ImageMissing { base: "redis", image, instead: None });
         }
         self.engine.create_container(&self.cache_spec(preview, name, network, image)).await?;
         self.engine.start(name).await?;

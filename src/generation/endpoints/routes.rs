@@ -25,6 +25,7 @@ pub struct RouterId(usize);
 pub enum Framework {
     FastApi,
     Starlette,
+    Aiohttp,
     /// Django Ninja, whose routers work as FastAPI's do.
     Ninja,
     Flask,
@@ -146,7 +147,7 @@ impl Framework {
     /// A prefix and what follows it, as the framework itself puts them together.
     fn join(self, prefix: &str, rest: &str) -> String {
         match self {
-            Self::FastApi | Self::Starlette | Self::Django => format!("{prefix}{rest}"),
+            Self::FastApi | Self::Starlette | Self::Aiohttp | Self::Django => format!("{prefix}{rest}"),
             Self::Flask | Self::Gin if rest == "/" && !prefix.is_empty() => {
                 format!("{}/", prefix.trim_end_matches('/'))
             }
@@ -158,7 +159,9 @@ impl Framework {
 
     const fn family(self) -> Family {
         match self {
-            Self::FastApi | Self::Starlette | Self::Ninja | Self::Flask | Self::Django => Family::Python,
+            Self::FastApi | Self::Starlette | Self::Aiohttp | Self::Ninja | Self::Flask | Self::Django => {
+                Family::Python
+            }
             Self::Go | Self::Gin => Family::Go,
             _ => Family::Node,
         }

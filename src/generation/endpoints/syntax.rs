@@ -89,6 +89,8 @@ pub struct Function {
     pub registers: bool,
     /// Methods of HTTP that its text compares a request's with.
     pub verbs: Vec<String>,
+    /// The type its text says a request's body is read into.
+    pub reads: Option<String>,
 }
 
 #[derive(Debug, Default)]

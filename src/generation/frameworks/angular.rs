@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::node_framework::{App, NodeFramework, Serve, words};
 use super::node_site::Built;
 use crate::generation::node::Role;
+use crate::generation::plan::Notes;
 
 pub static ANGULAR: NodeFramework = NodeFramework {
     name: "angular",
@@ -33,7 +34,7 @@ fn run(app: &App<'_, '_>) -> Serve {
     )
 }
 
-fn dev(app: &App<'_, '_>) -> Option<Vec<String>> {
+fn dev(app: &App<'_, '_>, _: &mut Notes) -> Option<Vec<String>> {
     let any_host = match app.package.major_of("@angular/core") {
         Some(..=18) => "--disable-host-check",
         _ => "--allowed-hosts=true",

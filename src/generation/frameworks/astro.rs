@@ -3,6 +3,7 @@
 use super::node_framework::{App, NodeFramework, Serve, words};
 use super::node_site::Built;
 use crate::generation::node::Role;
+use crate::generation::plan::Notes;
 
 pub static ASTRO: NodeFramework = NodeFramework {
     name: "astro",
@@ -32,7 +33,7 @@ fn run(app: &App<'_, '_>) -> Serve {
     Serve::Pages(built.first(app.setting("astro.config", "outDir")))
 }
 
-fn dev(app: &App<'_, '_>) -> Option<Vec<String>> {
+fn dev(app: &App<'_, '_>, _: &mut Notes) -> Option<Vec<String>> {
     let mut argv = words(&["astro", "dev", "--host", "0.0.0.0", "--port", &app.port_text()]);
     if app.package.major_of("astro").is_none_or(|major| major > 5) {
         argv.push("--allowed-hosts=true".to_owned());

@@ -3,6 +3,7 @@
 use super::node_framework::{App, NodeFramework, Serve, words};
 use super::node_site::Built;
 use crate::generation::node::Role;
+use crate::generation::plan::Notes;
 
 pub static CREATE_REACT_APP: NodeFramework = NodeFramework {
     name: "create-react-app",
@@ -27,6 +28,6 @@ fn run(_: &App<'_, '_>) -> Serve {
     Serve::Pages(Built::single_page(&["build"]))
 }
 
-fn dev(_: &App<'_, '_>) -> Option<Vec<String>> {
+fn dev(_: &App<'_, '_>, _: &mut Notes) -> Option<Vec<String>> {
     Some(words(&["react-scripts", "start"]))
 }

@@ -1,73 +1,31 @@
 //! Gradio: a program that starts a server of its own.
 
-use super::{Finding, Framework, Outline, Strength, python_program, python_script, python_server};
-use crate::generation::error::PlanError;
-use crate::generation::plan::{Language, Notes, Place, Source};
+use super::python_own_server::OwnServer;
+use super::python_server;
+use crate::generation::plan::{Notes, Place, Source};
 use crate::generation::project::Project;
-use crate::generation::python::Needs;
 
-pub struct Gradio;
+pub static GRADIO: OwnServer = OwnServer {
+    name: "gradio",
+    looks_for: "Python that imports gradio and launches it",
+    marks: &[".launch("],
+    must_be_marked: true,
+    found: "gradio is imported and launched",
+    port,
+    start: |inside, _| vec!["python".to_owned(), inside],
+    reason: "it launches gradio",
+    environment,
+    bind: "0.0.0.0, by GRADIO_SERVER_NAME",
+    health: "/",
+};
 
-impl Framework for Gradio {
-    fn name(&self) -> &'static str {
-        "gradio"
-    }
-
-    fn language(&self) -> Language {
-        Language::Python
-    }
-
-    fn looks_for(&self) -> &'static str {
-        "Python that imports gradio and launches it"
-    }
-
-    fn detect(&self, project: &Project<'_>) -> Option<Finding> {
-        let (file, line) = python_program::importing(project, "gradio", &[LAUNCH])?;
-        let launches = project.text(&file.path)?.contains(LAUNCH);
-        let reason = "gradio is imported and launched".to_owned();
-        launches.then(|| Finding {
-            strength: Strength::Certain,
-            name: None,
-            reason,
-            place: Place::line(&file.path, line),
-        })
-    }
-
-    fn outline(&self, project: &Project<'_>, notes: &mut Notes) -> Result<Outline, PlanError> {
-        if project.entry.is_some() {
-            return python_script::PythonScript.outline(project, notes);
-        }
-        let (file, _) =
-            python_program::importing(project, "gradio", &[LAUNCH]).ok_or_else(|| PlanError::Framework {
-                framework: self.name().to_owned(),
-                looked_for: self.looks_for().to_owned(),
-            })?;
-        let (location, inside) = python_program::stand(project, &file.path);
-        let port = port(project, &file.path, notes);
-        let start = vec!["python".to_owned(), inside];
-        notes.decide(
-            "start",
-            start.join(" "),
-            Source::Detected,
-            "it launches gradio",
-            Place::file(&file.path),
-        );
-        let needs = Needs { server: Some("gradio"), websockets: false };
-        let mut outline = python_program::outline(project, location, needs, start, port, notes)?;
-        outline.framework = self.name().to_owned();
-        outline.bind = "0.0.0.0, by GRADIO_SERVER_NAME".to_owned();
-        outline.health = Some("/");
-        let settings = [
-            ("GRADIO_SERVER_NAME", "0.0.0.0".to_owned()),
-            ("GRADIO_SERVER_PORT", port.to_string()),
-            ("GRADIO_ANALYTICS_ENABLED", "False".to_owned()),
-        ];
-        outline.environment.extend(settings.map(|(name, value)| (name.to_owned(), value)));
-        Ok(outline)
-    }
+fn environment(port: u16) -> Vec<(&'static str, String)> {
+    vec![
+        ("GRADIO_SERVER_NAME", "0.0.0.0".to_owned()),
+        ("GRADIO_SERVER_PORT", port.to_string()),
+        ("GRADIO_ANALYTICS_ENABLED", "False".to_owned()),
+    ]
 }
-
-const LAUNCH: &str = ".launch(";
 
 /// `launch(server_port=…)` in the code wins over the variable.
 fn port(project: &Project<'_>, path: &str, notes: &mut Notes) -> u16 {

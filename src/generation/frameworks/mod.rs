@@ -27,6 +27,7 @@ mod nuxt;
 mod own_addresses;
 pub mod pages_server;
 mod php;
+mod python_own_server;
 mod python_program;
 mod python_script;
 mod python_server;
@@ -51,8 +52,8 @@ pub static ALL: &[&dyn Framework] = &[
     &django::Django,
     &asgi::Asgi,
     &flask::Flask,
-    &streamlit::Streamlit,
-    &gradio::Gradio,
+    &streamlit::STREAMLIT,
+    &gradio::GRADIO,
     &golang::Go,
     &php::Php,
     &ruby::Ruby,

@@ -2,6 +2,7 @@
 
 use super::node_framework::{App, NodeFramework, Serve, words};
 use crate::generation::node::Role;
+use crate::generation::plan::Notes;
 
 pub static NESTJS: NodeFramework = NodeFramework {
     name: "nestjs",
@@ -27,6 +28,6 @@ fn run(app: &App<'_, '_>) -> Serve {
     Serve::Command(words(&["node", file.unwrap_or(usual)]), "what nest build makes")
 }
 
-fn dev(_: &App<'_, '_>) -> Option<Vec<String>> {
+fn dev(_: &App<'_, '_>, _: &mut Notes) -> Option<Vec<String>> {
     Some(words(&["nest", "start", "--watch"]))
 }

@@ -3,6 +3,7 @@
 use super::node_framework::{App, NodeFramework, Serve, words};
 use super::node_site::Built;
 use crate::generation::node::Role;
+use crate::generation::plan::Notes;
 
 pub static NEXT: NodeFramework = NodeFramework {
     name: "next",
@@ -24,7 +25,12 @@ fn run(app: &App<'_, '_>) -> Serve {
     Serve::Command(listening(app, "start"), "the production server of Next.js, on every address")
 }
 
-fn dev(app: &App<'_, '_>) -> Option<Vec<String>> {
+/// What its compiler takes while pages are compiled is more than the standard tier gives.
+const HUNGRY: &str = "the development server of Next.js takes more than 512 MB while it compiles: \
+                      launch it with resourceTier pro, or with mode run";
+
+fn dev(app: &App<'_, '_>, notes: &mut Notes) -> Option<Vec<String>> {
+    notes.warn(HUNGRY, Some(app.package.place_of(app.project, "next")));
     let mut argv = listening(app, "dev");
     // Its other bundler accepts no node_modules that are a link; from 16 on it is the usual one.
     argv.extend(

@@ -26,7 +26,7 @@ pub struct NodeFramework {
     /// How the production build is served.
     pub run: fn(&App<'_, '_>) -> Serve,
     /// The development server; without one the scripts decide.
-    pub dev: fn(&App<'_, '_>) -> Option<Vec<String>>,
+    pub dev: fn(&App<'_, '_>, &mut Notes) -> Option<Vec<String>>,
     pub environment: &'static [(&'static str, &'static str)],
 }
 
@@ -92,7 +92,7 @@ pub fn words(words: &[&str]) -> Vec<String> {
 }
 
 /// Nothing of its own for development: scripts.dev, else as it is run.
-pub fn by_script(_: &App<'_, '_>) -> Option<Vec<String>> {
+pub fn by_script(_: &App<'_, '_>, _: &mut Notes) -> Option<Vec<String>> {
     None
 }
 
@@ -169,7 +169,7 @@ impl Framework for NodeFramework {
 impl NodeFramework {
     fn serve(&self, app: &App<'_, '_>, notes: &mut Notes) -> Serve {
         if app.project.mode() == Mode::Dev {
-            return match (self.dev)(app) {
+            return match (self.dev)(app, notes) {
                 Some(argv) => {
                     Serve::Tool(argv, "the framework's own development server, reached from anywhere")
                 }

@@ -3,6 +3,7 @@
 use super::node_framework::{App, NodeFramework, Serve, words};
 use super::node_site::Built;
 use crate::generation::node::Role;
+use crate::generation::plan::Notes;
 
 pub static NUXT: NodeFramework = NodeFramework {
     name: "nuxt",
@@ -27,6 +28,6 @@ fn run(app: &App<'_, '_>) -> Serve {
     )
 }
 
-fn dev(app: &App<'_, '_>) -> Option<Vec<String>> {
+fn dev(app: &App<'_, '_>, _: &mut Notes) -> Option<Vec<String>> {
     Some(words(&["nuxt", "dev", "--host", "0.0.0.0", "--port", &app.port_text()]))
 }

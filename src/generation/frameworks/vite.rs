@@ -3,6 +3,7 @@
 use super::node_framework::{App, NodeFramework, Serve};
 use super::node_site::Built;
 use crate::generation::node::Role;
+use crate::generation::plan::Notes;
 
 pub static VITE: NodeFramework = NodeFramework {
     name: "vite",
@@ -40,7 +41,7 @@ fn run(app: &App<'_, '_>) -> Serve {
 /// Vite by its own interface, because its command line cannot be told that every host may ask and
 /// that its cache lies elsewhere than beside the packages. What the app's configuration says
 /// otherwise holds.
-pub fn develop(_: &App<'_, '_>) -> Option<Vec<String>> {
+pub fn develop(_: &App<'_, '_>, _: &mut Notes) -> Option<Vec<String>> {
     Some(by_interface(
         "import { createServer } from 'vite'; const port = Number(process.env.PORT); const server = await createServer({ cacheDir: '/tmp/vite', server: { host: '0.0.0.0', port, strictPort: true, allowedHosts: true, fs: { strict: false } } }); await server.listen(); server.printUrls();",
     ))

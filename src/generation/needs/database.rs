@@ -1,5 +1,6 @@
 //! Which database the app expects: by its schema file, by its driver, by an address in the code.
 
+use super::drivers::{self, GO_DRIVERS, NODE_DRIVERS, PYTHON_DRIVERS};
 use super::variables::of_database;
 use super::{ConnectionPart, DatabaseKind, DatabaseNeed, DatabaseVariable, url};
 use crate::generation::plan::{EnvRead, Place};
@@ -15,58 +16,6 @@ struct Evidence {
     /// A variable the evidence itself names: Prisma's `env("DATABASE_URL")`.
     variable: Option<(String, Option<Place>)>,
 }
-
-/// Libraries and what they speak to; the more telling of two first. An ORM alone tells nothing.
-const PYTHON_DRIVERS: [(&str, DatabaseKind, &str); 18] = [
-    ("asyncpg", DatabaseKind::Postgresql, "postgresql+asyncpg://"),
-    ("psycopg", DatabaseKind::Postgresql, "postgresql+psycopg://"),
-    ("psycopg-binary", DatabaseKind::Postgresql, "postgresql+psycopg://"),
-    ("psycopg2", DatabaseKind::Postgresql, "postgresql://"),
-    ("psycopg2-binary", DatabaseKind::Postgresql, "postgresql://"),
-    ("pg8000", DatabaseKind::Postgresql, "postgresql+pg8000://"),
-    ("aiopg", DatabaseKind::Postgresql, "postgresql://"),
-    ("asyncmy", DatabaseKind::Mysql, "mysql+asyncmy://"),
-    ("aiomysql", DatabaseKind::Mysql, "mysql+aiomysql://"),
-    ("pymysql", DatabaseKind::Mysql, "mysql+pymysql://"),
-    ("mysqlclient", DatabaseKind::Mysql, "mysql://"),
-    ("mysql-connector-python", DatabaseKind::Mysql, "mysql+mysqlconnector://"),
-    ("motor", DatabaseKind::Mongodb, "mongodb://"),
-    ("beanie", DatabaseKind::Mongodb, "mongodb://"),
-    ("mongoengine", DatabaseKind::Mongodb, "mongodb://"),
-    ("flask-pymongo", DatabaseKind::Mongodb, "mongodb://"),
-    ("pymongo", DatabaseKind::Mongodb, "mongodb://"),
-    ("aiosqlite", DatabaseKind::Sqlite, "sqlite+aiosqlite:///"),
-];
-
-const NODE_DRIVERS: [(&str, DatabaseKind, &str); 16] = [
-    ("pg", DatabaseKind::Postgresql, "postgresql://"),
-    ("postgres", DatabaseKind::Postgresql, "postgresql://"),
-    ("pg-promise", DatabaseKind::Postgresql, "postgresql://"),
-    ("@neondatabase/serverless", DatabaseKind::Postgresql, "postgresql://"),
-    ("@vercel/postgres", DatabaseKind::Postgresql, "postgresql://"),
-    ("slonik", DatabaseKind::Postgresql, "postgresql://"),
-    ("mysql2", DatabaseKind::Mysql, "mysql://"),
-    ("mysql", DatabaseKind::Mysql, "mysql://"),
-    ("mariadb", DatabaseKind::Mysql, "mariadb://"),
-    ("mongoose", DatabaseKind::Mongodb, "mongodb://"),
-    ("@nestjs/mongoose", DatabaseKind::Mongodb, "mongodb://"),
-    ("mongodb", DatabaseKind::Mongodb, "mongodb://"),
-    ("better-sqlite3", DatabaseKind::Sqlite, "file:"),
-    ("sqlite3", DatabaseKind::Sqlite, "file:"),
-    ("sqlite", DatabaseKind::Sqlite, "file:"),
-    ("@libsql/client", DatabaseKind::Sqlite, "file:"),
-];
-
-const GO_DRIVERS: [(&str, DatabaseKind, &str); 8] = [
-    ("github.com/jackc/pgx", DatabaseKind::Postgresql, "postgresql://"),
-    ("github.com/lib/pq", DatabaseKind::Postgresql, "postgresql://"),
-    ("gorm.io/driver/postgres", DatabaseKind::Postgresql, "postgresql://"),
-    ("github.com/go-sql-driver/mysql", DatabaseKind::Mysql, "mysql://"),
-    ("gorm.io/driver/mysql", DatabaseKind::Mysql, "mysql://"),
-    ("go.mongodb.org/mongo-driver", DatabaseKind::Mongodb, "mongodb://"),
-    ("github.com/mattn/go-sqlite3", DatabaseKind::Sqlite, "file:"),
-    ("modernc.org/sqlite", DatabaseKind::Sqlite, "file:"),
-];
 
 pub fn find(project: &Project<'_>, reads: &[EnvRead]) -> Option<DatabaseNeed> {
     let mut variables = of_database(reads);
@@ -191,25 +140,11 @@ fn by_driver(project: &Project<'_>, sqlite: bool) -> Option<Evidence> {
     Some(Evidence {
         kind: driver.1,
         driver: Some(driver.0.to_owned()),
-        form: Some(driver_form(project, driver.2)),
+        form: Some(drivers::form(project, driver.2)),
         reason: format!("{} is what speaks to it", driver.0),
         place: Some(place),
         variable: None,
     })
-}
-
-/// `postgresql+asyncpg://` is SQLAlchemy's way of writing; without it the plain form is meant.
-fn driver_form(project: &Project<'_>, form: &str) -> String {
-    let sqlalchemy = ["sqlalchemy", "sqlmodel", "flask-sqlalchemy"];
-    match form.split_once('+') {
-        Some((dialect, rest))
-            if !sqlalchemy.iter().any(|name| project.python_packages().contains_key(*name)) =>
-        {
-            let slashes = rest.find(':').map_or("://", |at| &rest[at..]);
-            format!("{dialect}{slashes}")
-        }
-        _ => form.to_owned(),
-    }
 }
 
 /// `dialect: "postgresql"` of Drizzle, `client: 'pg'` of Knex, `type: 'postgres'` of TypeORM.
@@ -298,7 +233,9 @@ fn written_form(written: &[url::Written], kind: DatabaseKind, driver: Option<&st
     if of_kind().any(|written| written.replaced) {
         return Some(form_of(kind).to_owned());
     }
-    of_kind().map(|written| written.form.clone()).max_by_key(String::len)
+    // A preview's server has an address, not a name whose records say where it is.
+    let plain = |written: &url::Written| written.form.replace("mongodb+srv", "mongodb");
+    of_kind().map(plain).max_by_key(String::len)
 }
 
 fn kind_named(name: &str) -> Option<DatabaseKind> {
@@ -372,6 +309,24 @@ mod tests {
         assert_eq!(sqlite, expected(DatabaseKind::Sqlite, "", "sqlite:///", &["DATABASE_URL"], false));
         let plain = need(&[("requirements.txt", "asyncpg\n"), ("a.py", "import asyncpg\n")]);
         assert_eq!(plain.map(|need| need.2).as_deref(), Some("postgresql://"));
+        let form_of = |packages: &str, code: &str| {
+            let found = need(&[("requirements.txt", packages), ("db.py", code)]);
+            found.map(|need| need.2).expect("a database")
+        };
+        let sync = "from sqlalchemy import create_engine\nengine = create_engine(URL)\n";
+        assert_eq!(
+            form_of("sqlalchemy\nasyncpg\ndatabases[postgresql]\n", "import databases\n"),
+            "postgresql://"
+        );
+        assert_eq!(form_of("sqlalchemy\nasyncpg\npsycopg2-binary\n", sync), "postgresql://");
+        let own =
+            "from sqlalchemy.ext.asyncio import create_async_engine\nengine = create_async_engine(URL)\n";
+        assert_eq!(form_of("sqlalchemy\nasyncpg\npsycopg2-binary\n", own), form);
+        let cloud = need(&[(
+            "db.py",
+            "import os\nURL = os.getenv('MONGODB_URI', 'mongodb+srv://u:p@c.example/x')\n",
+        )]);
+        assert_eq!(cloud.map(|need| need.2).as_deref(), Some("mongodb://"));
         let mongo = need(&[("main.py", "import os\nx = os.environ['MONGO_URI']\n")]);
         assert_eq!(mongo.map(|need| need.0), Some(DatabaseKind::Mongodb));
         assert_eq!(need(&[("main.py", "print(1)\n")]), None);
@@ -390,6 +345,11 @@ mod tests {
 
     #[test]
     fn node_says_it_by_schema_setting_and_driver() {
+        let www = "#!/usr/bin/env node\nmongoose.connect(process.env.MONGODB_URI || 'mongodb+srv://u:p@c.example/x');\n";
+        let generated =
+            need(&[("package.json", r#"{"dependencies":{"mongoose":"8.0.0"}}"#), ("bin/www", www)]);
+        let names = ["MONGODB_URI"];
+        assert_eq!(generated, expected(DatabaseKind::Mongodb, "mongoose", "mongodb://", &names, false));
         let schema = "generator client {\n}\ndatasource db {\n  provider = \"mysql\"\n  url      = env(\"DB_URL\")\n}\n";
         let prisma = need(&[("prisma/schema.prisma", schema), ("package.json", "{}")]);
         assert_eq!(prisma, expected(DatabaseKind::Mysql, "prisma", "mysql://", &["DB_URL"], true));

@@ -5,6 +5,7 @@
 mod cache;
 mod commands;
 mod database;
+mod drivers;
 mod migrations;
 mod seeds;
 mod system;

@@ -8,6 +8,7 @@ use tree_sitter::Node;
 use crate::generation::plan::EnvRead;
 use crate::generation::quoting::is_env_name;
 use crate::generation::syntax::{children, each_node, first_error, line_of, parse, string_value, text_of};
+use crate::generation::tagged::readable;
 
 #[derive(Debug, Clone, Default)]
 pub struct JsFile {
@@ -54,9 +55,13 @@ pub fn scan(path: &str, text: &str, all_imports: bool) -> JsFile {
         Some("tsx") => tree_sitter_typescript::LANGUAGE_TSX,
         _ => tree_sitter_javascript::LANGUAGE,
     };
-    let Some(tree) = parse(&language.into(), text) else { return file };
+    let Some(tree) = parse(&language.into(), &readable(text)) else { return file };
     file.syntax_error = first_error(&tree);
-    let mut scan = Scan { text, file: &mut file, values: BTreeMap::new(), defaulted: BTreeSet::new() };
+    let has_schema = ["arse(process.env)", "arse({ ...process.env", "createEnv(", "arseAsync(process.env)"]
+        .iter()
+        .any(|mark| text.contains(mark));
+    let (values, defaulted) = (BTreeMap::new(), BTreeSet::new());
+    let mut scan = Scan { text, file: &mut file, values, defaulted, has_schema };
     each_node(&tree, |node| scan.visit(node));
     file
 }
@@ -68,6 +73,8 @@ struct Scan<'s> {
     values: BTreeMap<&'s str, PortSource>,
     /// Where `process.env.X` stands in front of `||` or `??`.
     defaulted: BTreeSet<usize>,
+    /// The whole environment is handed to a schema of Zod's.
+    has_schema: bool,
 }
 
 const MAX_FINDINGS: usize = 1000;
@@ -85,6 +92,7 @@ impl<'s> Scan<'s> {
             "binary_expression" => self.with_default(node),
             "member_expression" => self.env_read(node),
             "subscript_expression" => self.env_subscript(node),
+            "pair" if self.has_schema => self.env_schema(node),
             _ => {}
         }
     }
@@ -269,6 +277,20 @@ impl<'s> Scan<'s> {
         }
     }
 
+    /// `DATABASE_URL: z.string().url()` of a schema for the whole environment.
+    fn env_schema(&mut self, node: Node<'s>) {
+        let (Some(key), Some(value)) = (node.child_by_field_name("key"), node.child_by_field_name("value"))
+        else {
+            return;
+        };
+        let (name, kind) = (self.of(key), self.of(value));
+        let is_name = name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+        if is_name && kind.trim_start().starts_with("z.") && kind.len() <= 1000 {
+            let may_lack = [".default(", ".optional()", ".nullish()", ".catch("];
+            self.add_env(name, line_of(key), may_lack.iter().any(|mark| kind.contains(mark)));
+        }
+    }
+
     /// `configService.get('X', default)` of NestJS.
     fn config_service(&mut self, function: Node<'s>, arguments: Node<'s>) {
         let Some(object) = function.child_by_field_name("object").map(|object| self.of(object)) else {
@@ -304,6 +326,18 @@ mod tests {
         let file = scan(name, text, true);
         let listen = file.listens.first().unwrap_or_else(|| panic!("{text}"));
         (listen.port.from_env, listen.port.literal, listen.host.clone())
+    }
+
+    #[test]
+    fn a_schema_of_the_environment_names_its_variables() {
+        let text = "import { z } from 'zod';\nconst schema = z.object({\n  PORT: z.coerce.number().default(1),\n\
+                    \x20 DATABASE_URL: z.string().url(),\n  name: z.string(),\n});\nexport default schema.parse(process.env);\n";
+        let found = |text: &str| {
+            let env = scan("env.ts", text, true).env.into_iter();
+            env.map(|read| (read.name, read.line, read.has_default)).collect::<Vec<_>>()
+        };
+        assert_eq!(found(text), [("PORT".to_owned(), 3, true), ("DATABASE_URL".to_owned(), 4, false)]);
+        assert_eq!(found(&text.replace("process.env", "body")), []);
     }
 
     #[test]

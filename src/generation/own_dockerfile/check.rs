@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::caches::{self, mount_options};
-use super::parse::{Instruction, parse, syntax_line};
+use super::frontend::{leave_out_the_usual, syntax_line};
+use super::parse::{Instruction, parse};
 use crate::generation::bases::{BaseImages, Resolved};
 use crate::generation::error::PlanError;
 use crate::generation::plan::{Notes, Place, Source};
@@ -45,7 +46,8 @@ pub fn check(
     bases: &BaseImages,
     notes: &mut Notes,
 ) -> Result<Checked, PlanError> {
-    let checked = rewrite(text, field, file, bases, notes)?;
+    let plain = leave_out_the_usual(text, file, notes);
+    let checked = rewrite(plain.as_deref().unwrap_or(text), field, file, bases, notes)?;
     // What will be built is itself checked: a name may have been replaced in the wrong place, as
     // in a comment between continued lines, and the real one be left.
     let mut known = bases.clone();

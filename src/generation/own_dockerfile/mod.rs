@@ -1,10 +1,13 @@
 //! A Dockerfile that came with the generation: read, its base images checked against the allowed
 //! list and renamed where we have our own, otherwise left as it is.
 
+mod alpine;
 mod caches;
 mod check;
+mod frontend;
 mod parse;
 
 #[cfg(test)]
 pub use self::parse::parse as instructions;
+pub use alpine::installs_with_apk;
 pub use check::check;

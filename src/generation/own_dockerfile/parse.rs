@@ -54,20 +54,6 @@ pub fn parse(text: &str) -> Result<Vec<Instruction>, Ambiguous> {
     Ok(found)
 }
 
-/// The line of a `# syntax=` directive, which would make the engine fetch and run a frontend of
-/// the author's choice.
-pub fn syntax_line(text: &str) -> Option<usize> {
-    text.trim_start_matches('\u{feff}')
-        .lines()
-        .position(|line| {
-            let line = line.trim_start();
-            let comment = line.trim_start_matches(|c: char| c.is_whitespace() || "#/{\"".contains(c));
-            let names_it = comment.get(..6).is_some_and(|word| word.eq_ignore_ascii_case("syntax"));
-            line.starts_with(['#', '/', '{']) && names_it && comment.contains(['=', ':'])
-        })
-        .map(|index| index + 1)
-}
-
 /// Of the pieces of one logical line, each with its number and without its escape.
 fn instruction(pieces: &[(usize, &str)]) -> Result<Option<Instruction>, Ambiguous> {
     let (Some((line, _)), Some((last_line, _))) = (pieces.first(), pieces.last()) else { return Ok(None) };
@@ -204,14 +190,5 @@ mod tests {
         ] {
             assert_eq!(parse(text).expect(text).len(), 1, "{text}");
         }
-    }
-
-    #[test]
-    fn a_frontend_of_their_own_is_seen() {
-        assert_eq!(syntax_line("# a\n#  SYNTAX = x/y\nFROM a"), Some(2));
-        assert_eq!(syntax_line("//syntax=x"), Some(1));
-        assert_eq!(syntax_line("#\u{c}syntax=x\n"), Some(1));
-        assert_eq!(syntax_line("#\u{a0}syntax=x\n"), Some(1));
-        assert_eq!(syntax_line("# the syntax is simple\nFROM a"), None);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::companions;
 use super::dependencies::{Dependencies, Kind};
 use super::locate::Location;
 use super::mend::mended;
@@ -60,6 +61,7 @@ pub fn recipe(project: &Project<'_>, location: &Location, needs: Needs, notes: &
     let mut has = Present::new(&dependencies, &recipe.packages);
     add_server(&mut recipe, &mut has, needs, &dependencies, notes);
     add_features(project, &mut recipe, &mut has, needs, notes);
+    recipe.packages.extend(companions::find(project, &dependencies, notes));
     if dependencies.kind != Kind::Undeclared {
         warn_of_missing(project, location, &has, &dependencies, notes);
     }

@@ -1,5 +1,6 @@
 //! What Python source and its dependency files say, and how their packages are installed.
 
+mod companions;
 mod declared;
 mod dependencies;
 mod imports;

@@ -63,3 +63,16 @@ fn requirements_no_index_can_satisfy_are_mended_and_named() {
     warned(&plan, "requirements.txt", Some(3), "sqlite3");
     warned(&plan, "requirements.txt", Some(4), "scikit-learn");
 }
+
+/// The grammar knows no type arguments of a tag; whoever runs it does.
+#[test]
+fn tagged_templates_with_types_are_no_syntax_errors() {
+    let data = "import postgres from 'postgres';\nconst sql = postgres(process.env.POSTGRES_URL!);\n\
+                export const all = () => sql<\n  { id: string }[]\n>`SELECT ${1}`;\n";
+    let package = r#"{"dependencies": {"next": "15.0.0", "postgres": "3.4.5"}}"#;
+    let files =
+        [("package.json", package), ("app/lib/data.ts", data), ("app/page.tsx", "export default () => 1")];
+    let plan = planned(&Metadata::default(), &tree(&files));
+    assert!(plan.warnings.is_empty(), "{:?}", plan.warnings);
+    assert!(plan.environment_missing.is_empty(), "the preview's database sets it");
+}

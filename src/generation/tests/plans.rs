@@ -1,5 +1,6 @@
 //! Each framework and each tricky case, as a snapshot of its Dockerfile and its explained plan.
 
+use super::super::recipe::Recipe;
 use super::super::{Dialect, dockerfile};
 use super::{EXPRESS, FASTAPI, metadata, planned, tree};
 use crate::domain::{Metadata, Mode};
@@ -311,4 +312,31 @@ fn the_classic_builder_gets_the_same_image_without_mounts() {
         assert!(!text.contains("--mount"), "{text}");
         insta::assert_snapshot!(name, text);
     }
+}
+
+#[test]
+fn a_dockerfile_that_cannot_be_built_here_gives_way_to_what_the_files_say() {
+    let package = r#"{"dependencies": {"express": "4.21.2"}, "scripts": {"start": "node server.js"}}"#;
+    let server = "require('express')().listen(process.env.PORT || 3000);\n";
+    let alpine = "FROM node:20-alpine\nRUN apk add --no-cache git\nCOPY . .\nCMD [\"node\", \"server.js\"]\n";
+    let files = [("Dockerfile", alpine), ("package.json", package), ("server.js", server)];
+    let plan = planned(&Metadata::default(), &tree(&files));
+    assert_eq!(plan.framework, "express");
+    let said = plan.warnings.iter().find(|warning| warning.message.contains("apk")).expect("a warning");
+    assert_eq!((said.file.as_deref(), said.line), (Some("Dockerfile"), Some(2)));
+    let named = plan.decisions.iter().filter(|decision| decision.what == "framework");
+    assert_eq!(named.map(|decision| decision.choice.as_str()).collect::<Vec<_>>(), ["express"]);
+    let insisting = metadata(|m| m.framework = Some("dockerfile".into()));
+    assert_eq!(planned(&insisting, &tree(&files)).framework, "dockerfile");
+    let unknown = planned(&Metadata::default(), &tree(&[("Dockerfile", alpine), ("a.txt", "")]));
+    assert_eq!(unknown.framework, "dockerfile", "nothing else says what it is");
+}
+
+#[test]
+fn the_usual_frontend_of_a_dockerfile_is_left_out() {
+    let text = "# syntax=docker/dockerfile:1.7\nFROM python:3.11\nCMD [\"python\"]\n";
+    let plan = planned(&Metadata::default(), &tree(&[("Dockerfile", text)]));
+    let Recipe::Dockerfile(own) = plan.recipe else { panic!("{:?}", plan.recipe) };
+    assert_eq!(own.text, "#\nFROM previewd/python:3.11\nCMD [\"python\"]\n");
+    assert!(plan.decisions.iter().any(|decision| decision.what == "syntax line"));
 }

@@ -109,3 +109,22 @@ fn a_command_of_the_metadata_starts_django_as_it_says() {
     let (_, argv, _) = start("python manage.py runserver 0.0.0.0:8000");
     assert_eq!(argv, "python manage.py runserver 0.0.0.0:8000");
 }
+
+#[test]
+fn what_the_newest_of_another_package_breaks_is_held_back() {
+    let added = |requirements: &str| {
+        let files = [
+            ("app.py", "from flask import Flask\napp = Flask(__name__)\n"),
+            ("requirements.txt", requirements),
+        ];
+        let Recipe::Python(recipe) = planned(&Metadata::default(), &tree(&files)).recipe else {
+            panic!("no Python")
+        };
+        recipe.packages.into_iter().filter(|package| package.contains('<')).collect::<Vec<_>>()
+    };
+    assert_eq!(added("Flask==2.2.3\nFlask-Cors==3.0.10\ngunicorn\n"), ["werkzeug<3"]);
+    assert_eq!(added("Flask==2.2.3\nWerkzeug==2.2.3\n"), Vec::<String>::new());
+    assert_eq!(added("flask==3.0.0\npandas==2.1.4\nnumpy\n"), ["numpy<2"]);
+    assert_eq!(added("flask>=2\npasslib[bcrypt]==1.7.4\n"), ["bcrypt<5"]);
+    assert_eq!(added("flask==1.1.4\n"), ["werkzeug<3", "jinja2<3.1", "itsdangerous<2.1"]);
+}

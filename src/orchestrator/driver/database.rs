@@ -248,7 +248,8 @@ impl Life {
         let outcome = if problem.is_some() { HealthStatus::Unhealthy } else { HealthStatus::Healthy };
         if self.database_problem.is_some() == problem.is_some() {
             let said = problem.as_deref().unwrap_or("the database answers");
-            return self.parts.checked(&self.preview, Check::Database, outcome, said);
+            self.parts.checked(&self.preview, Check::Database, outcome, said);
+            return;
         }
         let said = problem.clone().unwrap_or_else(|| "the database answers again".to_owned());
         self.say(LogLevel::Warning, LogSource::Database, &said);

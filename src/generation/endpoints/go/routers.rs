@@ -278,8 +278,13 @@ fn add_route(
     call: &Invocation,
 ) {
     let handler = interpreter.look_up(handler);
-    if let (true, Value::Function(function) | Value::Bound(function, _)) = (methods.is_empty(), &handler) {
-        methods = interpreter.written(*function).verbs.clone();
+    let mut body = None;
+    if let Value::Function(function) | Value::Bound(function, _) = &handler {
+        let written = interpreter.written(*function);
+        if methods.is_empty() {
+            methods = written.verbs.clone();
+        }
+        body.clone_from(&written.reads);
     }
     if methods.is_empty() {
         methods.push("GET".to_owned());
@@ -292,6 +297,7 @@ fn add_route(
         summary: described.summary,
         description: described.description,
         tags: described.tags,
+        body,
         site: call.site.clone(),
         ..Route::default()
     };

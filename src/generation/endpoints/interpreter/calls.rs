@@ -143,6 +143,7 @@ impl Interpreter<'_> {
         match framework {
             Framework::FastApi | Framework::Starlette => python::fastapi::method(self, id, name, call),
             Framework::Ninja => python::fastapi::method(self, id, name, call),
+            Framework::Aiohttp => python::aiohttp::method(self, id, name, call),
             Framework::Flask => python::flask::method(self, id, name, call),
             Framework::Django => python::django::method(self, id, name, call),
             Framework::Express => node::express::method(self, id, name, call),
@@ -216,6 +217,7 @@ impl Interpreter<'_> {
     pub(super) fn complete(&mut self, pending: &PendingRoute, function: &Value) -> Value {
         let framework = self.routers.get(pending.router).map(|router| router.framework);
         match framework {
+            Some(Framework::Aiohttp) => python::aiohttp::complete(self, pending, function),
             Some(Framework::Flask) => python::flask::complete(self, pending, function),
             Some(_) => python::fastapi::complete(self, pending, function),
             None => {}

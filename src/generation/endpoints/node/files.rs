@@ -241,6 +241,7 @@ fn described(interpreter: &mut Interpreter, mut route: Route, handler: &Value) -
     if let Value::Function(function) = &handler {
         let function = interpreter.written(*function);
         route.site.line = function.line;
+        route.body.clone_from(&function.reads);
         if let Some(doc) = &function.doc {
             let said = jsdoc::read(doc, &route.methods.concat());
             (route.summary, route.description, route.tags) = (said.summary, said.description, said.tags);

@@ -1,5 +1,6 @@
 //! What a handler's own types say of bodies: `(req: Request<Params, Item, NewItem>, res: Response<Item>)`
-//! of Express, `(request: FastifyRequest<{ Body: NewItem; Reply: Item }>)` of Fastify.
+//! of Express, `(request: FastifyRequest<{ Body: NewItem; Reply: Item }>)` of Fastify; else what
+//! they read the body as.
 
 use super::super::interpreter::{Interpreter, Value};
 use super::super::syntax::Function;
@@ -10,7 +11,11 @@ const NOTHING: [&str; 8] = ["", "{}", "any", "unknown", "object", "never", "void
 /// Body and response of a handler that is at hand, where its parameters say so.
 pub fn bodies(interpreter: &Interpreter, handler: &Value) -> (Option<String>, Option<String>) {
     match handler {
-        Value::Function(id) | Value::Bound(id, _) => said(&interpreter.written(*id)),
+        Value::Function(id) | Value::Bound(id, _) => {
+            let written = interpreter.written(*id);
+            let (body, response) = said(&written);
+            (body.or_else(|| written.reads.clone()), response)
+        }
         _ => (None, None),
     }
 }

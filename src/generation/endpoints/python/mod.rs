@@ -1,5 +1,6 @@
 //! Python: which files matter, where imports lead, and which framework a name belongs to.
 
+pub mod aiohttp;
 pub mod django;
 mod django_views;
 pub mod fastapi;
@@ -39,6 +40,11 @@ const WORDS: &[&str] = &[
     "NinjaAPI",
     "NinjaExtraAPI",
     "InferringRouter",
+    "web.Application",
+    "RouteTableDef",
+    "add_routes",
+    "router.add_",
+    "add_subapp",
 ];
 const DECORATORS: &[&str] =
     &["get", "post", "put", "patch", "delete", "options", "head", "trace", "route", "api_route"];
@@ -68,6 +74,7 @@ pub fn construct(interpreter: &mut Interpreter, path: &str, call: &Invocation) -
         Framework::Flask if flask_restful::knows(path) => flask_restful::construct(interpreter, path, call),
         Framework::Flask => flask::construct(interpreter, path, call),
         Framework::Django => django::construct(interpreter, path, call),
+        Framework::Aiohttp => aiohttp::construct(interpreter, path, call),
         Framework::Ninja | Framework::FastApi => fastapi::construct(interpreter, path, call),
         _ => starlette::construct(interpreter, path, call),
     }
@@ -86,6 +93,7 @@ fn framework_of(path: &str) -> Option<Framework> {
         ("django" | "rest_framework" | "rest_framework_nested", _) if django::knows(path) => {
             Some(Framework::Django)
         }
+        ("aiohttp", _) if aiohttp::knows(path) => Some(Framework::Aiohttp),
         ("flask" | "quart" | "sanic", "Flask" | "Blueprint" | "Quart" | "Sanic") => Some(Framework::Flask),
         ("fastapi" | "starlette" | "a2wsgi" | "asgiref", _) if starlette::knows(path) => {
             Some(Framework::Starlette)

@@ -2,7 +2,7 @@
 
 use insta::assert_json_snapshot;
 
-use super::{found, lines};
+use super::{bodies, found, lines};
 
 const MOD: (&str, &str) = ("go.mod", "module example.com/shop\n\ngo 1.22\n");
 
@@ -102,4 +102,62 @@ fn gin_echo_fiber_and_mux() {
 fn handlers_that_nothing_is_seen_to_call() {
     let file = "package web\n\nimport \"github.com/gin-gonic/gin\"\n\ntype API struct{}\n\nfunc (a *API) Mount(r gin.IRouter) {\n\tr.GET(\"/unseen\", a.get)\n}\n";
     assert_eq!(lines(&[MOD, ("web/api.go", file)]), ["GET /unseen"]);
+}
+
+#[test]
+fn handlers_say_what_they_read_the_body_into() {
+    let gin = r#"package main
+
+import "github.com/gin-gonic/gin"
+
+func main() {
+	r := gin.Default()
+	r.POST("/users", create)
+	r.PUT("/users/:id", func(c *gin.Context) {
+		input := models.Update{}
+		if err := c.ShouldBindJSON(&input); err != nil {
+			return
+		}
+	})
+	r.PATCH("/plain", func(c *gin.Context) {
+		var data map[string]any
+		c.BindJSON(&data)
+	})
+	r.DELETE("/users/:id", func(c *gin.Context) {})
+	r.Run()
+}
+
+func create(c *gin.Context) {
+	user := new(User)
+	c.Bind(user)
+}
+"#;
+    assert_eq!(bodies(&[MOD, ("main.go", gin)]), ["POST /users User", "PUT /users/{id} models.Update"]);
+    let plain = r#"package main
+
+import (
+	"encoding/json"
+	"net/http"
+)
+
+func add(w http.ResponseWriter, r *http.Request) {
+	var list []Item
+	json.NewDecoder(r.Body).Decode(&list)
+}
+
+func main() {
+	http.HandleFunc("POST /items", add)
+	http.HandleFunc("POST /odd", func(w http.ResponseWriter, r *http.Request) {
+		var in struct {
+			Name string
+		}
+		_ = json.NewDecoder(r.Body).Decode(&in)
+	})
+	http.ListenAndServe(":8080", nil)
+}
+"#;
+    assert_eq!(
+        bodies(&[MOD, ("main.go", plain)]),
+        ["POST /items []Item", "POST /odd struct { Name string }"]
+    );
 }

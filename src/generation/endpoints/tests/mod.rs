@@ -1,5 +1,6 @@
 //! Whole projects in, endpoints out.
 
+mod aiohttp;
 mod django;
 mod express;
 mod fastapi;
@@ -30,4 +31,11 @@ pub fn found(files: &[(&str, &str)]) -> Vec<Endpoint> {
 /// `GET /items` for every endpoint.
 pub fn lines(files: &[(&str, &str)]) -> Vec<String> {
     found(files).iter().map(|endpoint| format!("{} {}", endpoint.method, endpoint.path)).collect()
+}
+
+/// `POST /items NewItem` for every endpoint whose body has a type.
+pub fn bodies(files: &[(&str, &str)]) -> Vec<String> {
+    let all = found(files).into_iter();
+    let typed = all.filter_map(|one| Some(format!("{} {} {}", one.method, one.path, one.body?)));
+    typed.collect()
 }

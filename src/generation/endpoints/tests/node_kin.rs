@@ -1,6 +1,6 @@
 //! What works much as Express does: Koa, Fastify, Hono.
 
-use super::lines;
+use super::{bodies, lines};
 
 #[test]
 fn koa_routers() {
@@ -66,4 +66,19 @@ fn hono_apps_in_apps() {
         lines(&files),
         ["GET /api", "GET /api/books/{isbn}", "DELETE /api/o/{id}", "PUT /api/o/{id}", "POST /api/p"]
     );
+}
+
+#[test]
+fn handlers_say_what_they_read_the_body_as() {
+    let hono = "import { Hono } from 'hono';\nconst app = new Hono();\n\
+                app.post('/books', async (c) => {\n  const book = await c.req.json<NewBook>();\n  return c.json(book);\n});\n\
+                app.put('/books/:id', async (c) => c.json(await c.req.json()));\nexport default app;\n";
+    assert_eq!(bodies(&[("src/index.ts", hono)]), ["POST /books NewBook"]);
+    let package = r#"{"dependencies": {"next": "15.0.0"}}"#;
+    let route = "export async function POST(request: Request) {\n  const item: NewItem = await request.json();\n\
+                 \x20 await sql<Item[]>`INSERT`;\n  return Response.json(item);\n}\n\
+                 export async function GET() { return Response.json([]); }\n";
+    let files = [("package.json", package), ("app/api/items/route.ts", route)];
+    assert_eq!(bodies(&files), ["POST /api/items NewItem"]);
+    assert_eq!(lines(&files), ["GET /api/items", "POST /api/items"]);
 }

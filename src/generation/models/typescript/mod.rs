@@ -15,6 +15,7 @@ use tree_sitter::{Language as Grammar, Node, Parser};
 use super::super::endpoints::sources::text_of;
 use super::super::endpoints::syntax::{children, line, parse, text};
 use super::{Field, Language, Model, ModelKind, Sources};
+use crate::generation::tagged::readable;
 
 static JAVASCRIPT: LazyLock<Grammar> = LazyLock::new(|| tree_sitter_javascript::LANGUAGE.into());
 static TYPESCRIPT: LazyLock<Grammar> = LazyLock::new(|| tree_sitter_typescript::LANGUAGE_TYPESCRIPT.into());
@@ -68,7 +69,7 @@ pub fn read(sources: &Sources) -> Vec<Model> {
             continue;
         }
         let source = text_of(bytes);
-        if let Some(tree) = parse(&mut parser, grammar, &source) {
+        if let Some(tree) = parse(&mut parser, grammar, &readable(&source)) {
             let mut file = File { path, source: &source, models: Vec::new(), named: Vec::new() };
             file.statements(tree.root_node(), 0);
             models.extend(mongoose::named(file.models, &file.named));

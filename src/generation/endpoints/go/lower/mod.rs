@@ -3,6 +3,7 @@
 //! A package is all files of a folder, so a file is given in parts: what it declares is put
 //! together with what the others do before anything runs.
 
+mod bodies;
 mod expressions;
 mod statements;
 
@@ -157,6 +158,7 @@ pub fn function(node: Node, doc: Option<String>, source: &str, depth: usize) -> 
         doc: doc.as_deref().and_then(clean_comment),
         registers: super::may_register(own),
         verbs: verbs::compared(own),
+        reads: bodies::read_into(node, source),
     }
 }
 

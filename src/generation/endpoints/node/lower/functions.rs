@@ -10,7 +10,7 @@ use super::super::super::syntax::{
 use super::super::super::verbs;
 use super::super::may_register;
 use super::expressions::{expression, pattern};
-use super::{block, documented};
+use super::{block, bodies, documented};
 
 pub fn is_function(node: Node) -> bool {
     matches!(node.kind(), "arrow_function" | "function_expression" | "generator_function")
@@ -31,6 +31,7 @@ pub fn function(node: Node, doc: Option<String>, source: &str, depth: usize) -> 
         doc,
         registers: may_register(text(node, source)),
         verbs: verbs::compared(text(node, source)),
+        reads: bodies::read_as(text(node, source)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The syntax trees of JavaScript and TypeScript to the little language of
 //! [`syntax`].
 
+mod bodies;
 mod expressions;
 mod functions;
 mod modules;
@@ -15,6 +16,7 @@ use super::super::sources::Language;
 use super::super::syntax::{
     self, Expr, Lowered, MAX_DEPTH, Statement, children, first_error, is_trivia, text,
 };
+use crate::generation::tagged::readable;
 use expressions::{expression, pattern};
 use functions::{class, function};
 
@@ -29,7 +31,7 @@ pub fn lower(parser: &mut Parser, language: Language, source: &str) -> Lowered {
         Language::Tsx => &TSX,
         _ => &JAVASCRIPT,
     };
-    match syntax::parse(parser, grammar, source) {
+    match syntax::parse(parser, grammar, &readable(source)) {
         Some(tree) => Lowered { statements: block(tree.root_node(), source, 0), broken: first_error(&tree) },
         None => Lowered::default(),
     }

@@ -153,5 +153,6 @@ fn lambda(node: Node, source: &str, depth: usize) -> Function {
         doc: None,
         registers: false,
         verbs: Vec::new(),
+        reads: None,
     }
 }

@@ -166,6 +166,7 @@ fn function(node: Node, source: &str, depth: usize, decorators: Vec<Expr>) -> Fu
         doc: body.and_then(|body| docstring(body, source)),
         registers: super::may_register(text(node, source)),
         verbs: verbs::compared(text(node, source)),
+        reads: None,
         body: body.map(|body| block(body, source, depth)).unwrap_or_default(),
         decorators,
     }
