@@ -229,8 +229,9 @@ impl Parts {
         if !self.environment_there(&mould.0.image).await.map_err(said)? {
             return Ok(None);
         }
-        let turn = self.starts.turn(user, true).await;
+        // Nobody's turn is kept meanwhile.
         self.networks.known_again().await;
+        let turn = self.starts.turn(user, true).await;
         let network = self.networks.lease().await.map_err(|error| error.to_string())?;
         made.network = Some(network.clone());
         self.egress.assign(&network, &egress).await.map_err(|error| error.to_string())?;
