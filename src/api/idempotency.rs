@@ -164,7 +164,7 @@ impl Claimed {
         let headers = headers
             .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
             .collect();
-        let sealed = self.state.seal.close(Purpose::Answer, &owner(key), &STANDARD.encode(body));
+        let sealed = self.state.seal.close(Purpose::Answer, owner(key), &STANDARD.encode(body));
         let sealed_body = sealed.map_err(|error| ApiError::Internal(error.to_string()))?;
         let answer = KeptAnswer { status: head.status.as_u16(), headers, sealed_body };
         Ok(self.state.store.keep_answer(key, &answer).await?)
@@ -192,7 +192,7 @@ fn is_final(status: StatusCode) -> bool {
 
 fn replayed(state: &AppState, key: &AnswerKey, answer: KeptAnswer) -> Result<Response, ApiError> {
     let unreadable = || ApiError::Internal("a kept answer cannot be read".to_owned());
-    let body = state.seal.open(Purpose::Answer, &owner(key), &answer.sealed_body).ok_or_else(unreadable)?;
+    let body = state.seal.open(Purpose::Answer, owner(key), &answer.sealed_body).ok_or_else(unreadable)?;
     let body = STANDARD.decode(body).map_err(|_| unreadable())?;
     let status = StatusCode::from_u16(answer.status).map_err(|_| unreadable())?;
     let mut response = Response::new(Body::from(body.clone()));

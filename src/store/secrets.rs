@@ -49,7 +49,7 @@ impl Store {
     fn closed(&self, owner: &str, values: &Environment) -> Result<Environment, Fault> {
         let Some(seal) = &self.seal else { return Ok(values.clone()) };
         let close = |(name, value): (&String, &String)| {
-            let sealed = seal.close(Purpose::Environment, &format!("{owner}\n{name}"), value);
+            let sealed = seal.close(Purpose::Environment, format!("{owner}\n{name}"), value);
             let sealed =
                 sealed.map_err(|error| Fault::Encode { column: "environment", reason: error.to_string() })?;
             Ok((name.clone(), format!("{MARK}{sealed}")))
@@ -62,7 +62,7 @@ impl Store {
             let Some(sealed) = value.strip_prefix(MARK) else { return Ok((name.clone(), value.clone())) };
             let seal = self.seal.as_ref();
             let opened =
-                seal.and_then(|seal| seal.open(Purpose::Environment, &format!("{owner}\n{name}"), sealed));
+                seal.and_then(|seal| seal.open(Purpose::Environment, format!("{owner}\n{name}"), sealed));
             match opened {
                 Some(value) => Ok((name.clone(), value)),
                 None => {
