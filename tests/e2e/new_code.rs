@@ -183,32 +183,12 @@ async fn an_image_that_waits_for_its_turn_is_left_and_taken_up_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_preview_outlives_an_image_that_cannot_be_made_and_leaves_nothing_of_one_that_is() {
-    let settings =
-        vec![("PREVIEW_BUILD_CONCURRENCY", "1".to_owned()), ("PREVIEW_BUILD_QUEUE", "1".to_owned())];
-    let app = TestApp::with(settings).await;
+async fn a_preview_that_goes_leaves_nothing_of_its_image_that_is_being_made() {
+    let app = TestApp::start().await;
     let ann = app.user("ann");
     let (id, _, _) = SITE.in_environment(&ann).await;
     built(&ann, &id).await;
     stop(&ann, &id).await;
-
-    for slow in ["fresh-slow", "fresh-slower"] {
-        put(&ann, slow, &slow_build(100_000 + nonce() % 1_000_000_000)).await;
-        let build = format!("/api/v2/generations/{slow}/build");
-        until(20, || async { (ann.post(&build, &json!({})).await.status == 202).then_some(()) }).await;
-    }
-    let (body, number) = SITE.unseen();
-    let launched = up(&ann, "fresh-unseen", &body).await;
-    let said = until(20, || async {
-        let log = ann.get(&path("fresh-unseen", "/logs?limit=100")).await.text();
-        log.contains("goes on in its environment").then_some(log)
-    });
-    assert!(said.await.contains("builds are waiting already"));
-    SITE.assert_serves(&launched, number).await;
-    stop(&ann, "fresh-unseen").await;
-    for slow in ["fresh-slow", "fresh-slower"] {
-        ann.delete(&format!("/api/v2/generations/{slow}/build")).await;
-    }
 
     // Deleted with its generation at the moment its image is being made.
     let (body, _) = SITE.unseen();

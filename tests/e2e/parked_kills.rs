@@ -77,7 +77,9 @@ async fn one(
     // in time for the launch; never a third.
     until(30, || async { (containers(app, id).await.len() <= 2).then_some(()) }).await;
     stop(&ann, id).await;
-    assert_eq!(ann.delete(&format!("/api/v2/generations/{id}")).await.status, 204);
+    // The one beside it may still be going.
+    let generation = format!("/api/v2/generations/{id}");
+    until(30, || async { (ann.delete(&generation).await.status == 204).then_some(()) }).await;
     until(30, || async { nothing_but_servers(app).await.then_some(()) }).await;
     daemon
 }
