@@ -12,7 +12,9 @@ use hyper::body::Frame;
 use hyper::header::{HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use previewd::domain::PreviewId;
-use previewd::ingress::{Diagnosis, Finished, Observer, ProbeResult, ProxiedRequest, RequestError, Upstream};
+use previewd::ingress::{
+    Config, Diagnosis, Finished, Observer, ProbeResult, ProxiedRequest, RequestError, Upstream,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -60,7 +62,9 @@ async fn a_request_from_inside_goes_the_visitors_way() {
 
 #[tokio::test]
 async fn a_request_from_inside_says_why_it_failed() {
-    let preview = Preview::open(config(), hooks()).await;
+    // Shorter than the request's own patience: who waits for the app hears why in vain.
+    let config = Config { wake_timeout: Duration::from_millis(100), ..config() };
+    let preview = Preview::open(config, hooks()).await;
     let ask = |request| preview.ingress.request(preview.id, request);
     assert!(matches!(ask(asking(Method::GET, "/")).await, Err(RequestError::NotRunning(_))));
     assert!(matches!(ask(asking(Method::GET, "http://10.0.0.1/")).await, Err(RequestError::Invalid(_))));

@@ -60,7 +60,7 @@ pub async fn a_closed_store_fails(setting: Setting) {
 #[tokio::test]
 async fn a_locked_sqlite_file_is_busy_and_then_is_not() {
     let setting = Setting::sqlite().await;
-    let impatient = Config { acquire_timeout: Duration::from_millis(100), ..setting.config.clone() };
+    let impatient = Config { acquire_timeout: Duration::from_millis(500), ..setting.config.clone() };
     let store = Store::open(impatient.clone()).await.expect("opens");
     let mut other = sqlx::SqliteConnection::connect(&setting.config.database_url).await.expect("connects");
     sqlx::query("BEGIN EXCLUSIVE").execute(&mut other).await.expect("locks");
