@@ -93,7 +93,8 @@ async fn new_code_starts_in_a_warm_container_and_lives_on_in_it() {
     let ann = app.user("ann");
     prepared(&app, &ann).await;
     let waiting = containers(&app).await;
-    let body = notes("\nprint('first words', flush=True)\n");
+    // On the stream that uvicorn writes to: between two there is no order.
+    let body = notes("\nimport sys\nprint('first words', file=sys.stderr, flush=True)\n");
     let launched = up(&ann, "fresh-second", &body).await;
     assert!(is_warm(&command(&launched).await), "it was started anew");
     let log = ann.get(&path("fresh-second", "/logs?limit=500&source=app")).await.text();
