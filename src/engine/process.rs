@@ -48,26 +48,25 @@ impl ContainerProcess {
     /// are not visible here.
     pub fn descendants(&self) -> BTreeSet<u32> {
         const MOST: usize = 512;
-        let children = |pid: u32| -> Vec<u32> {
-            let file = self.roots.proc.join(format!("{pid}/task/{pid}/children"));
-            let text = std::fs::read_to_string(file).unwrap_or_default();
-            text.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect()
-        };
         let mut found = BTreeSet::new();
-        let mut next = if self.is_there() { children(self.pid) } else { Vec::new() };
+        let mut next = if self.is_there() { self.children(self.pid) } else { Vec::new() };
         while let Some(pid) = next.pop() {
             if found.len() < MOST && found.insert(pid) {
-                next.extend(children(pid));
+                next.extend(self.children(pid));
             }
         }
         found
     }
 
+    fn children(&self, pid: u32) -> Vec<u32> {
+        let file = self.roots.proc.join(format!("{pid}/task/{pid}/children"));
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        text.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect()
+    }
+
     /// The one it has started, where it is an init that has started nothing else.
     pub fn main(&self) -> Option<u32> {
-        let file = self.roots.proc.join(format!("{0}/task/{0}/children", self.pid));
-        let children = std::fs::read_to_string(file).ok().filter(|_| self.is_there())?;
-        children.split_ascii_whitespace().next()?.parse().ok()
+        self.children(self.pid).first().copied().filter(|_| self.is_there())
     }
 
     /// Whether that goes by this name, as the kernel keeps it: 15 bytes.

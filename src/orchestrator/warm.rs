@@ -67,7 +67,6 @@ struct Waiting {
 pub(super) struct Warmed {
     pub state: ContainerState,
     pub network: String,
-    pub egress: Egress,
     /// What it will print. Behind a lock only to be shared between threads.
     pub output: Mutex<BoxStream<'static, Result<Output, EngineError>>>,
 }
@@ -260,7 +259,7 @@ impl Parts {
             return Err("something is printed when its modules are loaded".to_owned());
         }
         let state = self.engine.inspect(&id).await.map_err(said)?.ok_or_else(gone)?;
-        Ok(Some(Warmed { state, network, egress, output: Mutex::new(output) }))
+        Ok(Some(Warmed { state, network, output: Mutex::new(output) }))
     }
 
     /// Waits a little for an environment that may just be in the making; false when it does not come,

@@ -250,7 +250,7 @@ impl Life {
     }
 
     /// Before anything of it runs: its network reaches no more than it may.
-    pub(super) async fn confine(&self) -> Result<(), Interrupt> {
+    async fn confine(&self) -> Result<(), Interrupt> {
         let network = self.preview.network.as_deref().unwrap_or_default();
         let confined = self.parts.egress.assign(network, &self.preview.egress).await;
         confined.map_err(|error| self.fail(Stage::Prepare, error.to_string()))

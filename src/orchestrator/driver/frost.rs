@@ -15,7 +15,7 @@ use super::Life;
 use crate::engine::{ContainerState, EngineError, Freezer};
 
 /// How soon after a wake the engine is told, and how long a busy preview may put that off.
-const TELL_AFTER: Duration = Duration::from_millis(300);
+pub(super) const TELL_AFTER: Duration = Duration::from_millis(300);
 const TELL_WITHIN: Duration = Duration::from_secs(10);
 
 /// Containers of which the engine is told at once.

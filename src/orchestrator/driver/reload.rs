@@ -112,16 +112,16 @@ impl Life {
         // What waited for its start there waits again, unless it is told.
         let has_waited = state.ownership.as_ref().is_some_and(|ownership| ownership.kind == Kind::Warm);
         let order = has_waited.then(|| self.order()).flatten();
-        let can_start_another = order.is_some();
+        let keeper = order.is_some().then(|| state.process.as_ref().and_then(keeper_of)).flatten();
         self.put_files(change, order).await?;
         self.parts.ingress.hold(self.preview.id).await;
         self.mended();
         self.preview.health = HealthStatus::Unknown;
         self.set_status(Status::Running).await;
-        let started = match can_start_another && self.another(state).await {
-            true => self.locate(state)?,
-            false => {
-                if can_start_another {
+        let started = match keeper {
+            Some(keeper) if self.another(state, keeper).await => self.locate(state)?,
+            failed => {
+                if failed.is_some() {
                     // Taken by a process that has not come to run it.
                     self.put_files(change, self.order()).await?;
                 }
@@ -139,12 +139,8 @@ impl Life {
     }
 
     /// Has the process that runs the app end it and run it again, with everything loaded; false where
-    /// there is none such, or it does not.
-    async fn another(&mut self, state: &ContainerState) -> bool {
-        let process = state.process.as_ref().filter(|process| process.main_is_called(generation::WAITING));
-        let Some((process, keeper)) = process.and_then(|process| Some((process, process.main()?))) else {
-            return false;
-        };
+    /// it does not.
+    async fn another(&mut self, state: &ContainerState, (process, keeper): Keeper<'_>) -> bool {
         let before = process.descendants();
         if self.parts.engine.signal(&state.id, generation::AGAIN).await.is_err() {
             return false;
@@ -224,6 +220,14 @@ impl Life {
             }
         }
     }
+}
+
+/// A container's first process, and the one in it that runs the app in a child.
+type Keeper<'s> = (&'s ContainerProcess, u32);
+
+fn keeper_of(process: &ContainerProcess) -> Option<Keeper<'_>> {
+    let keeper = process.main().filter(|_| process.main_is_called(generation::WAITING))?;
+    Some((process, keeper))
 }
 
 impl From<EngineError> for Stuck {

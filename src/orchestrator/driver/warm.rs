@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use chrono::Utc;
 use tokio_util::sync::CancellationToken;
 
+use super::frost::TELL_AFTER;
 use super::ready::Started;
 use super::{Interrupt, Life};
 use crate::domain::{ContainerStatus, EventType, Failure, LogLevel, LogSource};
@@ -14,9 +15,6 @@ use crate::generation;
 use crate::orchestrator::retry::retry;
 use crate::orchestrator::warm::{Mould, Warmed};
 use crate::streams::ContainerReader;
-
-/// How soon after the start the engine is told that the container runs.
-const TELL_AFTER: Duration = Duration::from_millis(300);
 
 /// A container that this preview has taken.
 pub(in crate::orchestrator) struct Taken {
@@ -36,7 +34,7 @@ impl Life {
         }
         let Some(mould) = self.mould() else { return Ok(()) };
         let Some(warmed) = self.parts.warm.take(&mould) else { return Ok(()) };
-        let (name, egress) = (warmed.state.name.clone(), warmed.egress.clone());
+        let name = warmed.state.name.clone();
         self.preview.network = Some(warmed.network.clone());
         self.preview.container_id = Some(warmed.state.id.clone());
         self.preview.container_status = Some(ContainerStatus::Paused);
@@ -44,11 +42,7 @@ impl Life {
         let intended = self.intend().await;
         // Whatever comes, it is this preview's from here on.
         self.parts.warm.forget(&name);
-        intended?;
-        if egress != self.preview.egress {
-            self.confine().await?;
-        }
-        Ok(())
+        intended
     }
 
     /// One that has a network has others in it, or has been in it.
