@@ -27,6 +27,7 @@ mod remove_files;
 mod sockets;
 mod stats;
 mod transport;
+mod unpack;
 mod upload;
 mod volumes;
 

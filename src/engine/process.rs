@@ -1,7 +1,10 @@
 //! The first process of a container, seen from this host.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
+
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 /// A process id that is looked at only while it still is the container's: in a container of
 /// our own, or after an exit, the number may be somebody else's.
@@ -73,6 +76,21 @@ impl ContainerProcess {
     pub fn main_is_called(&self, name: &str) -> bool {
         let comm = |pid: u32| std::fs::read_to_string(self.roots.proc.join(format!("{pid}/comm")));
         self.main().is_some_and(|pid| comm(pid).is_ok_and(|comm| comm.trim_end() == name))
+    }
+
+    /// Sends that one a signal, by its number.
+    ///
+    /// Fails where it has ended, and where this daemon may not: the engine may.
+    pub fn signal_main(&self, number: u8) -> io::Result<()> {
+        let signal = Signal::from_named_raw(number.into()).ok_or(io::ErrorKind::InvalidInput)?;
+        let pid = self.main().ok_or(io::ErrorKind::NotFound)?;
+        let raw = Pid::from_raw(pid.cast_signed()).ok_or(io::ErrorKind::NotFound)?;
+        let main = pidfd_open(raw, PidfdFlags::empty())?;
+        // Looked at after it is opened: one that has taken the number does not pass.
+        if self.main() != Some(pid) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Ok(pidfd_send_signal(&main, signal)?)
     }
 
     pub(super) fn cgroup_root(&self) -> &Path {

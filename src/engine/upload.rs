@@ -13,7 +13,7 @@ use bollard::query_parameters::{DownloadFromContainerOptionsBuilder, UploadToCon
 use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt};
 
-use super::{Archive, Engine, EngineError};
+use super::{Archive, ContainerProcess, Engine, EngineError};
 
 /// For the largest tree on a busy disk; an upload of a small one takes some 50 ms.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -39,6 +39,27 @@ impl Engine {
         })
         .await
     }
+
+    /// The same for a container that runs, or is frozen: without the engine, where that can be.
+    pub async fn put(
+        &self,
+        (id, process): (&str, Option<&ContainerProcess>),
+        archive: impl Into<Archive>,
+        folder: &str,
+    ) -> Result<(), EngineError> {
+        let archive = archive.into();
+        if let Some(process) = process {
+            let after = self.config().call_timeout.max(PATIENCE);
+            match tokio::time::timeout(after, process.unpack(&archive, folder)).await {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(error)) => tracing::debug!(%error, container = id, "the engine unpacks instead"),
+                // It may still be at it.
+                Err(_) => return Err(EngineError::Timeout { call: "put files", after }),
+            }
+        }
+        self.upload(id, archive, folder).await
+    }
+
     /// A folder of the container, running or not, as a tar archive whose paths begin with the
     /// folder's own name. The deadline is on silence, not on the whole.
     pub fn download(

@@ -76,7 +76,7 @@ impl Groups {
 
 /// Recorded trees, as kernels show them.
 #[cfg(test)]
-mod testing {
+pub(super) mod testing {
     use crate::engine::ContainerProcess;
     use crate::engine::process::Roots;
 

@@ -13,6 +13,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::origin::{Origin, put_source};
+use super::warm::Taken;
 use super::{Interrupt, Life};
 use crate::domain::{
     BuildEvent, ContainerStatus, DatabaseType, EventType, Failure, Generation, HealthChange, HealthStatus,
@@ -294,7 +295,8 @@ impl Life {
         let prepared = self.parts.databases.prepare_container(self.preview.id, &id).await;
         prepared.map_err(|error| self.refused("preparing the container", &error))?;
         let order = self.warm.is_some().then(|| self.order()).flatten();
-        put_source(&self.parts.engine, self.origin.as_ref(), order, &id)
+        let process = self.warm.as_ref().and_then(Taken::process);
+        put_source(&self.parts.engine, self.origin.as_ref(), order, (&id, process))
             .await
             .map_err(|error| self.refused("putting the source in", &error))?;
         Ok(id)

@@ -222,7 +222,7 @@ impl Life {
         match step.script() {
             Some(archive) => self.parts.engine.upload(container, archive, setup::SCRIPTS).await,
             // The commands are the app's own.
-            None => put_source(&self.parts.engine, self.origin.as_ref(), None, container).await,
+            None => put_source(&self.parts.engine, self.origin.as_ref(), None, (container, None)).await,
         }
     }
 

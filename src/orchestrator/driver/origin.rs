@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Life;
 use crate::domain::Generation;
-use crate::engine::{Engine, EngineError};
+use crate::engine::{ContainerProcess, Engine, EngineError};
 use crate::generation::{self, Start};
 use crate::orchestrator::images::{BuiltImage, Recipe, source_archive};
 use crate::orchestrator::retry::retry;
@@ -67,17 +67,17 @@ impl Life {
 }
 
 /// Puts the source into a container of the environment, and beside it what one that waits is told;
-/// nothing to do for one of the image.
+/// nothing to do for one of the image. `process` is that of one that runs.
 pub(super) async fn put_source(
     engine: &Engine,
     origin: Option<&Origin>,
     order: Option<Vec<u8>>,
-    container: &str,
+    (container, process): (&str, Option<&ContainerProcess>),
 ) -> Result<(), EngineError> {
     match origin.and_then(|origin| origin.source.as_ref()) {
         Some(Source { generation, recipe }) => {
             let archive = source_archive(generation, recipe, order);
-            retry(|| engine.upload(container, &archive, SOURCE)).await
+            retry(|| engine.put((container, process), &archive, SOURCE)).await
         }
         None => Ok(()),
     }

@@ -93,7 +93,7 @@ impl Life {
         interrupt: &CancellationToken,
     ) -> Result<(), Stuck> {
         let before = process.as_ref().map(ContainerProcess::descendants).unwrap_or_default();
-        self.put_files(change, None).await?;
+        self.put_files(change, process.as_ref(), None).await?;
         self.in_place().await;
         if let Some(within) = change.reload.notices_within {
             self.settled(within, process.as_ref(), &before, interrupt).await?;
@@ -113,7 +113,7 @@ impl Life {
         let has_waited = state.ownership.as_ref().is_some_and(|ownership| ownership.kind == Kind::Warm);
         let order = has_waited.then(|| self.order()).flatten();
         let keeper = order.is_some().then(|| state.process.as_ref().and_then(keeper_of)).flatten();
-        self.put_files(change, order).await?;
+        self.put_files(change, state.process.as_ref(), order).await?;
         self.parts.ingress.hold(self.preview.id).await;
         self.mended();
         self.preview.health = HealthStatus::Unknown;
@@ -123,7 +123,7 @@ impl Life {
             failed => {
                 if failed.is_some() {
                     // Taken by a process that has not come to run it.
-                    self.put_files(change, self.order()).await?;
+                    self.put_files(change, state.process.as_ref(), self.order()).await?;
                 }
                 if state.running {
                     self.parts.engine.stop(&state.id, GRACE).await?;
@@ -142,7 +142,9 @@ impl Life {
     /// it does not.
     async fn another(&mut self, state: &ContainerState, (process, keeper): Keeper<'_>) -> bool {
         let before = process.descendants();
-        if self.parts.engine.signal(&state.id, generation::AGAIN).await.is_err() {
+        if process.signal_main(generation::AGAIN).is_err()
+            && self.parts.engine.signal(&state.id, generation::AGAIN).await.is_err()
+        {
             return false;
         }
         let begun = Instant::now();
@@ -168,7 +170,12 @@ impl Life {
     }
 
     /// Takes away first: what was a file may have become a folder.
-    async fn put_files(&mut self, change: &Change, order: Option<Vec<u8>>) -> Result<(), Stuck> {
+    async fn put_files(
+        &mut self,
+        change: &Change,
+        process: Option<&ContainerProcess>,
+        order: Option<Vec<u8>>,
+    ) -> Result<(), Stuck> {
         let id = self.preview.container_id.clone().unwrap_or_default();
         let engine = &self.parts.engine;
         engine.remove_files(&id, APP, &change.reload.remove).await?;
@@ -178,7 +185,7 @@ impl Life {
         let archive = change.reload.archive(self.files.modified, order);
         let archive =
             archive.map_err(|error| Stuck::Interrupt(self.fail(Stage::Prepare, error.to_string())))?;
-        engine.upload(&id, Bytes::from(archive), APP).await?;
+        engine.put((&id, process), Bytes::from(archive), APP).await?;
         Ok(())
     }
 

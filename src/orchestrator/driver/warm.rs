@@ -10,7 +10,7 @@ use super::frost::TELL_AFTER;
 use super::ready::Started;
 use super::{Interrupt, Life};
 use crate::domain::{ContainerStatus, EventType, Failure, LogLevel, LogSource};
-use crate::engine::ContainerSpec;
+use crate::engine::{ContainerProcess, ContainerSpec};
 use crate::generation;
 use crate::orchestrator::retry::retry;
 use crate::orchestrator::warm::{Mould, Warmed};
@@ -20,6 +20,12 @@ use crate::streams::ContainerReader;
 pub(in crate::orchestrator) struct Taken {
     warmed: Warmed,
     mould: Mould,
+}
+
+impl Taken {
+    pub(super) fn process(&self) -> Option<&ContainerProcess> {
+        self.warmed.state.process.as_ref()
+    }
 }
 
 impl Life {
