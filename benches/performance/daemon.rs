@@ -167,6 +167,8 @@ impl Daemon {
         self.client.delete(&path).await;
         let path = format!("{path}/status");
         until("the preview has stopped", async || {
+            // Fifty that ask as fast as they can would hold up what they wait for.
+            tokio::time::sleep(Duration::from_millis(100)).await;
             let answer = self.client.get(&path).await;
             let is_over = answer.status == 404 || answer.json()["status"] == "stopped";
             Ok(is_over.then_some(()))

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use futures_util::future::try_join_all;
 
 use super::viewer::{DockerLogs, Socket};
-use super::{launched, number_of};
+use super::{behind, launched, number_of};
 use crate::daemon::Daemon;
 use crate::docker::{self, Baseline};
 use crate::http::Client;
@@ -166,14 +166,15 @@ struct Check {
 impl Check {
     /// True at the end of the flood.
     fn see(&mut self, line: &str) -> anyhow::Result<bool> {
-        if line.contains("\"type\":\"dropped\"") {
-            bail!("lines were dropped: {line}");
-        }
         if let Some(number) = number_of(line) {
             if number != self.next && !self.lossy {
                 bail!("{} was next: {line}", self.next);
             }
             self.next = number + 1;
+            return Ok(false);
+        }
+        if line.contains("\"type\":\"dropped\"") {
+            bail!("lines were dropped: {line}");
         }
         let Some(printing) = printing_time(line) else { return Ok(false) };
         if self.next != LINES && !self.lossy {
@@ -185,7 +186,7 @@ impl Check {
 }
 
 fn printing_time(line: &str) -> Option<f64> {
-    let (_, rest) = line.split_once("over after ")?;
+    let rest = behind(line, "over after ")?;
     let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
     rest[..end].parse().ok()
 }

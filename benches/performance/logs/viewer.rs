@@ -9,7 +9,7 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStdout, Command};
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 pub struct Socket(WebSocketStream<TcpStream>);
 
@@ -24,10 +24,10 @@ impl Socket {
     }
 
     /// The next frame: messages, one on a line.
-    pub async fn frame(&mut self) -> anyhow::Result<String> {
+    pub async fn frame(&mut self) -> anyhow::Result<Utf8Bytes> {
         loop {
             match self.0.next().await.context("closed")?? {
-                Message::Text(text) => return Ok(text.to_string()),
+                Message::Text(text) => return Ok(text),
                 Message::Close(_) => bail!("closed"),
                 _ => {}
             }
