@@ -71,6 +71,7 @@ mod upkeep;
 mod v1;
 mod versions;
 mod warm;
+mod warm_node;
 mod watched;
 mod ways_in;
 mod webhooks;

@@ -47,22 +47,22 @@ _facts()
 const COMMAND: &str =
     "\n@app.get('/command')\ndef command():\n    return open('/proc/self/cmdline').read()\n";
 
-fn append(body: &mut Value, file: &str, more: &str) {
+pub(crate) fn append(body: &mut Value, file: &str, more: &str) {
     let content = format!("{}{more}", body["files"][file].as_str().expect("a text"));
     body["files"][file] = json!(content);
 }
 
-fn warm_ones(max: usize) -> impl FnOnce(&mut previewd::config::Config) {
+pub(crate) fn warm_ones(max: usize) -> impl FnOnce(&mut previewd::config::Config) {
     move |config| config.orchestrator.warm.max = max
 }
 
-async fn containers(app: &TestApp) -> Vec<OwnedContainer> {
+pub(crate) async fn containers(app: &TestApp) -> Vec<OwnedContainer> {
     let all = app.engine.owned_containers().await.expect("a list").into_iter();
     all.filter(|container| container.ownership.kind == Kind::Warm).collect()
 }
 
 /// The number of containers that wait is this.
-async fn wait_for(app: &TestApp, count: usize) {
+pub(crate) async fn wait_for(app: &TestApp, count: usize) {
     let line = format!("preview_warm {count}\n");
     until(90, || async { app.stranger().get("/metrics").await.text().contains(&line).then_some(()) }).await;
 }
@@ -77,7 +77,7 @@ async fn command(launched: &Value) -> String {
     visitor(launched).get("/command").await.json().as_str().expect("a text").replace('\0', " ")
 }
 
-fn is_warm(command: &str) -> bool {
+pub(crate) fn is_warm(command: &str) -> bool {
     command.contains(".previewd-order")
 }
 
@@ -136,6 +136,11 @@ async fn new_code_starts_in_a_warm_container_and_lives_on_in_it() {
     app.finish().await;
 }
 
+/// Something of the source, which no program reads, is what no image has.
+fn put_nonce(body: &mut Value) {
+    body["files"]["nonce.txt"] = json!(nonce().to_string());
+}
+
 /// The facts that an example has told.
 async fn facts(client: &Client, id: &str) -> BTreeMap<String, Value> {
     until(30, || async {
@@ -150,11 +155,13 @@ async fn facts(client: &Client, id: &str) -> BTreeMap<String, Value> {
     .await
 }
 
-async fn equals_a_fresh_start(name: &str, file: &str) {
+/// An example whose program tells the facts it is given to tell, started in both ways.
+pub(crate) async fn equals_a_fresh_start(name: &str, file: &str, telling: &str) {
     let fresh = TestApp::tuned(vec![], warm_ones(0)).await;
     let ann = fresh.user("ann");
     let mut body = example(name);
-    append(&mut body, file, &format!("{FACTS}\n# {}\n", nonce()));
+    append(&mut body, file, telling);
+    put_nonce(&mut body);
     up(&ann, "fresh-cold", &body).await;
     let mut cold = facts(&ann, "fresh-cold").await;
     fresh.finish().await;
@@ -164,7 +171,7 @@ async fn equals_a_fresh_start(name: &str, file: &str) {
     up(&ann, "fresh-first", &body).await;
     wait_for(&app, 1).await;
     let waiting = containers(&app).await;
-    append(&mut body, file, &format!("# {}\n", nonce()));
+    put_nonce(&mut body);
     up(&ann, "fresh-warm", &body).await;
     let mut warm = facts(&ann, "fresh-warm").await;
     let waited = [&mut warm, &mut cold].map(|facts| facts.remove("waited").expect("told"));
@@ -178,17 +185,17 @@ async fn equals_a_fresh_start(name: &str, file: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fastapi_cannot_tell_it_from_a_fresh_start() {
-    equals_a_fresh_start("fastapi-notes", "app/main.py").await;
+    equals_a_fresh_start("fastapi-notes", "app/main.py", FACTS).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn flask_cannot_tell_it_from_a_fresh_start() {
-    equals_a_fresh_start("flask-todo", "app.py").await;
+    equals_a_fresh_start("flask-todo", "app.py", FACTS).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_app_with_a_database_cannot_tell_it_from_a_fresh_start() {
-    equals_a_fresh_start("fastapi-ledger", "app/main.py").await;
+    equals_a_fresh_start("fastapi-ledger", "app/main.py", FACTS).await;
 }
 
 /// Where what is loaded would not be what the app loads, it is started anew in the same container.

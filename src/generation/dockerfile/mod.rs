@@ -24,6 +24,7 @@ mod writer;
 use super::environment;
 use super::plan::Plan;
 use super::recipe::Recipe;
+pub(super) use node::MODULES as NODE_MODULES;
 use writer::Writer;
 
 /// Which builder reads the Dockerfile.

@@ -13,7 +13,7 @@ use crate::generation::recipe::{BuiltPages, NodeRecipe, PackageManager, SiteReci
 
 const CACHE: &str = "/var/cache/previewd/npm";
 /// Where packages lie in the image that is run.
-const MODULES: &str = "/opt/node/node_modules";
+pub const MODULES: &str = "/opt/node/node_modules";
 /// Where a build leaves what the last stage copies.
 const BUILT: &str = "/tmp/built";
 

@@ -1,42 +1,75 @@
 //! What can be loaded before an app's source is there: a process that waits, with the modules of
-//! the app's framework in it, and runs the app in a child that has them too.
+//! the app's framework in it, and then is the app, or runs it in a child that has them too.
 //!
 //! The process is a program of ours in the app's language. It is told where to find its order and
 //! what to load; the order says which command is to be run, in which folder, with which variables.
-//! Where what is loaded could differ from what the app would load itself, it starts the command
-//! anew in its own place, and nothing is lost but time. On a signal it ends the child and takes its
-//! next order.
+//! Where what is loaded could differ from what the app would load itself, the command is started
+//! anew, and nothing is lost but time. On a signal, one with a child ends it and takes its next
+//! order.
 
-mod modules;
+mod node;
+mod python;
 
 use std::collections::BTreeMap;
 
+use super::dockerfile::NODE_MODULES;
+use super::frameworks::Outline;
+use super::needs::DatabaseNeed;
 use super::plan::Plan;
+use super::project::Project;
 use super::recipe::Recipe;
-
-pub(super) use modules::worth_loading;
 
 /// Where the process looks for its order, beside the source.
 pub const ORDER: &str = ".previewd-order";
 
-/// What the process calls itself once everything is loaded, and as long as it has a child.
+/// What the process calls itself once everything is loaded, as long as it is not the app itself.
 pub const WAITING: &str = "previewd-warm";
 
-/// The signal that has it end its child and take the next order; no program's own.
-pub const AGAIN: u8 = 60;
+/// The signal that has it end its child and take the next order: SIGSTKFLT, which nothing sends.
+pub const AGAIN: u8 = 16;
 
 const PYTHON: &str = include_str!("wait.py");
+const NODE: &str = include_str!("wait.cjs");
+
+/// What the process of such a plan is to load, as its program reads it; nothing where a fresh start
+/// is as good.
+pub(super) fn worth_loading(
+    project: &Project<'_>,
+    outline: &Outline,
+    database: Option<&DatabaseNeed>,
+) -> Vec<String> {
+    match &outline.recipe {
+        Recipe::Python(recipe) if recipe.installs() => python::worth_loading(project, outline, database),
+        Recipe::Node(recipe) => node::worth_loading(project, outline, recipe),
+        _ => Vec::new(),
+    }
+}
 
 /// The command of a process that waits for the source of such a plan; nothing where the app is
 /// started otherwise, or would gain nothing.
 pub fn warm(plan: &Plan) -> Option<Vec<String>> {
-    match &plan.recipe {
-        Recipe::Python(recipe) if recipe.installs() && !plan.preload.is_empty() => {
-            let program = ["/opt/venv/bin/python", "-c", PYTHON].map(str::to_owned);
-            let order = format!("/app/{ORDER}");
-            Some(program.into_iter().chain([order]).chain(plan.preload.iter().cloned()).collect())
+    let order = format!("/app/{ORDER}");
+    let words: Vec<String> = match &plan.recipe {
+        _ if plan.preload.is_empty() => return None,
+        Recipe::Python(_) => ["/opt/venv/bin/python", "-c", PYTHON, &order].map(str::to_owned).into(),
+        Recipe::Node(_) => {
+            let beside = format!("{NODE_MODULES}/previewd.js");
+            let flags = node::flags(plan.start.as_deref()?)?.iter().map(String::as_str);
+            let program = ["-e", NODE, &order, &beside];
+            ["node"].into_iter().chain(flags).chain(program).map(str::to_owned).collect()
         }
-        _ => None,
+        _ => return None,
+    };
+    Some(words.into_iter().chain(plan.preload.iter().cloned()).collect())
+}
+
+/// Whether the process reads a variable before its order is there, so that it has to be made with
+/// its value.
+pub fn reads_early(plan: &Plan, variable: &str) -> bool {
+    match &plan.recipe {
+        Recipe::Node(_) => node::reads_early(variable),
+        // Servers read one when they are loaded, the interpreter the other.
+        _ => ["PORT", "PYTHONUNBUFFERED"].contains(&variable),
     }
 }
 

@@ -13,4 +13,5 @@ fn an_order_is_read_back_by_counting() {
 fn the_program_has_our_words() {
     assert!(PYTHON.contains(&format!("called(\"{WAITING}\")")));
     assert!(PYTHON.contains(&format!("AGAIN = {AGAIN}\n")));
+    assert!(NODE.contains(&format!("called(\"{WAITING}\")")));
 }

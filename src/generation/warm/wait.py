@@ -11,11 +11,12 @@ and on one signal ends the child and takes the next order.
 """
 
 import _signal
+import gc
 import os
 import sys
 import time
 
-AGAIN = 60
+AGAIN = 16
 GRACE_S = 2
 PASSED_ON = [_signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP, _signal.SIGQUIT, _signal.SIGUSR1,
              _signal.SIGUSR2, _signal.SIGWINCH]
@@ -215,6 +216,9 @@ def wait(order, modules):
         # Started again in a container that has waited once.
         Order(order, os.environ).start_anew()
     loaded = Loaded(modules)
+    # What is loaded stays. Looking through it would copy every page that a child shares.
+    gc.collect()
+    gc.freeze()
     # Said by the name of the process, which its container's host can read.
     called("previewd-warm")
     while not os.path.exists(order):

@@ -67,9 +67,7 @@ impl Life {
         let command = generation::warm(&recipe.plan)?;
         let environment = recipe.environment_of(&self.preview.user_id)?;
         let spec = ContainerSpec { image: environment, ..self.container_spec() };
-        // What is read by servers and by the interpreter when they are loaded.
-        let read = ["PORT", "PYTHONUNBUFFERED"].map(str::to_owned);
-        let given = spec.environment.iter().filter(|(name, _)| read.contains(name));
+        let given = spec.environment.iter().filter(|(name, _)| generation::reads_early(&recipe.plan, name));
         let given = given.map(|(name, value)| (name.clone(), value.clone()));
         let environment = generation::start(&recipe.plan).variables.into_iter().chain(given).collect();
         // What it keeps its data in is its own.

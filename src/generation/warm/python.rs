@@ -90,6 +90,7 @@ const SERVERS: [(&str, &[&str]); 3] = [
         &[
             "uvicorn.main",
             "uvicorn.lifespan.on",
+            "uvicorn.loops.asyncio",
             "uvicorn.loops.auto",
             "uvicorn.protocols.http.auto",
             "uvicorn.protocols.websockets.auto",
@@ -100,6 +101,21 @@ const SERVERS: [(&str, &[&str]); 3] = [
     ("gunicorn", &["gunicorn.app.wsgiapp", "gunicorn.arbiter", "gunicorn.workers.gthread"]),
     ("flask", &["flask.cli", "werkzeug.serving"]),
 ];
+
+/// What packages load once they are used.
+const USED: [(&str, &[&str]); 1] = [("fastapi", &["fastapi.telemetry._runtime", "pydantic.v1"])];
+
+/// What SQLAlchemy loads for a driver.
+const DIALECTS: [(&str, &str); 5] = [
+    ("aiosqlite", "sqlalchemy.dialects.sqlite.aiosqlite"),
+    ("asyncpg", "sqlalchemy.dialects.postgresql.asyncpg"),
+    ("psycopg", "sqlalchemy.dialects.postgresql.psycopg"),
+    ("psycopg2", "sqlalchemy.dialects.postgresql.psycopg2"),
+    ("pymysql", "sqlalchemy.dialects.mysql.pymysql"),
+];
+
+/// The first Python in which the first Pydantic says that it does not work when it is loaded.
+const WITHOUT_PYDANTIC_1: u32 = 14;
 
 /// Dotted names, in the order they are to be loaded in; none where a fresh start is as good.
 pub fn worth_loading(
@@ -130,13 +146,20 @@ pub fn worth_loading(
     if imports().any(|import| import.top() == "django") {
         found.extend(DJANGO);
     }
+    let version = outline.runtime_version.as_deref().and_then(|version| version.strip_prefix("3."));
+    let is_new = version.and_then(|minor| minor.parse::<u32>().ok()).is_some_and(|m| m >= WITHOUT_PYDANTIC_1);
+    for (package, modules) in USED {
+        if imports().any(|import| import.top() == package) {
+            found.extend(modules.iter().filter(|module| !is_new || **module != "pydantic.v1"));
+        }
+    }
     let sqlalchemy = found.iter().any(|module| module.starts_with("sqlalchemy") || *module == "sqlmodel");
     let mut modules: Vec<String> = found.into_iter().map(str::to_owned).collect();
-    // It loads the driver that the URL names.
+    // It loads the driver that the URL names, and its own part for that.
     if let Some(driver) = database.and_then(|need| need.driver.as_deref()).filter(|_| sqlalchemy) {
         let driver = driver.trim_end_matches("-binary").split('[').next().unwrap_or_default();
-        if ["psycopg", "psycopg2", "asyncpg", "pymysql", "aiosqlite"].contains(&driver) {
-            modules.push(driver.to_owned());
+        if let Some((name, dialect)) = DIALECTS.iter().find(|(name, _)| *name == driver) {
+            modules.extend([*name, *dialect].map(str::to_owned));
         }
     }
     modules
