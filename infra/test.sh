@@ -46,6 +46,9 @@ nothing_left_over() {
 
 status=0
 run_tests || status=$?
+if command -v cargo-nextest >/dev/null; then
+    infra/trust.sh || status=$?
+fi
 # Each story looks for itself that it left nothing. A first try that failed may have: that is said, and
 # whether the run passed is for the tests to say.
 nothing_left_over || say "a test that failed, perhaps only at its first try, left it"

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use rustix::process::Pid;
 
 use crate::daemon::{CPUS, MEMORY_MB};
 
@@ -241,6 +242,15 @@ fn remove_containers(label: &str) -> anyhow::Result<()> {
 
 fn list(arguments: &[&str]) -> anyhow::Result<Vec<String>> {
     Ok(run(Command::new("docker").args(arguments))?.lines().map(str::to_owned).collect())
+}
+
+/// The process that a container's init has started, as this host numbers it.
+pub fn main_process(container: &str) -> anyhow::Result<Pid> {
+    let init = run(Command::new("docker").args(["inspect", "-f", "{{.State.Pid}}", container]))?;
+    let init = init.trim();
+    let children = std::fs::read_to_string(format!("/proc/{init}/task/{init}/children"))?;
+    let first = children.split_whitespace().next().and_then(|pid| pid.parse().ok());
+    first.and_then(Pid::from_raw).with_context(|| format!("{container} runs nothing"))
 }
 
 /// Its output; an error with what it said when it failed.

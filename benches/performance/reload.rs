@@ -9,10 +9,10 @@ use serde_json::json;
 use crate::answer::{first_ok, until};
 use crate::apps;
 use crate::daemon::Daemon;
-use crate::docker::Baseline;
+use crate::docker::{self, Baseline};
 use crate::http::Client;
 use crate::launch_cold::DOCKERFILE;
-use crate::table::{Goal, Line, Pairs};
+use crate::table::{Goal, Line, Pairs, quantile};
 
 const PAIRS: usize = 10;
 
@@ -55,8 +55,31 @@ pub async fn measure() -> anyhow::Result<Vec<Line>> {
         ];
         lines.push(pairs.line(row, Goal::AtMost(0.05), notes));
     }
+    let ending = ending(&baseline).await?;
+    lines[0]
+        .notes
+        .push(format!("uvicorn alone takes {ending:.0?} from SIGTERM to its end, which is waited for"));
     daemon.end().await?;
     Ok(lines)
+}
+
+/// How long the server takes to end when it is told to, median of five.
+async fn ending(baseline: &Baseline) -> anyhow::Result<Duration> {
+    let mut times = Vec::new();
+    for _ in 0..5 {
+        let running = baseline.run(TAG, 8000)?;
+        let address = running.address;
+        running.ended()?;
+        first_ok(address, "").await?;
+        let server = docker::main_process(&docker::container_of(baseline.label())?)?;
+        let begun = Instant::now();
+        rustix::process::kill_process(server, rustix::process::Signal::TERM)?;
+        until("it has ended", async || Ok(rustix::process::test_kill_process(server).is_err().then_some(())))
+            .await?;
+        times.push(begun.elapsed().as_secs_f64());
+        baseline.remove_containers()?;
+    }
+    Ok(Duration::from_secs_f64(quantile(&times, 0.5)))
 }
 
 const TAG: &str = "previewd-bench/reload";

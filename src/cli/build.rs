@@ -18,6 +18,9 @@ pub struct BuildState {
     pub state: String,
     #[serde(default)]
     pub image: Option<String>,
+    /// What it can start in without a build.
+    #[serde(default)]
+    pub environment: Option<String>,
     #[serde(default)]
     pub reason: Option<String>,
     #[serde(default)]
@@ -30,6 +33,19 @@ pub struct Built {
     pub image: Option<String>,
     /// Nothing had to be built.
     pub cached: bool,
+}
+
+/// What a launch needs: the image, or what starts without it. One that is missing is built.
+pub async fn for_launch(
+    client: &Client,
+    generation: &GenerationId,
+    progress: &Progress<'_>,
+) -> anyhow::Result<Built> {
+    let state: BuildState = client.call(Method::GET, path(generation, "")).json().await?;
+    match state.environment {
+        Some(environment) => Ok(Built { image: Some(environment), cached: true }),
+        None => run(client, generation, progress).await,
+    }
 }
 
 /// Builds, or joins the build under way, and shows it until it has ended.

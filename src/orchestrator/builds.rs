@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::Orchestrator;
 use super::images::{Booking, BuildLog, BuiltImage, ImageError, Landing, Seat};
 use crate::domain::{BuildEvent, ContentHash, Generation, GenerationId};
+use crate::store::GenerationHead;
 
 /// Where a build stands.
 #[derive(Debug, Clone)]
@@ -56,6 +57,17 @@ impl Orchestrator {
     /// The newest build of a generation that this daemon remembers.
     pub fn build_of(&self, generation: &GenerationId, content: &ContentHash) -> Option<BuildJob> {
         self.parts.builds.get(generation).filter(|job| job.content == *content)
+    }
+
+    /// The environment in which a generation can start without being built; none where there is
+    /// none, and while nobody can tell.
+    pub async fn environment_of(&self, head: &GenerationHead) -> Option<String> {
+        let images = &self.parts.images;
+        let recipe = match images.known(&head.content_hash).await.ok()? {
+            Some(recipe) => recipe,
+            None => images.recipe(&self.parts.store.generation(&head.id).await.ok()??).await.ok()?,
+        };
+        images.environment(&recipe, &head.owner).await.ok()?
     }
 
     /// Gives the build up and forgets what it said: the generation is deleted.

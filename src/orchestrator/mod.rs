@@ -12,6 +12,7 @@ mod databases;
 mod doors;
 mod driver;
 mod egress;
+mod foresight;
 mod gauges;
 mod health;
 mod images;
@@ -59,6 +60,7 @@ pub use checks::{Check, Checked};
 pub use doors::FreshShare;
 pub use driver::{PatchError, Patched};
 pub use egress::{Config as EgressConfig, EgressError};
+pub use foresight::Projects;
 pub use health::memory as memory_health;
 pub use images::{
     Booking, BuildFollower, BuildLog, BuiltImage, Config as ImagesConfig, ImageError, Images, Landing,

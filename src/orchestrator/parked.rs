@@ -11,6 +11,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use tokio::sync::oneshot;
 
 use super::driver::{Begin, CLAIM_TAKES, Claim, Claimed, Message};
+use super::foresight::Projects;
 use super::images::Recipe;
 use super::launch::{Launch, LaunchError, Launched, Promised};
 use super::queue::Ask;
@@ -29,6 +30,8 @@ pub struct Config {
     pub max_per_user: u32,
     /// `PREVIEW_PREWARM_TTL`, seconds, default 900: how long one waits.
     pub ttl: Duration,
+    /// Of which projects every generation is made ready.
+    pub projects: Projects,
     /// `PREVIEW_PREWARM_MEMORY_MB`, MiB, default 2048: what all of them may use together.
     pub memory_mb: u64,
 }
@@ -278,7 +281,13 @@ mod tests {
         Waiting { id: PreviewId::new(), user: user(name), since, memory_mb: 100 }
     }
 
-    const LIMITS: Config = Config { max: 3, max_per_user: 2, ttl: Duration::from_secs(60), memory_mb: 400 };
+    const LIMITS: Config = Config {
+        max: 3,
+        max_per_user: 2,
+        projects: Projects::None,
+        ttl: Duration::from_secs(60),
+        memory_mb: 400,
+    };
 
     #[test]
     fn a_users_oldest_makes_room_and_nobody_elses() {

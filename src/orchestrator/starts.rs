@@ -1,5 +1,5 @@
-//! Turns to start a container: as many at once as the engine gets through fastest, and one user
-//! after the other.
+//! Turns to start a container and its app: as many at once as the host gets through fastest, and one
+//! user after the other.
 //!
 //! Fifty starts at once take the engine longer than fifty one after the other would, and whoever
 //! asks for forty of them must not have the others wait. What is made ahead of a launch comes after
@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -94,6 +94,25 @@ impl Starts {
     pub(super) fn waiting(&self) -> usize {
         let line = lock(&self.line);
         line.launches.len() + line.ahead.len()
+    }
+}
+
+/// An app that comes up uses the processor that others' starts need, so a turn lasts until it answers;
+/// one that waits for something else holds nobody up for longer than this.
+const COMING_UP: Duration = Duration::from_secs(2);
+
+impl Turn {
+    /// Waits for the answer of what was started in it.
+    pub(super) async fn until<T>(mut turn: Option<Self>, answer: impl Future<Output = T>) -> T {
+        tokio::pin!(answer);
+        let over = tokio::time::sleep(COMING_UP);
+        tokio::pin!(over);
+        loop {
+            tokio::select! {
+                answer = &mut answer => return answer,
+                () = &mut over, if turn.is_some() => turn = None,
+            }
+        }
     }
 }
 
@@ -186,8 +205,6 @@ fn lock(line: &Mutex<Line>) -> MutexGuard<'_, Line> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn user(name: &str) -> UserId {
@@ -237,6 +254,25 @@ mod tests {
         drop(given_up);
         drop(held);
         tokio::time::timeout(Duration::from_secs(5), starts.turn(&user("eve"), false)).await.expect("a turn");
+        assert_eq!(lock(&starts.line).under_way, 0);
+    }
+
+    #[tokio::test]
+    async fn a_turn_lasts_until_the_answer_but_not_for_ever() {
+        let starts = one_at_a_time();
+        let turn = starts.turn(&user("ann"), false).await;
+        let begun = Instant::now();
+        let (served, answer) = oneshot::channel::<()>();
+        let next = async {
+            let _turn = starts.turn(&user("bob"), false).await;
+            let waited = begun.elapsed();
+            drop(served);
+            waited
+        };
+        let (_, waited) = tokio::join!(Turn::until(Some(turn), answer), next);
+        assert!(waited >= COMING_UP, "{waited:?}");
+        let turn = starts.turn(&user("ann"), false).await;
+        Turn::until(Some(turn), std::future::ready(())).await;
         assert_eq!(lock(&starts.line).under_way, 0);
     }
 

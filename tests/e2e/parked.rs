@@ -263,3 +263,31 @@ async fn launches_that_race_claim_it_once() {
     assert_eq!(visitor(&launched.json()).get("/").await.status, 200);
     app.finish().await;
 }
+
+/// What a project's user works on is made ready without being asked, once one of it is live.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn generations_of_a_project_in_use_are_made_ready() {
+    let app = TestApp::with(set("PREVIEW_PREWARM_PROJECTS", "active")).await;
+    let ann = app.user("ann");
+    let of_shop = |words: &str| {
+        let mut body = page(words);
+        body["metadata"]["projectId"] = json!("shop");
+        body
+    };
+    crate::scene::put(&ann, "first", &of_shop("first")).await;
+    assert_eq!(prewarmed(&ann, "first").await, Value::Null, "nothing of the project is live");
+    assert_eq!(launch_with(&ann, "first", json!({ "projectId": "shop", "wait": true })).await.status, 201);
+    crate::scene::put(&ann, "second", &of_shop("second")).await;
+    ready(&ann, "second").await;
+    crate::scene::put(&ann, "other", &page("of no project")).await;
+    let bob = app.user("bob");
+    crate::scene::put(&bob, "of-bob", &of_shop("of another's project")).await;
+    let launched = launch_with(&ann, "second", json!({ "projectId": "shop", "wait": true })).await;
+    assert!(visitor(&launched.json()).get("/").await.text().contains("second"));
+    let told = events(&ann, "second").await;
+    assert!(told.iter().any(|event| event["data"]["prewarmed"] == true), "{told:?}");
+    assert_eq!((prewarmed(&ann, "other").await, prewarmed(&bob, "of-bob").await), (Value::Null, Value::Null));
+    stop(&ann, "first").await;
+    stop(&ann, "second").await;
+    app.finish().await;
+}

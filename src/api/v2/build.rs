@@ -32,6 +32,10 @@ pub enum BuildState {
 pub struct BuildView {
     state: BuildState,
     image: Option<String>,
+    /// Of one that is not asked for: what it can start in meanwhile, as others with the same
+    /// dependencies have made it. A launch then waits for no build.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    environment: Option<String>,
     /// The image was there already.
     cached: bool,
     started_at: Option<DateTime<Utc>>,
@@ -71,11 +75,12 @@ pub async fn get(
     Path(gid): Path<String>,
 ) -> Result<Json<BuildView>, ApiError> {
     let head = owned::head(&state, &caller, &gid).await?;
-    let view = state
-        .orchestrator
-        .build_of(&head.id, &head.content_hash)
-        .map_or_else(BuildView::none, BuildView::from);
-    Ok(Json(view))
+    Ok(Json(match state.orchestrator.build_of(&head.id, &head.content_hash) {
+        Some(job) => job.into(),
+        None => {
+            BuildView { environment: state.orchestrator.environment_of(&head).await, ..BuildView::none() }
+        }
+    }))
 }
 
 /// Give the build up. It stops in the engine unless a launch needs it too.
@@ -115,6 +120,7 @@ impl BuildView {
         Self {
             state: BuildState::None,
             image: None,
+            environment: None,
             cached: false,
             started_at: None,
             finished_at: None,

@@ -71,7 +71,6 @@ pub async fn put(
     let id = owned::generation_id(&gid)?;
     let upload = upload::read(request, state.config.max_generation_bytes).await?;
     let generation = Generation::new(id, caller.user.clone(), upload.metadata, upload.files);
-    let prewarm = generation.metadata.prewarm;
     // A generation that cannot be planned can still be stored and looked at.
     let status = match state.store.put_generation(&generation).await? {
         Put::Created => StatusCode::CREATED,
@@ -81,7 +80,7 @@ pub async fn put(
         }
         Put::Foreign => return Err(ApiError::NotOwner),
     };
-    if prewarm {
+    if state.orchestrator.is_awaited(&generation) {
         state.orchestrator.prewarm(generation, caller.tier);
     }
     let head = owned::head(&state, &caller, &gid).await?;

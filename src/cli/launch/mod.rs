@@ -103,11 +103,11 @@ pub async fn run(context: &Context, args: LaunchArgs) -> anyhow::Result<()> {
     drop(upload);
 
     let built = tokio::select! {
-        built = build::run(&context.client, &generation, &progress) => built?,
+        built = build::for_launch(&context.client, &generation, &progress) => built?,
         _ = tokio::signal::ctrl_c() => return interrupted_build(context, &generation).await,
     };
     if built.cached {
-        progress.note("the image is there already");
+        progress.note("nothing has to be built");
     }
     let answer = tokio::select! {
         answer = start(context, &generation, &body, &progress) => answer?,

@@ -51,6 +51,7 @@ async fn daemon(first: impl Fn(&Seen) -> Option<Response<Body>> + Send + Sync + 
         let tail = call.path.strip_prefix("/api/v2/generations/g-1").unwrap_or(&call.path);
         match (call.method.as_str(), tail) {
             ("PUT", "") => json_answer(201, &json!({"generationId": "g-1"})),
+            ("GET", "/build") => json_answer(200, &json!({"state": "none"})),
             ("POST", "/build") => json_answer(202, &json!({"state": "queued"})),
             ("GET", "/build/logs") => build_events(&[
                 json!({"type": "started", "step": step(), "at": "2026-01-31T12:00:00Z"}),
@@ -69,6 +70,20 @@ async fn launch(server: &Server, line: &str, json: bool) -> (anyhow::Result<()>,
     let (context, out, err) = context(server, json);
     let dir = app();
     (run(&context, args(line, &dir)).await, out, err)
+}
+
+#[tokio::test]
+async fn what_can_start_in_an_environment_is_not_built_first() {
+    let server = daemon(|call| {
+        let state = json!({"state": "none", "environment": "previewd/env:1"});
+        (call.method.as_str() == "GET" && call.path.ends_with("/build")).then(|| json_answer(200, &state))
+    })
+    .await;
+    let (result, out, _) = launch(&server, "--id g-1", true).await;
+    result.expect("launched");
+    let object: Value = serde_json::from_str(&out.text()).expect("JSON");
+    assert_eq!((&object["image"], &object["imageCached"]), (&json!("previewd/env:1"), &json!(true)));
+    assert!(!server.calls().iter().any(|call| call.method == "POST" && call.path.ends_with("/build")));
 }
 
 #[tokio::test]

@@ -62,9 +62,8 @@ impl Life {
         };
         let created = Instant::now();
         let started = self.start().await?;
-        drop(turn);
         self.record(event, self.place()).await;
-        if let Err(interrupted) = self.await_answer(interrupt, &started).await {
+        if let Err(interrupted) = Turn::until(turn, self.await_answer(interrupt, &started)).await {
             let Interrupt::Trouble(failure) = &interrupted else { return Err(interrupted) };
             return self.anew(failure, created, interrupt, event).await.unwrap_or(Err(interrupted));
         }
