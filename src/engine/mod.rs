@@ -161,7 +161,8 @@ impl Engine {
         F: Future<Output = Result<T, bollard::errors::Error>> + 'a,
     {
         faults::pass(call, Side::Before);
-        let answer = run(&self.0.docker);
+        // What a call needs on its way is large, and would be part of whatever waits for one anywhere within.
+        let answer = Box::pin(run(&self.0.docker));
         let answer = match tokio::time::timeout(deadline, answer).await {
             Ok(answer) => answer.map_err(|error| EngineError::from_bollard(call, error)),
             Err(_) => Err(EngineError::Timeout { call, after: deadline }),

@@ -27,11 +27,16 @@ use crate::orchestrator::starts::Turn;
 use crate::orchestrator::{Check, Dial};
 
 impl Life {
+    /// Apart from the driver's own future, of which every preview has one for all its life.
     pub(super) async fn bring_up(
         &mut self,
         interrupt: &CancellationToken,
         event: EventType,
     ) -> Result<(), Interrupt> {
+        Box::pin(self.come_up(interrupt, event)).await
+    }
+
+    async fn come_up(&mut self, interrupt: &CancellationToken, event: EventType) -> Result<(), Interrupt> {
         let begun = Instant::now();
         if !self.is_fresh && interrupt.run_until_cancelled(self.engine_there()).await.is_none() {
             return Err(Interrupt::Asked);

@@ -125,6 +125,6 @@ impl Life {
         let said = format!("it did not start in a warm container ({}): it is started anew", failure.reason);
         self.say(LogLevel::Warning, LogSource::System, &said);
         self.parts.warm.give_up(mould);
-        Some(Box::pin(self.bring_up(interrupt, event)).await)
+        Some(self.bring_up(interrupt, event).await)
     }
 }

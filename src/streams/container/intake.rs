@@ -51,7 +51,7 @@ impl Intake {
     pub(super) fn new(logs: LogHub, preview: PreviewId, mark: Mark) -> Self {
         let (masker, batch) = (logs.masker(preview), logs.batch());
         let (stdout, stderr) = (Side::default(), Side::default());
-        let (lines, entries) = (Vec::new(), Vec::with_capacity(batch));
+        let (lines, entries) = (Vec::new(), Vec::new());
         Self { logs, preview, masker, mark, stdout, stderr, lines, entries, batch }
     }
 
@@ -84,7 +84,9 @@ impl Intake {
         if self.entries.is_empty() {
             return;
         }
-        let entries = std::mem::replace(&mut self.entries, Vec::with_capacity(self.batch));
+        // The next batch is likely as large; most apps say little, and each of hundreds would hold a whole one.
+        let next = Vec::with_capacity(self.entries.len());
+        let entries = std::mem::replace(&mut self.entries, next);
         self.logs.append_all(self.preview, entries, Some(self.mark.clone()));
         self.masker = self.logs.masker(self.preview);
         self.logs.keep_pace(self.preview).await;
