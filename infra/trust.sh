@@ -6,7 +6,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . infra/lib.sh
 
-results=${CARGO_TARGET_DIR:-target}/nextest/default/junit.xml
+# Of the tree itself, whatever directory cargo builds in.
+results=target/nextest/default/junit.xml
 [ -f "$results" ] || die "there are no results of nextest at $results: run make test"
 
 # `binary test outcome` of each, a line each.

@@ -198,8 +198,7 @@ async fn a_database_server_has_a_network_of_its_own_also_when_it_comes_up_after_
     up(&app.user("eve"), "kept", &page("there all the time")).await;
     put(&app.user("ann"), "filled", &on_postgresql()).await;
     // Its network is written down, and nothing of its database is made.
-    std::fs::write(&file, "storing what is known of a preview's database:before=1*off->return").expect("set");
-    until(10, || async { (!file.exists()).then_some(()) }).await;
+    arm(&app, "storing what is known of a preview's database:before=1*off->return").await;
     let (ann, address) = (app.user("ann"), path("filled", "/launch"));
     let launch = tokio::spawn(async move { ann.try_send(Method::POST, &address, "{}").await });
     assert!(daemon.died(60).await, "{}", log_of(&app));

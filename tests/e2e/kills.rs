@@ -117,7 +117,10 @@ pub async fn start(app: &mut TestApp) -> Daemon {
 /// From now on the daemon has this fault.
 pub async fn arm(app: &TestApp, fault: &str) {
     let file = faults_file(app);
-    std::fs::write(&file, fault).expect("written");
+    // At once whole: a daemon that found it empty would take that for all it says.
+    let new = file.with_extension("new");
+    std::fs::write(&new, fault).expect("written");
+    std::fs::rename(&new, &file).expect("moved");
     until(10, || async { (!file.exists()).then_some(()) }).await;
 }
 

@@ -198,6 +198,11 @@ async fn an_app_with_a_database_cannot_tell_it_from_a_fresh_start() {
     equals_a_fresh_start("fastapi-ledger", "app/main.py", FACTS).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn django_cannot_tell_it_from_a_fresh_start() {
+    equals_a_fresh_start("django-library", "library/wsgi.py", FACTS).await;
+}
+
 /// Where what is loaded would not be what the app loads, it is started anew in the same container.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_the_same_is_started_anew() {

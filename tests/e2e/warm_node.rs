@@ -12,7 +12,7 @@ const FACTS: &str = r#"
 
 {
   const fs = process.getBuiltinModule("node:fs");
-  const own = /^(HOSTNAME|PG|DB_|DATABASE|POSTGRES|REDIS)/;
+  const own = /^(HOSTNAME|PG|DB_|DATABASE|POSTGRES|MYSQL|MARIADB|REDIS)/;
   const variables = Object.entries(process.env).map(([name, value]) => [name, own.test(name) ? "" : value]);
   const shape = (object) => Object.fromEntries(Reflect.ownKeys(object).map((name) => {
     const { enumerable, configurable, writable, get, set, value } = Object.getOwnPropertyDescriptor(object, name);
@@ -61,6 +61,11 @@ async fn an_app_with_a_database_cannot_tell_it_from_a_fresh_start() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_app_with_a_cache_cannot_tell_it_from_a_fresh_start() {
     equals_a_fresh_start("express-visits", "server.js", &FACTS.replace("MAIN", OF_A_SCRIPT)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_app_with_another_database_cannot_tell_it_from_a_fresh_start() {
+    equals_a_fresh_start("express-shelves", "server.js", &FACTS.replace("MAIN", OF_A_SCRIPT)).await;
 }
 
 fn chat(more: &str) -> Value {
