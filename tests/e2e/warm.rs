@@ -73,7 +73,8 @@ fn notes(more: &str) -> Value {
     body
 }
 
-async fn command(launched: &Value) -> String {
+/// Of an app that tells how it was started.
+pub(crate) async fn command(launched: &Value) -> String {
     visitor(launched).get("/command").await.json().as_str().expect("a text").replace('\0', " ")
 }
 

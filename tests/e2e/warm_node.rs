@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::app::{TestApp, example};
 use crate::http::Client;
 use crate::scene::{nonce, once, path, put, stop, up, visitor};
-use crate::warm::{append, containers, equals_a_fresh_start, is_warm, wait_for, warm_ones};
+use crate::warm::{append, command, containers, equals_a_fresh_start, is_warm, wait_for, warm_ones};
 
 /// What a program knows of how it was started, each as a line of its log.
 const FACTS: &str = r#"
@@ -78,8 +78,13 @@ app.get("/command", (_request, response) => response.json(readFileSync("/proc/se
     body
 }
 
-async fn command(launched: &Value) -> String {
-    visitor(launched).get("/command").await.json().as_str().expect("a text").replace('\0', " ")
+/// A first launch, which leaves the environment and a container that waits.
+async fn prepared() -> (TestApp, Client) {
+    let app = TestApp::tuned(vec![], warm_ones(1)).await;
+    let ann = app.user("ann");
+    up(&ann, "warm-first", &chat("")).await;
+    wait_for(&app, 1).await;
+    (app, ann)
 }
 
 async fn patch(client: &Client, id: &str, file: &str, content: &str) -> (u16, Value) {
@@ -90,10 +95,7 @@ async fn patch(client: &Client, id: &str, file: &str, content: &str) -> (u16, Va
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn new_code_starts_in_a_warm_container_and_lives_on_in_it() {
-    let app = TestApp::tuned(vec![], warm_ones(1)).await;
-    let ann = app.user("ann");
-    up(&ann, "warm-first", &chat("")).await;
-    wait_for(&app, 1).await;
+    let (app, ann) = prepared().await;
     let body = chat("console.log('first words');");
     let launched = up(&ann, "warm-second", &body).await;
     assert!(is_warm(&command(&launched).await), "it was started anew");
@@ -125,10 +127,7 @@ async fn new_code_starts_in_a_warm_container_and_lives_on_in_it() {
 /// What is read when packages are loaded is what the app would have them read.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_the_same_is_started_anew() {
-    let app = TestApp::tuned(vec![], warm_ones(1)).await;
-    let ann = app.user("ann");
-    up(&ann, "warm-first", &chat("")).await;
-    wait_for(&app, 1).await;
+    let (app, ann) = prepared().await;
     // Node itself reads this one: what waits has not been started with it, and is not taken.
     let mut zone =
         chat("app.get('/read', (_request, response) => response.json(new Date(0).getTimezoneOffset()));");
@@ -153,10 +152,7 @@ async fn what_cannot_be_the_same_is_started_anew() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_app_that_does_not_start_says_why() {
-    let app = TestApp::tuned(vec![], warm_ones(1)).await;
-    let ann = app.user("ann");
-    up(&ann, "warm-first", &chat("")).await;
-    wait_for(&app, 1).await;
+    let (app, ann) = prepared().await;
     put(&ann, "warm-broken", &chat("throw new Error('out of order');")).await;
     let launched = ann.post(&path("warm-broken", "/launch"), &json!({})).await;
     assert_eq!(launched.status, 201, "{launched:?}");
