@@ -8,7 +8,8 @@ use crate::app::{TestApp, example, until};
 use crate::http::{Answer, Client};
 use crate::scene::{nonce, page, path, put, status, stop, text, up, visitor};
 
-async fn patch(client: &Client, id: &str, files: Value) -> Answer {
+/// `null` takes a file away.
+pub(crate) async fn patch(client: &Client, id: &str, files: Value) -> Answer {
     let body = json!({ "files": files }).to_string();
     client.send(hyper::Method::PATCH, &path(id, "/files"), body).await
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::app::{TestApp, example, until};
 use crate::crash::Daemon;
 use crate::http::Client;
+use crate::reload::patch;
 use crate::scene::{nonce, once, path, put, status, stop, text, up, visitor};
 
 /// What a process knows of how it was started, each as a line of its log.
@@ -116,19 +117,16 @@ async fn new_code_starts_in_a_warm_container_and_lives_on_in_it() {
     once(&ann, "fresh-second", "paused").await;
     assert_eq!(ann.post(&path("fresh-second", "/resume"), &json!({})).await.status, 202);
     once(&ann, "fresh-second", "healthy").await;
-    let file = json!({ "app/extra.py": "x = 1\n" });
-    let patch = json!({ "files": file }).to_string();
-    let patched = ann.send(hyper::Method::PATCH, &path("fresh-second", "/files"), patch).await;
+    let patched = patch(&ann, "fresh-second", json!({ "app/extra.py": "x = 1\n" })).await;
     assert_eq!((patched.status, patched.json()["reloaded"].as_str()), (200, Some("restart")), "{patched:?}");
     assert!(is_warm(&command(&launched).await), "what was loaded is loaded still");
-    let file = json!({ "app/notes.py": null, "app/annotated_doc.py": "x = 1\n" });
-    let gone = json!({ "files": file }).to_string();
-    let broken = ann.send(hyper::Method::PATCH, &path("fresh-second", "/files"), gone).await;
+    let gone = json!({ "app/notes.py": null, "app/annotated_doc.py": "x = 1\n" });
+    let broken = patch(&ann, "fresh-second", gone).await;
     assert_eq!(broken.status, 502, "{broken:?}");
     let said = broken.text();
     assert!(said.contains("No module named 'app.notes'") && !said.contains("<string>"), "{said}");
-    let whole = json!({ "files": { "app/notes.py": body["files"]["app/notes.py"] } }).to_string();
-    let mended = ann.send(hyper::Method::PATCH, &path("fresh-second", "/files"), whole).await;
+    let whole = json!({ "app/notes.py": body["files"]["app/notes.py"] });
+    let mended = patch(&ann, "fresh-second", whole).await;
     assert_eq!((mended.status, mended.json()["reloaded"].as_str()), (200, Some("restart")), "{mended:?}");
     assert!(!is_warm(&command(&launched).await), "what had ended was started anew");
 

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::app::{TestApp, example};
 use crate::http::Client;
+use crate::reload::patch;
 use crate::scene::{nonce, once, path, put, stop, up, visitor};
 use crate::warm::{append, command, containers, equals_a_fresh_start, is_warm, wait_for, warm_ones};
 
@@ -87,12 +88,6 @@ async fn prepared() -> (TestApp, Client) {
     (app, ann)
 }
 
-async fn patch(client: &Client, id: &str, file: &str, content: &str) -> (u16, Value) {
-    let body = json!({ "files": { file: content } }).to_string();
-    let answer = client.send(hyper::Method::PATCH, &path(id, "/files"), body).await;
-    (answer.status, answer.json())
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn new_code_starts_in_a_warm_container_and_lives_on_in_it() {
     let (app, ann) = prepared().await;
@@ -108,17 +103,18 @@ async fn new_code_starts_in_a_warm_container_and_lives_on_in_it() {
     let before = containers(&app).await;
     let server = body["files"]["server.js"].as_str().expect("a text");
     let changed = format!("{server}\napp.get('/changed', (_request, response) => response.json(7));\n");
-    let (status, said) = patch(&ann, "warm-second", "server.js", &changed).await;
-    assert_eq!((status, said["reloaded"].as_str()), (200, Some("restart")), "{said}");
+    let patched = patch(&ann, "warm-second", json!({ "server.js": changed })).await;
+    assert_eq!((patched.status, patched.json()["reloaded"].as_str()), (200, Some("restart")), "{patched:?}");
     assert_eq!(visitor(&launched).get("/changed").await.json(), 7);
     assert_eq!(containers(&app).await.len(), before.len());
 
     // Broken, its end is the app's own; and then whole again.
-    let (status, said) = patch(&ann, "warm-second", "server.js", "import nothing from 'nowhere';\n").await;
-    assert_eq!(status, 502, "{said}");
-    assert!(said.to_string().contains("Cannot find package 'nowhere'"), "{said}");
-    let (status, said) = patch(&ann, "warm-second", "server.js", server).await;
-    assert_eq!(status, 200, "{said}");
+    let broken = json!({ "server.js": "import nothing from 'nowhere';\n" });
+    let broken = patch(&ann, "warm-second", broken).await;
+    assert_eq!(broken.status, 502, "{broken:?}");
+    assert!(broken.text().contains("Cannot find package 'nowhere'"), "{broken:?}");
+    let mended = patch(&ann, "warm-second", json!({ "server.js": server })).await;
+    assert_eq!(mended.status, 200, "{mended:?}");
     stop(&ann, "warm-second").await;
     stop(&ann, "warm-first").await;
     app.finish().await;
