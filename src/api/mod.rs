@@ -46,6 +46,8 @@ use utoipa_axum::router::OpenApiRouter;
 pub use docs::openapi;
 pub use metrics::Exposition;
 pub use problem::{ApiError, Problem};
+#[cfg(fuzzing)]
+pub use upload::unpack;
 
 use crate::ingress::Ingress;
 use crate::orchestrator::Orchestrator;

@@ -43,7 +43,7 @@ use crate::faults::{self, Side};
 
 pub use archive::Archive;
 pub use attach::Output;
-pub use build::{BuildError, BuildRequest, Builder};
+pub use build::{BuildError, BuildRequest, Builder, CachedStep};
 pub use cgroup::{CgroupLimits, Freezer, Meter};
 pub use container_spec::{ContainerSpec, VolumeMount};
 pub use container_state::{ContainerState, OwnedContainer};

@@ -13,16 +13,21 @@ use std::task::{Context, Poll};
 
 use bollard::errors::Error as Bollard;
 use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::header::{HOST, HeaderValue};
-use hyper::{Response, Uri};
+use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::EngineError;
+
+/// The longest answer that is read whole: a hundred thousand records of the build cache.
+const MOST_BYTES: usize = 64 << 20;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Address {
@@ -62,6 +67,21 @@ impl Address {
         let address = self.clone();
         let transport = move |request| address.clone().send(lifetime.clone(), request);
         Docker::connect_with_custom_transport(transport, Some(base), LIBRARY_TIMEOUT_S, API_DEFAULT_VERSION)
+    }
+
+    /// The body of an answer that the client library cannot read as all engines write it. `path` is
+    /// from the root, so that the engine answers as its own version does.
+    pub async fn get(&self, path: &str) -> Result<Bytes, Bollard> {
+        let request = Request::get(path).body(bollard::body_full(Bytes::new()))?;
+        let answer = self.clone().send(CancellationToken::new(), request).await?;
+        let status = answer.status();
+        let body = Limited::new(answer.into_body(), MOST_BYTES).collect().await;
+        let body = body.map_err(|error| Bollard::IOError { err: io::Error::other(error) })?.to_bytes();
+        if !status.is_success() {
+            let message = String::from_utf8_lossy(&body).into_owned();
+            return Err(Bollard::DockerResponseServerError { status_code: status.as_u16(), message });
+        }
+        Ok(body)
     }
 
     async fn send(

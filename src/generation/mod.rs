@@ -37,6 +37,9 @@ mod plan;
 mod planner;
 mod project;
 mod python;
+#[cfg(fuzzing)]
+pub mod quoting;
+#[cfg(not(fuzzing))]
 mod quoting;
 mod recipe;
 mod reload;
@@ -61,7 +64,7 @@ pub use context::{
     BuildInputs, CLASSIC_DOCKERFILE, DOCKERFILE, Entry, Part, build_args, context, pack, with_folders,
 };
 pub use diagnosis::explain as explain_failure;
-pub use dockerfile::{Dialect, dockerfile};
+pub use dockerfile::{BUILD_MARK, Dialect, dockerfile};
 pub use environment::{Start, environment_tag, is_environment, shared as shares_environment, source, start};
 pub use error::PlanError;
 pub use needs::{

@@ -182,6 +182,18 @@ fn number(digits: &[u8], radix: u32) -> u64 {
     std::str::from_utf8(digits).ok().and_then(|text| u64::from_str_radix(text, radix).ok()).unwrap_or(0)
 }
 
+/// What hyper would be given of requests that come in these reads, and how many heads they have.
+#[cfg(fuzzing)]
+pub fn follow_requests<'a>(reads: impl IntoIterator<Item = &'a [u8]>) -> (Vec<u8>, u64) {
+    let (mut framing, mut passed) = (Framing::new(), Vec::new());
+    for read in reads {
+        let start = passed.len();
+        passed.extend_from_slice(read);
+        framing.inspect(&mut passed[start..]);
+    }
+    (passed, framing.heads())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

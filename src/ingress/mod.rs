@@ -53,8 +53,12 @@ mod visit;
 
 pub use body::{Body, BodyError};
 pub use config::Config;
+#[cfg(fuzzing)]
+pub use direct::unchunk;
 pub use door::Doorkeeper;
 pub use fault::{IngressError, RequestError};
+#[cfg(fuzzing)]
+pub use framing::follow_requests;
 pub use hooks::{Diagnose, Diagnosis, Finished, Guestbook, Hooks, Observer, Visited};
 pub use probe::ProbeResult;
 pub use request::{ProxiedRequest, ProxiedResponse};

@@ -79,7 +79,10 @@ pub use reach::Dial;
 pub use served::Served;
 pub use subnets::AddressPool;
 pub use token::TokenKey;
-pub use upkeep::{CollectError, Config as UpkeepConfig, IdleImage, Room, free_at, idle_images, room};
+pub use upkeep::{
+    CollectError, Config as UpkeepConfig, IdleImage, Room, Stale, StaleStep, free_at, idle_images, room,
+    stale_steps,
+};
 pub use visitors::Visitors;
 pub use visits::VisitWriter;
 pub use warm::Config as WarmConfig;

@@ -38,9 +38,11 @@ impl Registry {
         self.entries().get(&id).cloned()
     }
 
-    /// Newest rows of all live previews.
+    /// Newest rows of all live previews. One that has just ended still has its entry.
     pub fn previews(&self) -> Vec<Preview> {
-        self.entries().values().map(|entry| entry.view.borrow().clone()).collect()
+        let entries = self.entries();
+        let live = entries.values().filter(|entry| entry.view.borrow().status.is_live());
+        live.map(|entry| entry.view.borrow().clone()).collect()
     }
 
     /// The entry whose newest row is like this.

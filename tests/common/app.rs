@@ -204,6 +204,8 @@ fn environment(data: &Path, settings: Settings) -> HashMap<String, String> {
         ("PREVIEW_NETWORK_SPARES".to_owned(), "1".to_owned()),
         // Each takes a second of the processor, for a start that most tests never make.
         ("PREVIEW_WARM_MAX".to_owned(), "0".to_owned()),
+        // All tests share the engine's, and would have to make it again.
+        ("PREVIEW_BUILD_CACHE_TTL".to_owned(), "0".to_owned()),
         ("PREVIEW_RECONCILE_INTERVAL".to_owned(), "1".to_owned()),
         ("PREVIEW_STARTUP_TIMEOUT".to_owned(), "60".to_owned()),
         // Tests ask again and again until something is so; those of the limits set their own.

@@ -28,6 +28,7 @@ mod sse;
 mod absent_engine;
 mod attacks;
 mod builds;
+mod churn;
 mod clock;
 mod crash;
 mod database_crash;

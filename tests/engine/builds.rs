@@ -84,6 +84,35 @@ async fn an_image_is_built_labelled_and_cached() {
 }
 
 #[tokio::test]
+async fn of_the_build_cache_what_steps_of_ours_left_is_found_and_forgotten() {
+    scene_with(Builder::BuildKit, async |scene| {
+        let (ours, others) = (format!("ours-{}", scene.engine.instance()), scene.name("others"));
+        let step = |mark: &str| format!("RUN [\"/probe\", \"lines\", \"1\", \"{mark}\"]\nCOPY data /data");
+        for mark in [&others, &ours] {
+            scene.build(&step(mark)).await.0.expect("an image");
+        }
+        // What an image consists of is no cache: forgetting it would free nothing.
+        assert_eq!(scene.engine.cached_steps(&ours).await, Ok(Vec::new()));
+        for image in scene.engine.owned_images().await.expect("a list") {
+            scene.engine.remove_image(&image.names.first().unwrap_or(&image.id)).await.expect("removed");
+        }
+        let found = scene.engine.cached_steps(&ours).await.expect("a list");
+        // The step, and the file that was put upon it.
+        assert_eq!(found.len(), 2, "{found:?}");
+        let ids: Vec<_> = found.iter().map(|step| step.id.clone()).collect();
+        scene.engine.forget_steps(&ids).await.expect("forgotten");
+        assert_eq!(scene.engine.cached_steps(&ours).await, Ok(Vec::new()));
+        assert_eq!(scene.engine.cached_steps(&others).await.map(|steps| steps.len()), Ok(2));
+        let (_, events) = scene.build(&step(&ours)).await;
+        let ran = events.iter().any(|event| {
+            matches!(event, BuildEvent::Finished { step, cached: false, .. } if step.name.contains("RUN"))
+        });
+        assert!(ran, "{events:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_failing_step_is_named_with_its_last_words() {
     for builder in BOTH {
         scene_with(builder, async |scene| {

@@ -16,6 +16,8 @@ use super::problem::ApiError;
 use super::{body, json};
 use crate::domain::{FileSet, Invalid, Metadata, Patch};
 
+#[cfg(fuzzing)]
+pub use archive::unpack;
 pub use files::FileEntry;
 
 /// A checked generation, not yet stored.

@@ -19,9 +19,12 @@ use crate::domain::InstanceId;
 use crate::engine::{Engine, EngineError, Kind};
 use crate::faults;
 use crate::generation::is_environment;
-use crate::orchestrator::{Room, idle_images, room};
+use crate::orchestrator::{Room, Stale, StaleStep, idle_images, room, stale_steps};
 use crate::seal::{Ring, Seal};
 use crate::store::Store;
+
+/// A record of it is removed together with the others.
+const BUILD_CACHE: &str = "build cache";
 
 /// One thing that can go.
 #[derive(Debug, Serialize)]
@@ -37,7 +40,7 @@ pub async fn gc(globals: Globals, args: GcArgs) -> anyhow::Result<()> {
     faults::arm();
     let config = super::load(&globals, &args.settings, None)?;
     let console = Console::new(globals.json);
-    // A daemon that runs keeps its containers and networks itself; images are left to us.
+    // A daemon that runs keeps its containers and networks itself; images and the build cache are left to us.
     let alone = match DataDir::open(&config.data_dir) {
         Ok(lock) => Some(lock),
         Err(DataDirError::Held { .. }) => None,
@@ -45,7 +48,7 @@ pub async fn gc(globals: Globals, args: GcArgs) -> anyhow::Result<()> {
     };
     if alone.is_none() {
         console.note(
-            "the daemon is running and keeps containers, networks, volumes and databases in order itself: looking at images only",
+            "the daemon is running and keeps containers, networks, volumes and databases in order itself: looking at images and the build cache only",
         );
     }
     let keys = Keys::open(&config.data_dir)?;
@@ -65,6 +68,8 @@ pub async fn gc(globals: Globals, args: GcArgs) -> anyhow::Result<()> {
         for item in &waste {
             remove(&engine, item).await?;
         }
+        let steps = waste.iter().filter(|item| item.kind == BUILD_CACHE).map(|item| item.name.clone());
+        engine.forget_steps(&steps.collect::<Vec<_>>()).await?;
     }
     show(&console, globals.json, args.dry_run, &waste)
 }
@@ -112,7 +117,9 @@ async fn find(config: &Config, store: &Store, engine: &Engine, alone: bool) -> a
         }
     }
     let used: HashSet<_> = live.into_iter().filter_map(|preview| preview.image).collect();
-    waste.extend(images(config, store, engine, &used).await?);
+    let is_short = is_short(config, engine).await?;
+    waste.extend(images(config, store, engine, &used, is_short).await?);
+    waste.extend(build_cache(config, engine, is_short).await?);
     Ok(waste)
 }
 
@@ -123,10 +130,9 @@ async fn images(
     store: &Store,
     engine: &Engine,
     used: &HashSet<String>,
+    is_short: bool,
 ) -> anyhow::Result<Vec<Waste>> {
     let upkeep = &config.orchestrator.upkeep;
-    let places = [config.data_dir.clone(), engine.info().await?.data_root.into()];
-    let is_short = room(&places, upkeep.disk_floor) != Room::Enough;
     let idle = idle_images(engine, store, used).await?.into_iter();
     let waste = idle.filter_map(|image| {
         let why = match image.is_old(Utc::now(), upkeep.image_ttl) {
@@ -138,6 +144,27 @@ async fn images(
         Some(Waste { kind, name: image.name, why, bytes: Some(image.bytes) })
     });
     Ok(waste.collect())
+}
+
+/// In the same order.
+async fn build_cache(config: &Config, engine: &Engine, is_short: bool) -> anyhow::Result<Vec<Waste>> {
+    let stale = stale_steps(engine, &config.orchestrator.upkeep, is_short).await?;
+    let waste = |StaleStep { step, why }| Waste {
+        kind: BUILD_CACHE,
+        name: step.id,
+        why: match why {
+            Stale::Old => "not used by a build for PREVIEW_BUILD_CACHE_TTL",
+            Stale::TooMuch => "the build cache takes more than PREVIEW_BUILD_CACHE_MAX_MB",
+            Stale::DiskShort => "the disk is filling up (PREVIEW_DISK_FLOOR_MB)",
+        },
+        bytes: Some(step.bytes),
+    };
+    Ok(stale.into_iter().map(waste).collect())
+}
+
+async fn is_short(config: &Config, engine: &Engine) -> anyhow::Result<bool> {
+    let places = [config.data_dir.clone(), engine.info().await?.data_root.into()];
+    Ok(room(&places, config.orchestrator.upkeep.disk_floor) != Room::Enough)
 }
 
 /// Databases on servers that stay, dropped here unless that is not meant.
@@ -196,8 +223,8 @@ impl Ground for Nowhere {
 
 async fn remove(engine: &Engine, item: &Waste) -> anyhow::Result<()> {
     match item.kind {
-        // Dropped where it was found.
-        "database" => {}
+        // Dropped where it was found; all at once.
+        "database" | BUILD_CACHE => {}
         "container" => engine.remove(&item.name).await?,
         "network" => engine.remove_network(&item.name).await?,
         "volume" => engine.remove_volume(&item.name).await?,

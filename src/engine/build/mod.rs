@@ -3,6 +3,7 @@
 //! BuildKit where the engine has it, else its classic builder, which the first event says.
 //! Dropping the future closes the connection, and with it the engine stops the build.
 
+mod cache;
 mod classic;
 mod kit;
 mod progress;
@@ -16,6 +17,7 @@ use super::info::has_buildkit;
 use super::{Archive, Engine, EngineError, Ownership};
 use crate::domain::{BuildEvent, Invalid};
 use crate::faults::{self, Side};
+pub use cache::CachedStep;
 use progress::Progress;
 
 /// Which builder to use.

@@ -25,6 +25,7 @@ use super::environment;
 use super::plan::Plan;
 use super::recipe::Recipe;
 pub(super) use node::MODULES as NODE_MODULES;
+pub use writer::BUILD_MARK;
 use writer::Writer;
 
 /// Which builder reads the Dockerfile.

@@ -6,6 +6,10 @@ use super::Dialect;
 use crate::generation::plan::Plan;
 use crate::generation::quoting::{env_value, exec_form, run_word};
 
+/// What every step that fetches or installs begins with. It is also how such steps are told from
+/// others' in the engine's build cache.
+pub const BUILD_MARK: &str = "/run/previewd/env";
+
 /// The user every preview runs as.
 pub const USER: &str = "10001:10001";
 
@@ -61,7 +65,7 @@ impl Writer {
             mounts.extend(caches.iter().map(|cache| format!("--mount=type=cache,{cache} \\\n    ")));
         }
         let (mounts, commands) = (mounts.concat(), commands.join(" \\\n && "));
-        self.line(&format!("RUN {mounts}. /run/previewd/env \\\n && {commands}"));
+        self.line(&format!("RUN {mounts}. {BUILD_MARK} \\\n && {commands}"));
     }
 
     /// What `run_outside` reads, in dialects that cannot mount it. Only for stages that are

@@ -154,6 +154,30 @@ fn size(line: &[u8]) -> Option<u64> {
     u64::from_str_radix(text, 16).ok()
 }
 
+/// The body that these reads make, how the last of them was taken, and what was left over.
+#[cfg(any(test, fuzzing))]
+fn read<'a>(mut framing: Framing, reads: impl IntoIterator<Item = &'a [u8]>) -> (Vec<u8>, Piece, Vec<u8>) {
+    let (mut input, mut body, mut last) = (BytesMut::new(), Vec::new(), Piece::More);
+    for read in reads {
+        input.extend_from_slice(read);
+        while last == Piece::More {
+            match framing.next(&mut input) {
+                Piece::Data(data) => body.extend_from_slice(&data),
+                Piece::More => break,
+                stop => last = stop,
+            }
+        }
+    }
+    (body, last, input.to_vec())
+}
+
+/// A chunked body that comes in these reads, if it is whole.
+#[cfg(fuzzing)]
+pub fn unchunk<'a>(reads: impl IntoIterator<Item = &'a [u8]>) -> Option<Vec<u8>> {
+    let (body, last, _) = read(Framing::chunked(), reads);
+    (last == Piece::Over).then_some(body)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -161,24 +185,8 @@ mod tests {
     use super::*;
 
     /// The body that these reads make, how the last of them was taken, and what was left over.
-    fn read(mut framing: Framing, reads: &[&[u8]]) -> (Vec<u8>, Piece, Vec<u8>) {
-        let (mut input, mut body, mut last) = (BytesMut::new(), Vec::new(), Piece::More);
-        for read in reads {
-            input.extend_from_slice(read);
-            loop {
-                match framing.next(&mut input) {
-                    Piece::Data(data) => body.extend_from_slice(&data),
-                    stop => {
-                        last = stop;
-                        break;
-                    }
-                }
-            }
-            if last != Piece::More {
-                break;
-            }
-        }
-        (body, last, input.to_vec())
+    fn read(framing: Framing, reads: &[&[u8]]) -> (Vec<u8>, Piece, Vec<u8>) {
+        super::read(framing, reads.iter().copied())
     }
 
     #[test]

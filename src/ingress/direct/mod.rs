@@ -21,3 +21,5 @@ mod head;
 pub(super) use body::DirectBody;
 pub(super) use connection::DirectConnection;
 pub(super) use exchange::exchange;
+#[cfg(fuzzing)]
+pub use framing::unchunk;

@@ -3,19 +3,21 @@
 //! Containers, networks and volumes without a preview are gone within seconds
 //! ([`super::reconcile`]); lines and figures age in their own time. Images are what stays and grows:
 //! each is kept for `PREVIEW_DOCKER_IMAGE_CACHE_TTL` after its last use, and not as long when the
-//! disk gets tight. Only what carries this installation's label is ever looked at. The engine's own
-//! build cache carries no labels, so it is left to the engine's `builder.gc`.
+//! disk gets tight. Only what carries this installation's label is ever looked at; of the engine's
+//! build cache, which knows no labels, only what steps of previewd's own Dockerfiles left.
 
+mod cache;
 mod disk;
 mod images;
 
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{TimeDelta, Utc};
 
+pub use cache::{Stale, StaleStep, stale_steps};
 pub use disk::{Room, free_at, room};
 pub use images::{CollectError, IdleImage, idle_images};
 
@@ -27,6 +29,13 @@ use crate::engine::EngineError;
 pub struct Config {
     /// `PREVIEW_DOCKER_IMAGE_CACHE_TTL`, seconds, default 86400: how long an unused image is kept.
     pub image_ttl: Duration,
+    /// `PREVIEW_BUILD_CACHE_TTL`, seconds, default 604800: how long a record of the build cache is
+    /// kept after its last use. None (0): the build cache is left to the engine.
+    pub cache_ttl: Option<Duration>,
+    /// `PREVIEW_BUILD_CACHE_MAX_MB`, MiB, default 20480: how much all of them may take.
+    pub cache_most: u64,
+    /// How often to look at the build cache; an hour, for the engine looks at all it has for it.
+    pub cache_every: Duration,
     /// `PREVIEW_DISK_FLOOR_MB`, MiB, default 1024: with less free space launches are refused, and
     /// with less than twice as much unused images go whatever their age. 0: neither.
     pub disk_floor: u64,
@@ -69,6 +78,7 @@ impl Parts {
     /// Looks every minute, until the end of the daemon.
     pub(super) async fn keep_up(self: Arc<Self>) {
         let every = self.config.upkeep.every;
+        let mut cache_seen = Instant::now();
         while self.shutdown.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
             let work = async {
                 if let Ok(info) = self.engine.info().await {
@@ -76,6 +86,12 @@ impl Parts {
                 }
                 if let Err(error) = self.collect_images().await {
                     tracing::warn!(%error, "old images could not be collected");
+                }
+                if self.is_cache_due(cache_seen.elapsed()) {
+                    if let Err(error) = self.collect_cache().await {
+                        tracing::warn!(%error, "the build cache could not be collected");
+                    }
+                    cache_seen = Instant::now();
                 }
                 self.forget_old_previews().await;
             };
@@ -107,6 +123,23 @@ impl Parts {
             if !is_old {
                 room = self.disks.room();
             }
+        }
+        Ok(())
+    }
+
+    /// Sooner where the disk needs room.
+    fn is_cache_due(&self, since: Duration) -> bool {
+        let every = self.config.upkeep.cache_every;
+        since >= every || (since >= every / 12 && self.disks.room() != Room::Enough)
+    }
+
+    async fn collect_cache(&self) -> Result<(), EngineError> {
+        let is_short = self.disks.room() != Room::Enough;
+        let stale = stale_steps(&self.engine, &self.config.upkeep, is_short).await?;
+        let ids: Vec<_> = stale.into_iter().map(|stale| stale.step.id).collect();
+        if !ids.is_empty() {
+            let bytes = self.engine.forget_steps(&ids).await?;
+            tracing::info!(records = ids.len(), bytes, "records of the build cache were removed");
         }
         Ok(())
     }

@@ -62,6 +62,16 @@ fn cut_at(bytes: &[u8]) -> usize {
     (LINE_MAX - 3..=LINE_MAX).rev().find(starts_character).unwrap_or(LINE_MAX)
 }
 
+/// All lines of an output that came in these pieces.
+#[cfg(any(test, fuzzing))]
+pub(super) fn assembled<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<RawLine> {
+    let mut assembler = Assembler::default();
+    let mut lines = Vec::new();
+    pieces.into_iter().for_each(|piece| assembler.push(piece, |line| lines.push(line)));
+    lines.extend(assembler.finish());
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -69,11 +79,7 @@ mod tests {
     use super::*;
 
     fn assembled(chunks: &[&[u8]]) -> Vec<RawLine> {
-        let mut assembler = Assembler::default();
-        let mut lines = Vec::new();
-        chunks.iter().for_each(|chunk| assembler.push(chunk, |line| lines.push(line)));
-        lines.extend(assembler.finish());
-        lines
+        super::assembled(chunks.iter().copied())
     }
 
     #[test]

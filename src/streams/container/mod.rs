@@ -20,6 +20,13 @@ use crate::domain::{LogLevel, LogSource, PreviewId};
 use crate::engine::{Engine, EngineError, EngineLogLine, LogStream, LogsFrom, Output};
 use intake::Intake;
 
+/// The lines that a program's output comes to, in pieces cut anywhere.
+#[cfg(fuzzing)]
+pub fn read_output<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<String> {
+    let lines = assemble::assembled(pieces);
+    lines.iter().flat_map(|line| super::clean::lines(&line.text)).collect()
+}
+
 /// How long a traceback may take to be printed on.
 const QUIET: Duration = Duration::from_millis(50);
 
