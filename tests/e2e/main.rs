@@ -9,6 +9,7 @@
 mod app;
 #[path = "../common/base.rs"]
 mod base;
+mod browser;
 mod clerk;
 mod dockerd;
 #[path = "../common/http.rs"]

@@ -5,6 +5,7 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 
 use crate::app::{TestApp, example, until};
+use crate::browser::Browser;
 use crate::http::{Answer, Client};
 use crate::scene::{nonce, page, path, put, status, stop, text, up, visitor};
 
@@ -258,6 +259,28 @@ async fn links_that_an_app_has_made_lead_nowhere() {
 fn browser(launched: &Value) -> Client {
     let to = visitor(launched).header("accept", "text/html,*/*").header("accept-encoding", "gzip, br");
     to.header("sec-fetch-dest", "document")
+}
+
+/// Nobody reloads it, and it goes on doing what it did where it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_open_page_shows_each_change_by_itself() {
+    let app = TestApp::start().await;
+    let ann = app.user("ann");
+    let said = |text: &str| json!({ "index.html": format!("<title>a page</title><p id=said>{text}</p>") });
+    let launched = up(&ann, "fresh-seen", &page(&format!("first {}", nonce()))).await;
+    patched(&ann, "fresh-seen", said("second")).await;
+    let mut seen = Browser::open(&format!("{}/?at=1#there", text(&launched, "baseUrl"))).await;
+    let shown = "document.querySelector('#said')?.textContent";
+    seen.shows(shown, "second").await;
+    for change in ["third", "fourth"] {
+        // A page of before would still have it.
+        seen.value("window.old = true").await;
+        patched(&ann, "fresh-seen", said(change)).await;
+        seen.shows(shown, change).await;
+        assert_eq!(seen.value("window.old === undefined").await, true, "the page was loaded anew");
+        assert_eq!(seen.value("location.search + location.hash").await, "?at=1#there");
+    }
+    app.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
