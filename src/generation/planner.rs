@@ -6,8 +6,10 @@ use super::assemble::assemble;
 use super::bases::BaseImages;
 use super::entry_point::EntryPoint;
 use super::error::PlanError;
-use super::frameworks::{ALL, Finding, Framework, Outline, Strength, both, pages_server};
-use super::own_dockerfile;
+use super::frameworks::{
+    ALL, Finding, Framework, Outline, PortInCode, Strength, both, pages_server, port_in_code,
+};
+use super::own_dockerfile::{self, NamedPort};
 use super::plan::{Language, Notes, Place, Plan, Source};
 use super::project::Project;
 use super::python::{self, Interface};
@@ -136,20 +138,26 @@ fn own_outline(
     notes: &mut Notes,
 ) -> Result<Outline, PlanError> {
     let checked = own_dockerfile::check(text, field, file, project.bases, notes)?;
-    let port = match (project.metadata.port, checked.exposes) {
+    let port = match (project.metadata.port, own_dockerfile::port(&checked.text)) {
         (Some(port), _) => {
             notes.decide("port", port.to_string(), Source::Metadata, "port says so", None);
             port
         }
-        (None, Some((port, line))) => {
+        (None, Some(NamedPort { port, line, by })) => {
             let place = Place::line(file.unwrap_or(field), line);
-            notes.decide("port", port.to_string(), Source::Detected, "EXPOSE names it", place);
+            notes.decide("port", port.to_string(), Source::Detected, format!("{by} names it"), place);
             port
         }
-        (None, None) => {
-            notes.decide("port", "8000", Source::Default, "nothing names another", None);
-            8000
-        }
+        (None, None) => match port_in_code(project, &checked.base) {
+            Some(PortInCode { port, reason, place }) => {
+                notes.decide("port", port.to_string(), Source::Detected, reason, place);
+                port
+            }
+            None => {
+                notes.decide("port", "8000", Source::Default, "nothing names another", None);
+                8000
+            }
+        },
     };
     if project.entry.is_some() {
         notes.warn("entryPoint is not used: the Dockerfile's own CMD or ENTRYPOINT starts the app", None);

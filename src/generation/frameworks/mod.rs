@@ -27,6 +27,7 @@ mod nuxt;
 mod own_addresses;
 pub mod pages_server;
 mod php;
+mod port_in_code;
 mod python_own_server;
 mod python_program;
 mod python_script;
@@ -39,6 +40,8 @@ mod static_site;
 mod streamlit;
 mod sveltekit;
 mod vite;
+
+pub use port_in_code::{PortInCode, port_in_code};
 
 use std::collections::BTreeMap;
 

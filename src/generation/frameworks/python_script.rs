@@ -94,6 +94,13 @@ fn start(project: &Project<'_>, notes: &mut Notes) -> Result<(Location, Vec<Stri
         }
     };
     let mut location = python::locate(project, &path).unwrap_or_else(top);
+    if argv.is_empty() && is_of_a_package(project, &path) && !location.module.is_empty() {
+        let module = location.module.strip_suffix(".__main__").unwrap_or(&location.module);
+        let argv = vec!["python".to_owned(), "-m".to_owned(), module.to_owned()];
+        let reason = format!("{path} is the most likely program, and imports from the package it is in");
+        location.path = path;
+        return Ok((location, noted(argv, Source::Detected, &reason, notes)));
+    }
     // Python puts the folder of the program on its path by itself.
     location.python_path =
         location.python_path.filter(|root| root != crate::generation::project::folder_of(&path));
@@ -106,6 +113,11 @@ fn start(project: &Project<'_>, notes: &mut Notes) -> Result<(Location, Vec<Stri
     let inside = path.strip_prefix(&format!("{}/", location.folder)).unwrap_or(&path).to_owned();
     let argv = vec!["python".to_owned(), inside];
     Ok((location, noted(argv, Source::Detected, &format!("{path} is the most likely program"), notes)))
+}
+
+/// With `from . import x`, which works in a module of a package and in no file that is run by its path.
+fn is_of_a_package(project: &Project<'_>, path: &str) -> bool {
+    project.python_file(path).is_some_and(|file| file.imports.iter().any(|import| import.level > 0))
 }
 
 fn noted(argv: Vec<String>, source: Source, reason: &str, notes: &mut Notes) -> Vec<String> {

@@ -1,10 +1,9 @@
 //! Which images a Dockerfile builds on or copies from, and what they become here.
 
-use std::collections::BTreeMap;
-
 use super::caches::{self, mount_options};
 use super::frontend::{leave_out_the_usual, syntax_line};
 use super::parse::{Instruction, parse};
+use super::variables::Variables;
 use crate::generation::bases::{BaseImages, Resolved};
 use crate::generation::error::PlanError;
 use crate::generation::plan::{Notes, Place, Source};
@@ -17,8 +16,6 @@ pub struct Checked {
     pub base: String,
     /// Every image used, in order of first use.
     pub bases: Vec<String>,
-    /// The first port the final stage exposes, and the line that does.
-    pub exposes: Option<(u16, usize)>,
 }
 
 struct Check<'a> {
@@ -31,11 +28,8 @@ struct Check<'a> {
     changed: bool,
     /// Name of each stage so far, if it has one, and what it builds on in the end.
     stages: Vec<(Option<String>, String)>,
-    /// ARG defaults and ENV values seen, for FROM and EXPOSE.
-    variables: BTreeMap<String, String>,
-    globals: BTreeMap<String, String>,
+    variables: Variables,
     images: Vec<String>,
-    exposes: Option<(u16, usize)>,
 }
 
 /// `field` is what errors name; `file` is where decisions point.
@@ -84,10 +78,8 @@ fn rewrite(
         lines,
         changed: false,
         stages: Vec::new(),
-        variables: BTreeMap::new(),
-        globals: BTreeMap::new(),
+        variables: Variables::default(),
         images: Vec::new(),
-        exposes: None,
     };
     let instructions = parse(text).map_err(|ambiguous| refuse(ambiguous.line, ambiguous.message))?;
     for instruction in &instructions {
@@ -97,23 +89,15 @@ fn rewrite(
         return Err(refuse(1, "expected a FROM instruction"));
     };
     let text = if check.changed { format!("{}\n", check.lines.join("\n")) } else { text.to_owned() };
-    Ok(Checked { text, base, bases: check.images, exposes: check.exposes })
+    Ok(Checked { text, base, bases: check.images })
 }
 
 impl Check<'_> {
     fn instruction(&mut self, instruction: &Instruction) -> Result<(), PlanError> {
         match instruction.keyword.as_str() {
             "FROM" => self.from(instruction),
-            "ARG" => {
-                self.remember(&instruction.rest);
-                Ok(())
-            }
-            "ENV" => {
-                self.remember(&instruction.rest);
-                Ok(())
-            }
-            "EXPOSE" => {
-                self.expose(instruction);
+            "ARG" | "ENV" => {
+                self.variables.remember(&instruction.rest);
                 Ok(())
             }
             // Engines before 23 read the lines of a here-document as instructions, later ones do
@@ -137,9 +121,6 @@ impl Check<'_> {
     }
 
     fn from(&mut self, instruction: &Instruction) -> Result<(), PlanError> {
-        if self.stages.is_empty() {
-            self.globals = self.variables.clone();
-        }
         let words: Vec<&str> = instruction.rest.split_whitespace().collect();
         let flags = words.iter().take_while(|word| word.starts_with("--")).count();
         let (named, alias) = match &words[flags..] {
@@ -147,7 +128,8 @@ impl Check<'_> {
             [image, r#as, name] if r#as.eq_ignore_ascii_case("as") => (*image, Some(*name)),
             _ => return Err(self.refuse(instruction, "expected FROM image, or FROM image AS name")),
         };
-        let Some(image) = expand(named, &self.globals).filter(|image| !image.is_empty()) else {
+        self.variables.begin_stage();
+        let Some(image) = self.variables.expand_global(named).filter(|image| !image.is_empty()) else {
             let message = "the image's name depends on an ARG without a default";
             return Err(self.refuse(instruction, message));
         };
@@ -167,8 +149,6 @@ impl Check<'_> {
             self.replace(instruction, line);
         }
         self.stages.push((alias.map(str::to_ascii_lowercase), base));
-        self.variables = BTreeMap::new();
-        self.exposes = None;
         Ok(())
     }
 
@@ -283,32 +263,6 @@ impl Check<'_> {
         self.stage_named(name).is_some() || numbered()
     }
 
-    /// `A=b C="d"` of ARG and ENV; only simple values matter.
-    fn remember(&mut self, rest: &str) {
-        let pairs = rest.split_whitespace().filter_map(|word| word.split_once('='));
-        for (name, value) in pairs {
-            let value = value.trim_matches(['"', '\'']);
-            let value = expand(value, &self.variables).unwrap_or_default();
-            self.variables.insert(name.to_owned(), value);
-        }
-        if let Some((name, value)) = rest.split_once(' ').filter(|(name, _)| !name.contains('=')) {
-            self.variables.insert(name.to_owned(), value.trim().to_owned());
-        } else if !rest.contains('=')
-            && let Some(value) = self.globals.get(rest).cloned()
-        {
-            self.variables.insert(rest.to_owned(), value);
-        }
-    }
-
-    fn expose(&mut self, instruction: &Instruction) {
-        let first = instruction.rest.split_whitespace().next().unwrap_or_default();
-        let port = expand(first, &self.variables).unwrap_or_default();
-        let port = port.split('/').next().and_then(|port| port.parse().ok()).filter(|port| *port > 0);
-        if let (None, Some(port)) = (self.exposes, port) {
-            self.exposes = Some((port, instruction.line));
-        }
-    }
-
     fn replace(&mut self, instruction: &Instruction, line: String) {
         for number in instruction.line..=instruction.last_line {
             if let Some(old) = self.lines.get_mut(number - 1) {
@@ -329,32 +283,6 @@ impl Check<'_> {
         let (field, message) = (self.field.to_owned(), message.to_owned());
         PlanError::Dockerfile { field, line: instruction.line, message }
     }
-}
-
-/// Replaces `$A`, `${A}` and `${A:-b}`. `None` when a variable is not known, or a form is not.
-fn expand(text: &str, variables: &BTreeMap<String, String>) -> Option<String> {
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find('$') {
-        out.push_str(&rest[..at]);
-        rest = &rest[at + 1..];
-        let (name, default, after) = match rest.strip_prefix('{') {
-            Some(inner) => {
-                let (inside, after) = inner.split_once('}')?;
-                let (name, default) = inside.split_once(":-").map_or((inside, None), |(n, d)| (n, Some(d)));
-                (name, default, after)
-            }
-            None => {
-                let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
-                (&rest[..end], None, &rest[end..])
-            }
-        };
-        let known = variables.get(name).map(String::as_str).filter(|value| !value.is_empty());
-        out.push_str(known.or(default)?);
-        rest = after;
-    }
-    out.push_str(rest);
-    Some(out)
 }
 
 #[cfg(test)]
@@ -378,7 +306,6 @@ mod tests {
         let text = "# mine\nFROM previewd/python:3.11\nCOPY . .\nEXPOSE 9000/tcp 1\nCMD [\"x\"]";
         let checked = checked(text).expect("allowed");
         assert_eq!(checked.text, text);
-        assert_eq!(checked.exposes, Some((9000, 4)));
     }
 
     #[test]

@@ -6,8 +6,11 @@ mod caches;
 mod check;
 mod frontend;
 mod parse;
+mod port;
+mod variables;
 
 #[cfg(test)]
 pub use self::parse::parse as instructions;
 pub use alpine::installs_with_apk;
 pub use check::check;
+pub use port::{NamedPort, port};

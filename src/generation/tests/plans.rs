@@ -270,6 +270,39 @@ snapshot!(
 );
 
 #[test]
+fn a_program_inside_a_package_runs_as_its_module() {
+    let program = "from .settings import PORT\nfrom http.server import HTTPServer\nif __name__ == '__main__':\n    HTTPServer(('0.0.0.0', PORT), None).serve_forever()\n";
+    let start = |main: &str| {
+        let inside = [("shop/__init__.py", ""), ("shop/settings.py", "PORT = 8000\n"), (main, program)];
+        planned(&Metadata::default(), &tree(&inside)).start.expect("a command").join(" ")
+    };
+    assert_eq!(start("shop/main.py"), "python -m shop.main");
+    assert_eq!(start("shop/__main__.py"), "python -m shop");
+    let alone = [("shop/main.py", "import http.server\nif __name__ == '__main__':\n    pass\n")];
+    let plan = planned(&Metadata::default(), &tree(&alone));
+    assert!(plan.start.expect("a command").join(" ").ends_with("main.py"));
+}
+
+#[test]
+fn a_dockerfile_that_exposes_nothing_listens_where_its_command_or_code_says() {
+    let port = |dockerfile: &str, file: (&str, &str)| {
+        let plan = planned(&Metadata::default(), &tree(&[("Dockerfile", dockerfile), file]));
+        let decision = plan.decisions.iter().find(|decision| decision.what == "port").expect("decided");
+        (plan.port, decision.reason.clone())
+    };
+    let found = port("FROM python:3.11\nCMD gunicorn -b 0.0.0.0:5001 app:app\n", ("app.py", ""));
+    assert_eq!(found, (5001, "CMD names it".to_owned()));
+    let settings = ("gunicorn.conf.py", "workers = 2\nbind = '0.0.0.0:5002'\n");
+    assert_eq!(port("FROM python:3.11\nCMD gunicorn app:app\n", settings).0, 5002);
+    let code =
+        ("app.py", "from flask import Flask\napp = Flask(__name__)\napp.run(host='0.0.0.0', port=5003)\n");
+    assert_eq!(port("FROM python:3.11\nCMD python app.py\n", code).0, 5003);
+    let code = ("server.js", "const app = require('express')();\napp.listen(process.env.PORT || 5004);\n");
+    assert_eq!(port("FROM node:20\nCMD node server.js\n", code).0, 5004);
+    assert_eq!(port("FROM node:20\nCMD node server.js\n", ("server.js", "")).0, 8000);
+}
+
+#[test]
 fn a_large_file_is_read_as_any_other() {
     let mut source = FASTAPI.to_owned();
     while source.len() < 200 * 1024 {
