@@ -1,6 +1,6 @@
 # The targets are scripts of infra/, so that each can be read and run by itself.
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test lint bench isolation mongodb soak hostile autobahn fuzz
+.PHONY: help demo setup test lint bench advisories isolation mongodb soak hostile autobahn fuzz
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -16,6 +16,9 @@ test: setup lint ## Every check and every test, engine ones included
 
 lint: ## Formatting, clippy, documentation
 	@infra/lint.sh
+
+advisories: ## Known vulnerabilities of what previewd is built from
+	@infra/advisories.sh
 
 isolation: ## What a hostile app can do on this host: a report
 	@infra/isolation.sh

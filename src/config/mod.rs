@@ -335,7 +335,8 @@ fn read_networks(r: &mut Reader) -> Option<NetworksConfig> {
         AddressPool::parse,
     );
     let spares = r.take("PREVIEW_NETWORK_SPARES", "2", "0 to 100 networks", in_range(0..=100));
-    Some(NetworksConfig { pool: pool?, spares: usize::try_from(spares?).ok()? })
+    let rest = r.take("PREVIEW_NETWORK_REST", "30", "0 to 3600 seconds", duration_s(0..=3600));
+    Some(NetworksConfig { pool: pool?, spares: usize::try_from(spares?).ok()?, rest: rest? })
 }
 
 fn read_images(r: &mut Reader) -> Option<ImagesConfig> {

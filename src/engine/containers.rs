@@ -118,6 +118,7 @@ impl Engine {
             return Err(EngineError::NotOurs { call: CALL, name: id.to_owned() });
         }
         let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+        let _turn = self.0.removals.acquire().await;
         match self.call(CALL, |docker| docker.remove_container(&found.id, Some(options))).await {
             Err(EngineError::Conflict { .. }) => self.wait_until_gone(CALL, &found.id).await,
             answer => present(answer).map(drop),

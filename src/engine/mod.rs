@@ -36,6 +36,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::Docker;
+use tokio::sync::Semaphore;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::domain::InstanceId;
@@ -104,7 +105,13 @@ struct Inner {
     config: Config,
     address: Address,
     docker: Docker,
+    /// Containers being removed. The engine does little of it at once: whoever waits there has a
+    /// deadline, whoever waits here none.
+    removals: Semaphore,
 }
+
+/// Containers that are removed at once.
+const REMOVALS: usize = 8;
 
 impl Engine {
     /// Fails on an address that can never work, not on an engine that is not there.
@@ -113,7 +120,7 @@ impl Engine {
         let docker = address
             .client(CancellationToken::new())
             .map_err(|error| EngineError::from_bollard("connect", error))?;
-        Ok(Self(Arc::new(Inner { config, address, docker })))
+        Ok(Self(Arc::new(Inner { config, address, docker, removals: Semaphore::new(REMOVALS) })))
     }
 
     pub fn instance(&self) -> &InstanceId {

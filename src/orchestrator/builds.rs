@@ -41,10 +41,7 @@ impl Orchestrator {
         {
             return Ok(job);
         }
-        let recipe = match self.parts.images.known(&generation.content_hash).await? {
-            Some(recipe) => recipe,
-            None => self.parts.images.recipe(generation).await?,
-        };
+        let recipe = self.parts.images.recipe(generation).await?;
         match self.parts.images.book(generation, &recipe).await? {
             Booking::Ready(image) => {
                 let job = BuildJob::done(image, &generation.content_hash);

@@ -39,7 +39,7 @@ impl FromStr for Projects {
 
 impl Orchestrator {
     /// Whether a generation that was stored is to be made ready for its launch.
-    pub fn is_awaited(&self, generation: &Generation) -> bool {
+    pub fn is_foreseen(&self, generation: &Generation) -> bool {
         let of_project =
             |is_it: &dyn Fn(&str) -> bool| generation.metadata.project_id.as_deref().is_some_and(is_it);
         let has_live = |project: &str| {

@@ -211,10 +211,7 @@ impl Parts {
     pub(super) async fn recipe_for(&self, generation: &Generation) -> Result<Arc<Recipe>, LaunchError> {
         let reached = self.reach.find_out(&self.engine).await;
         reached.map_err(|error| LaunchError::Engine { reason: error.to_string() })?;
-        match self.images.known(&generation.content_hash).await? {
-            Some(recipe) => Ok(recipe),
-            None => Ok(self.images.recipe(generation).await?),
-        }
+        Ok(self.images.recipe(generation).await?)
     }
 
     /// Fewer lines than the setting says is everybody's own affair; more are memory of the host.

@@ -18,6 +18,10 @@ use super::{Config, Fault, StoreError};
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
+/// KiB each connection keeps of the file, as SQLite writes it. Its own default is 2000, which ten
+/// connections turn into as much as all the rest of an idle daemon; the kernel has the file too.
+const PAGE_CACHE: &str = "-512";
+
 #[derive(Debug, Clone)]
 pub(super) enum Db {
     /// SQLite has one writer at a time. Giving it one connection of its own makes writers wait in
@@ -164,6 +168,7 @@ impl Db {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
             .foreign_keys(true)
+            .pragma("cache_size", PAGE_CACHE)
             .busy_timeout(config.acquire_timeout);
         let pool = SqlitePoolOptions::new()
             .acquire_timeout(config.acquire_timeout)

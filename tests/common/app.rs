@@ -202,6 +202,8 @@ fn environment(data: &Path, settings: Settings) -> HashMap<String, String> {
         ("PREVIEW_PORT_MAX".to_owned(), (first + PORTS_EACH - 1).to_string()),
         ("PREVIEW_NETWORK_POOL".to_owned(), "10.214.0.0/16".to_owned()),
         ("PREVIEW_NETWORK_SPARES".to_owned(), "1".to_owned()),
+        // What has ended is to have gone when its end is told.
+        ("PREVIEW_NETWORK_REST".to_owned(), "0".to_owned()),
         // Each takes a second of the processor, for a start that most tests never make.
         ("PREVIEW_WARM_MAX".to_owned(), "0".to_owned()),
         // All tests share the engine's, and would have to make it again.

@@ -115,8 +115,8 @@ async fn previews_come_and_go_and_the_daemon_stays_what_it_was() {
     }
     let rounds = held.len();
     let held = match minutes {
-        // Half an hour's worth of use in a minute: its tenth is the start.
-        Some(_) => &held[WARM_UP.max(rounds / 5)..],
+        // Caches are full after some hundreds of previews: what is kept by content, pages of the store.
+        Some(_) => &held[WARM_UP.max(rounds * 2 / 5)..],
         None => &held[WARM_UP..],
     };
     let (early, late) = held.split_at(held.len() / 2);

@@ -47,6 +47,7 @@ mod frameworks;
 mod gc_crash;
 mod hundred;
 mod idle;
+mod interleavings;
 mod isolation;
 mod kills;
 mod lifecycle;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::app::{Settings, TestApp, until};
 use crate::http::Client;
-use crate::scene::{launch_with, nonce, page, path, put, status, stop, visitor};
+use crate::scene::{launch_with, nonce, page, path, put, status, stop, up, visitor};
 
 fn often(config: &mut Config) {
     config.orchestrator.upkeep.every = Duration::from_millis(300);
@@ -121,4 +121,32 @@ fn tight() -> u64 {
     let free = |place: &str| previewd::orchestrator::free_at(place.as_ref());
     let free = [free("/var/lib/docker"), free("/tmp")].into_iter().flatten().min();
     free.expect("a disk") / 4 * 3
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_network_of_an_ended_preview_is_the_next_ones_or_goes_after_its_rest() {
+    let settings = vec![("PREVIEW_NETWORK_SPARES", "0".to_owned()), ("PREVIEW_NETWORK_REST", "4".to_owned())];
+    let app = TestApp::with(settings).await;
+    let ann = app.user("ann");
+    let networks = || async {
+        let owned = app.engine.owned_networks().await.expect("a list");
+        owned.into_iter().map(|network| network.name).collect::<Vec<_>>()
+    };
+    let said = page("resting");
+    up(&ann, "first", &said).await;
+    let leased = networks().await;
+    assert_eq!(leased.len(), 1);
+    stop(&ann, "first").await;
+    assert_eq!(networks().await, leased, "it rests");
+    let next = up(&ann, "second", &said).await;
+    assert_eq!(networks().await, leased, "the next one has it");
+    // Longer than the rest of before: that is over, for it was used.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(visitor(&next).get("/").await.status, 200);
+    stop(&ann, "second").await;
+    until(20, || async { networks().await.is_empty().then_some(()) }).await;
+    // And a daemon that ends does not wait for it.
+    up(&ann, "third", &said).await;
+    stop(&ann, "third").await;
+    app.finish().await;
 }

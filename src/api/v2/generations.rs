@@ -80,7 +80,7 @@ pub async fn put(
         }
         Put::Foreign => return Err(ApiError::NotOwner),
     };
-    if state.orchestrator.is_awaited(&generation) {
+    if state.orchestrator.is_foreseen(&generation) {
         state.orchestrator.prewarm(generation, caller.tier);
     }
     let head = owned::head(&state, &caller, &gid).await?;

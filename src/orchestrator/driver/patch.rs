@@ -175,8 +175,8 @@ impl Life {
         let new_files = whole.applied_to(&base.files, max_bytes)?;
         let of = |files| Generation::new(base.id.clone(), base.owner.clone(), base.metadata.clone(), files);
         let (old, new) = (Arc::new(of(old_files)), Arc::new(of(new_files)));
-        let old_recipe = self.recipe_of(&old).await.map_err(PatchError::Plan)?;
-        let recipe = self.recipe_of(&new).await.map_err(PatchError::Plan)?;
+        let old_recipe = self.parts.images.recipe(&old).await.map_err(PatchError::Plan)?;
+        let recipe = self.parts.images.recipe(&new).await.map_err(PatchError::Plan)?;
         let reload = generation::reload((&old_recipe.plan, &old.files), (&recipe.plan, &new.files));
         let head = OverlayHead { content_hash: new.content_hash.clone(), in_place: false };
         let overlay = Overlay { patch: whole, head };
@@ -198,13 +198,6 @@ impl Life {
         }
         self.tell_engine_now().await;
         Ok(())
-    }
-
-    async fn recipe_of(&self, generation: &Arc<Generation>) -> Result<Arc<Recipe>, ImageError> {
-        match self.parts.images.known(&generation.content_hash).await? {
-            Some(recipe) => Ok(recipe),
-            None => self.parts.images.recipe(generation).await,
-        }
     }
 
     /// Written down first: from here on it is what the preview runs, however often it is started.

@@ -123,6 +123,9 @@ impl Images {
 
     /// What would be built, and under which tag. Needs the engine for the digests of the bases.
     pub async fn recipe(&self, generation: &Generation) -> Result<Arc<Recipe>, ImageError> {
+        if let Some(known) = self.known(&generation.content_hash).await? {
+            return Ok(known);
+        }
         self.inner.recipes.make(&self.inner.engine, &self.inner.config.bases, generation).await
     }
 

@@ -36,7 +36,7 @@ pub(super) struct Cache {
 }
 
 /// A recipe is some kilobytes.
-const KEPT: usize = 512;
+const KEPT: usize = 256;
 
 impl Cache {
     /// The remembered recipe, when its bases are what they were.

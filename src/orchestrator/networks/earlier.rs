@@ -85,7 +85,7 @@ impl Inner {
         let mut held = self.held();
         let mut surplus = Vec::new();
         for network in empty {
-            if held.spare.contains(&network.name) {
+            if held.is_free(&network.name) {
                 continue;
             }
             if !held.closed && held.spare.len() < self.config.spares {

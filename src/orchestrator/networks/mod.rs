@@ -1,16 +1,19 @@
 //! The networks of previews: each preview has one to itself while it lives.
 //!
 //! Making a bridge costs the engine some 60 ms and removing it 200 ms, so a few spare ones wait,
-//! and an emptied one becomes a spare again. A spare has no container in it and no preview's
+//! and an emptied one becomes a spare again, or rests for a while ([`rest`]) where there are enough. A spare has no container in it and no preview's
 //! name on it; which preview holds which network is said by the preview's row. What an earlier run
 //! left is found out once ([`earlier`]), before anybody is given a network.
 
 mod earlier;
+mod rest;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::egress::{Egress, EgressError};
@@ -19,6 +22,7 @@ use super::subnets::AddressPool;
 use crate::domain::{Block, InstanceId};
 use crate::engine::{Engine, EngineError, Kind, NetworkSpec, Ownership};
 use earlier::Earlier;
+use rest::Resting;
 
 /// Where previews' networks come from.
 #[derive(Debug, Clone)]
@@ -27,6 +31,9 @@ pub struct Config {
     pub pool: AddressPool,
     /// `PREVIEW_NETWORK_SPARES`, default 2: networks made ahead of launches.
     pub spares: usize,
+    /// `PREVIEW_NETWORK_REST`, seconds, default 30: how long the network of a preview that has ended
+    /// waits for another one before it is removed.
+    pub rest: Duration,
 }
 
 /// Networks made or removed at once.
@@ -59,6 +66,7 @@ struct Inner {
     /// The engine makes and removes one after the other; who waits there has a deadline, here none.
     calls: Semaphore,
     tasks: TaskTracker,
+    closing: CancellationToken,
     earlier: watch::Sender<Earlier>,
 }
 
@@ -69,6 +77,8 @@ struct Held {
     ours: HashMap<String, Block>,
     /// Names of those no preview uses.
     spare: VecDeque<String>,
+    /// Those that no preview uses either, besides the spares: the longest first.
+    resting: VecDeque<Resting>,
     /// Blocks that others on this host use.
     foreign: Vec<Block>,
     /// Blocks of networks that nobody is to have and that are not gone yet, by network name.
@@ -77,6 +87,14 @@ struct Held {
     refilling: bool,
     /// No spares are made any more: the daemon is going.
     closed: bool,
+}
+
+impl Held {
+    /// It waits for a preview.
+    fn is_free(&self, name: &str) -> bool {
+        let is_resting = || self.resting.iter().any(|resting| resting.name == name);
+        self.spare.iter().any(|spare| spare == name) || is_resting()
+    }
 }
 
 impl Networks {
@@ -95,6 +113,7 @@ impl Networks {
             held: Mutex::default(),
             calls: Semaphore::new(CALLS),
             tasks,
+            closing: CancellationToken::new(),
             earlier: watch::Sender::default(),
         };
         Self { inner: Arc::new(inner) }
@@ -104,8 +123,10 @@ impl Networks {
     /// run left, since one leased before might be another preview's.
     pub async fn lease(&self) -> Result<String, NetworkError> {
         self.known_in_time().await?;
-        // The one that has rested longest, so that an address is not used again at once.
-        let spare = self.inner.held().spare.pop_front();
+        let spare = {
+            let mut held = self.inner.held();
+            held.spare.pop_front().or_else(|| held.wake())
+        };
         let Some(name) = spare else {
             let made = self.inner.make().await;
             self.refill();
@@ -125,11 +146,19 @@ impl Networks {
         {
             let mut held = self.inner.held();
             let is_ours = held.ours.contains_key(name);
-            if held.spare.iter().any(|spare| spare == name) {
+            if held.is_free(name) {
                 return Ok(());
             }
             if is_ours && !held.closed && held.spare.len() < self.inner.config.spares {
                 held.spare.push_back(name.to_owned());
+                return Ok(());
+            }
+            let rest = self.inner.config.rest;
+            if is_ours
+                && !rest.is_zero()
+                && let Some(since) = held.rest(name)
+            {
+                self.inner.remove_rested(name.to_owned(), since, rest);
                 return Ok(());
             }
         }
@@ -141,8 +170,10 @@ impl Networks {
         let spares = {
             let mut held = self.inner.held();
             held.closed = true;
-            std::mem::take(&mut held.spare)
+            let resting = std::mem::take(&mut held.resting).into_iter().map(|resting| resting.name);
+            std::mem::take(&mut held.spare).into_iter().chain(resting).collect::<Vec<_>>()
         };
+        self.inner.closing.cancel();
         for name in spares {
             if let Err(error) = self.inner.remove(&name).await {
                 tracing::warn!(%error, network = name, "a spare network stays behind; the next start takes it up");
@@ -168,7 +199,8 @@ impl Networks {
 
     /// Names of those that wait for a preview.
     pub fn spares(&self) -> Vec<String> {
-        self.inner.held().spare.iter().cloned().collect()
+        let held = self.inner.held();
+        held.spare.iter().chain(held.resting.iter().map(|resting| &resting.name)).cloned().collect()
     }
 
     /// Spares that somebody removed from the engine are spares no more.
@@ -176,8 +208,10 @@ impl Networks {
         for name in gone {
             let was_spare = {
                 let mut held = self.inner.held();
-                let at = held.spare.iter().position(|spare| spare == name);
-                at.and_then(|at| held.spare.remove(at)).is_some()
+                let was_spare = held.is_free(name);
+                held.spare.retain(|spare| spare != name);
+                held.resting.retain(|resting| resting.name != *name);
+                was_spare
             };
             if was_spare {
                 self.forget(name).await;
@@ -211,6 +245,11 @@ impl Networks {
     pub fn refill(&self) {
         {
             let mut held = self.inner.held();
+            while held.spare.len() < self.inner.config.spares
+                && let Some(rested) = held.wake()
+            {
+                held.spare.push_back(rested);
+            }
             if held.refilling || held.closed || held.spare.len() >= self.inner.config.spares {
                 return;
             }
