@@ -60,11 +60,11 @@ impl Orchestrator {
     /// none, and while nobody can tell.
     pub async fn environment_of(&self, head: &GenerationHead) -> Option<String> {
         let images = &self.parts.images;
-        let recipe = match images.known(&head.content_hash).await.ok()? {
+        let recipe = match images.known(&head.owner, &head.content_hash).await.ok()? {
             Some(recipe) => recipe,
             None => images.recipe(&self.parts.store.generation(&head.id).await.ok()??).await.ok()?,
         };
-        images.environment(&recipe, &head.owner).await.ok()?
+        images.environment(&recipe).await.ok()?
     }
 
     /// Gives the build up and forgets what it said: the generation is deleted.

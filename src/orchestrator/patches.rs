@@ -51,7 +51,7 @@ impl Orchestrator {
         let source = self.parts.source(preview).await?;
         if let Some(source) = &source
             && preview.status.is_live()
-            && let Ok(Some(recipe)) = self.parts.images.known(&source.content_hash).await
+            && let Ok(Some(recipe)) = self.parts.images.known(&source.owner, &source.content_hash).await
         {
             self.parts.make_pages_live(preview, &recipe.plan);
         }

@@ -71,20 +71,40 @@ async fn a_build_is_told_step_by_step_from_its_beginning() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn equal_content_under_different_names_is_built_once() {
     let app = TestApp::start().await;
-    let (ann, bob) = (app.user("ann"), app.user("bob"));
+    let ann = app.user("ann");
     let content = slow_build(2);
     put(&ann, "fresh-one", &content).await;
-    put(&bob, "fresh-two", &content).await;
+    put(&ann, "fresh-two", &content).await;
     begin_build(&ann, "fresh-one").await;
-    begin_build(&bob, "fresh-two").await;
-    let launched = launch_with(&bob, "fresh-two", json!({})).await;
+    begin_build(&ann, "fresh-two").await;
+    let launched = launch_with(&ann, "fresh-two", json!({})).await;
     assert_eq!(launched.status, 201);
-    let (one, two) = tokio::join!(said(&ann, "fresh-one"), said(&bob, "fresh-two"));
+    let (one, two) = tokio::join!(said(&ann, "fresh-one"), said(&ann, "fresh-two"));
     assert_eq!(one, two, "one build, with its moments, is what both heard");
-    let (one, two) = (state(&ann, "fresh-one").await, state(&bob, "fresh-two").await);
+    let (one, two) = (state(&ann, "fresh-one").await, state(&ann, "fresh-two").await);
     assert_eq!((&one["state"], &one["image"]), (&json!("built"), &two["image"]));
-    crate::scene::once(&bob, "fresh-two", "healthy").await;
+    crate::scene::once(&ann, "fresh-two", "healthy").await;
     assert_eq!(app.engine.owned_images().await.expect("a list").len(), 1);
+    app.finish().await;
+}
+
+/// What somebody's build put into an image, from a cache of his own perhaps, is run by nobody else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn equal_content_of_another_owner_is_another_image() {
+    let app = TestApp::start().await;
+    let (ann, bob) = (app.user("ann"), app.user("bob"));
+    let content = slow_build(1);
+    put(&ann, "fresh-one", &content).await;
+    put(&bob, "fresh-two", &content).await;
+    let mut images = Vec::new();
+    for (client, id) in [(&ann, "fresh-one"), (&bob, "fresh-two")] {
+        begin_build(client, id).await;
+        said(client, id).await;
+        let built = state(client, id).await;
+        assert_eq!((&built["state"], &built["cached"]), (&json!("built"), &json!(false)), "{built}");
+        images.push(text(&built, "image").to_owned());
+    }
+    assert_ne!(images[0], images[1]);
     app.finish().await;
 }
 

@@ -125,7 +125,7 @@ impl Life {
         self.guard_log();
         let (ready, environment) = tokio::join!(
             patiently(|| self.parts.images.ready(&recipe)),
-            patiently(|| self.parts.images.environment(&recipe, &self.preview.user_id)),
+            patiently(|| self.parts.images.environment(&recipe)),
         );
         let ready = ready.map_err(|error| self.build_failed(error))?;
         let environment = environment.map_err(|error| self.build_failed(error))?;
@@ -198,7 +198,8 @@ impl Life {
             }
         };
         if let Some(hash) = hash
-            && let Ok(Some(recipe)) = patiently(|| self.parts.images.known(&hash)).await
+            && let Ok(Some(recipe)) =
+                patiently(|| self.parts.images.known(&self.preview.user_id, &hash)).await
         {
             return Ok((recipe, None));
         }

@@ -47,7 +47,7 @@ impl Life {
     /// It runs, or is about to run, from its environment.
     pub(super) fn is_in_environment(&self) -> bool {
         let recipe = self.recipe.as_ref();
-        let environment = recipe.and_then(|recipe| recipe.environment_of(&self.preview.user_id));
+        let environment = recipe.and_then(|recipe| recipe.environment.clone());
         environment.is_some() && environment == self.preview.image
     }
 

@@ -65,7 +65,7 @@ impl Life {
     fn mould(&self) -> Option<Mould> {
         let recipe = self.recipe.as_ref()?;
         let command = generation::warm(&recipe.plan)?;
-        let environment = recipe.environment_of(&self.preview.user_id)?;
+        let environment = recipe.environment.clone()?;
         let spec = ContainerSpec { image: environment, ..self.container_spec() };
         let given = spec.environment.iter().filter(|(name, _)| generation::reads_early(&recipe.plan, name));
         let given = given.map(|(name, value)| (name.clone(), value.clone()));

@@ -34,7 +34,7 @@ impl Job {
     /// The name of what is made.
     pub fn tag(&self) -> String {
         match self.part {
-            Part::Environment => self.recipe.environment_of(&self.generation.owner),
+            Part::Environment => self.recipe.environment.clone(),
             Part::Whole | Part::Onto(_) => None,
         }
         .unwrap_or_else(|| self.recipe.tag.clone())

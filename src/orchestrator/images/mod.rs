@@ -116,14 +116,15 @@ impl Images {
         &self.inner.config.bases
     }
 
-    /// What is built for content we have planned before, while its base images stay the same.
-    pub async fn known(&self, hash: &ContentHash) -> Result<Option<Arc<Recipe>>, ImageError> {
-        self.inner.recipes.known(&self.inner.engine, hash).await
+    /// What is built for an owner's content that was planned before, while its base images stay the
+    /// same.
+    pub async fn known(&self, owner: &UserId, hash: &ContentHash) -> Result<Option<Arc<Recipe>>, ImageError> {
+        self.inner.recipes.known(&self.inner.engine, owner, hash).await
     }
 
     /// What would be built, and under which tag. Needs the engine for the digests of the bases.
     pub async fn recipe(&self, generation: &Generation) -> Result<Arc<Recipe>, ImageError> {
-        if let Some(known) = self.known(&generation.content_hash).await? {
+        if let Some(known) = self.known(&generation.owner, &generation.content_hash).await? {
             return Ok(known);
         }
         self.inner.recipes.make(&self.inner.engine, &self.inner.config.bases, generation).await
@@ -135,11 +136,11 @@ impl Images {
         Ok(there.then(|| BuiltImage { tag: recipe.tag.clone(), cached: true }))
     }
 
-    /// An owner's environment of a recipe, when it shares one and that is there.
-    pub async fn environment(&self, recipe: &Recipe, owner: &UserId) -> Result<Option<String>, ImageError> {
-        let Some(tag) = recipe.environment_of(owner) else { return Ok(None) };
-        let there = self.inner.engine.image_id(&tag).await?.is_some();
-        Ok(there.then_some(tag))
+    /// The environment of a recipe, when it shares one and that is there.
+    pub async fn environment(&self, recipe: &Recipe) -> Result<Option<String>, ImageError> {
+        let Some(tag) = &recipe.environment else { return Ok(None) };
+        let there = self.inner.engine.image_id(tag).await?.is_some();
+        Ok(there.then(|| tag.clone()))
     }
 
     /// Builds the image onto its environment, while a preview runs from that; false when it is
@@ -282,7 +283,7 @@ impl Inner {
     /// new source over the same dependencies starts without a build.
     async fn keep_environment(self: &Arc<Self>, job: Job) {
         let job = Job { part: Part::Environment, ..job };
-        let Some(tag) = job.recipe.environment_of(&job.generation.owner) else { return };
+        let Some(tag) = job.recipe.environment.clone() else { return };
         if self.tasks.is_closed() {
             return;
         }

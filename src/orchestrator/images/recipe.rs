@@ -13,27 +13,23 @@ use crate::generation::{self, BaseImages, Plan};
 #[derive(Debug)]
 pub struct Recipe {
     pub plan: Plan,
+    /// What the image is called: by its content, and whose it is. Nobody's builds end up in what
+    /// another one runs, whatever the two have in common.
     pub tag: String,
-    /// What the image of its environment is called, but for whose it is; none where the plan
-    /// shares none.
-    environment: Option<String>,
+    /// The same for the image of its environment, which an owner's generations of the same
+    /// dependencies share; none where the plan shares none.
+    pub environment: Option<String>,
     /// Content ids of the base images, in the plan's order.
     base_ids: Vec<String>,
 }
 
-impl Recipe {
-    /// The image of its environment, which an owner's generations of the same dependencies share.
-    /// Nobody's builds end up in what another one runs.
-    pub fn environment_of(&self, owner: &UserId) -> Option<String> {
-        self.environment.as_ref().map(|name| format!("{name}-{}", scope(owner)))
-    }
-}
-
-/// Recipes by content. A recipe holds while its bases keep their content ids.
+/// Recipes by owner and content. A recipe holds while its bases keep their content ids.
 #[derive(Debug, Default)]
 pub(super) struct Cache {
-    recipes: Mutex<HashMap<ContentHash, Arc<Recipe>>>,
+    recipes: Mutex<Recipes>,
 }
+
+type Recipes = HashMap<(UserId, ContentHash), Arc<Recipe>>;
 
 /// A recipe is some kilobytes.
 const KEPT: usize = 256;
@@ -43,9 +39,10 @@ impl Cache {
     pub(super) async fn known(
         &self,
         engine: &Engine,
+        owner: &UserId,
         hash: &ContentHash,
     ) -> Result<Option<Arc<Recipe>>, ImageError> {
-        let recipe = self.recipes().get(hash).cloned();
+        let recipe = self.recipes().get(&(owner.clone(), hash.clone())).cloned();
         let Some(recipe) = recipe else { return Ok(None) };
         let still_true = base_ids(engine, &recipe.plan).await? == recipe.base_ids;
         Ok(still_true.then_some(recipe))
@@ -59,18 +56,20 @@ impl Cache {
     ) -> Result<Arc<Recipe>, ImageError> {
         let plan = generation::plan(&generation.metadata, &generation.files, bases)?;
         let base_ids = base_ids(engine, &plan).await?;
-        let tag = generation::image_tag(&plan, &generation.files, &base_ids);
-        let environment = generation::environment_tag(&plan, &generation.files, &base_ids);
+        let of_owner = |name: String| format!("{name}-{}", scope(&generation.owner));
+        let tag = of_owner(generation::image_tag(&plan, &generation.files, &base_ids));
+        let environment = generation::environment_tag(&plan, &generation.files, &base_ids).map(of_owner);
         let recipe = Arc::new(Recipe { plan, tag, environment, base_ids });
         let mut recipes = self.recipes();
         if recipes.len() >= KEPT {
             recipes.clear();
         }
-        recipes.insert(generation.content_hash.clone(), Arc::clone(&recipe));
+        let key = (generation.owner.clone(), generation.content_hash.clone());
+        recipes.insert(key, Arc::clone(&recipe));
         Ok(recipe)
     }
 
-    fn recipes(&self) -> std::sync::MutexGuard<'_, HashMap<ContentHash, Arc<Recipe>>> {
+    fn recipes(&self) -> std::sync::MutexGuard<'_, Recipes> {
         self.recipes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
