@@ -14,7 +14,7 @@ use super::Caller;
 use crate::domain::{UserId, UserTier};
 
 /// The audience every token must name.
-const AUDIENCE: &str = "previewd";
+pub const AUDIENCE: &str = "previewd";
 const KEY_FILE: &str = "key";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]

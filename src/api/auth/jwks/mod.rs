@@ -94,9 +94,12 @@ impl Jwks {
         self.inner.check(token, header)
     }
 
-    /// The same without a look at the source: for who cannot wait.
-    pub fn verify_known(&self, token: &str, header: &Header) -> Result<Caller, KeyError> {
-        self.inner.check(token, header)
+    pub fn issuer(&self) -> &str {
+        &self.inner.config.issuer
+    }
+
+    pub fn audience(&self) -> &str {
+        &self.inner.config.audience
     }
 }
 
