@@ -74,12 +74,12 @@ fn taken_out(uri: &Uri) -> Option<(String, String)> {
     let query = uri.query()?;
     let (_, token) = query.split('&').find(is_token)?.split_once('=')?;
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
-    if token.len() > LONGEST || !token.bytes().all(is_plain) {
-        return Some((String::new(), uri.path().to_owned()));
-    }
-    let rest: Vec<&str> = query.split('&').filter(|pair| !is_token(pair)).collect();
     // Two slashes at the start would lead to another host.
     let path = format!("/{}", uri.path().trim_start_matches('/'));
+    if token.len() > LONGEST || !token.bytes().all(is_plain) {
+        return Some((String::new(), path));
+    }
+    let rest: Vec<&str> = query.split('&').filter(|pair| !is_token(pair)).collect();
     let rest = if rest.is_empty() { path } else { format!("{path}?{}", rest.join("&")) };
     Some((token.to_owned(), rest))
 }
@@ -92,7 +92,9 @@ fn shown_in(visit: &Visit, token: &str, rest: &str) -> Response<Body> {
     let secure = if visit.is_encrypted { "; Secure" } else { "" };
     let name = cookie_name(visit.gate.preview);
     let cookie = format!("{name}={token}; Path=/; HttpOnly; SameSite=Lax{secure}");
-    for (name, value) in [(LOCATION, rest), (SET_COOKIE, cookie.as_str())] {
+    // What is no token is in no cookie.
+    let cookie = Some((SET_COOKIE, cookie.as_str())).filter(|_| !token.is_empty());
+    for (name, value) in [(LOCATION, rest)].into_iter().chain(cookie) {
         if let Ok(value) = HeaderValue::from_str(value) {
             headers.insert(name, value);
         }
@@ -140,6 +142,7 @@ mod tests {
         assert_eq!(out("/a?previewd_token=one&previewd_token=two"), found("one", "/a"));
         assert_eq!(out("//evil.example/x?previewd_token=a"), found("a", "/evil.example/x"));
         assert_eq!(out("/a?previewd_token=a%0d%0ab"), found("", "/a"));
+        assert_eq!(out("//evil.example/x?previewd_token=%41"), found("", "/evil.example/x"));
         assert_eq!(out("/a?not_previewd_token=a"), None);
         assert_eq!(out("/a"), None);
     }

@@ -56,6 +56,7 @@ async fn send_afresh(
         Ok(connection) => connection,
         Err(error) => return Err(not_reached(gate, error).await),
     };
+    gate.upstreams.is_at(address)?;
     match connection.send(request, patience).await {
         Ok(response) => Ok((response, lease(connection, address, patience))),
         Err(failure @ Failure::Lost) => Err(lost(gate, fault(failure, patience)).await),

@@ -75,10 +75,11 @@ impl Seen {
                     seen.connection = true;
                     connection_upgrades |= tokens(value).any(|token| token.eq_ignore_ascii_case("upgrade"));
                 }
-                // A tunnel of HTTP/2 would carry requests past everything that is done here.
+                // A tunnel of HTTP/2 would carry requests past everything that is done here. Of two lines
+                // the app might read the other.
                 header::UPGRADE => {
+                    upgradable = !seen.upgrade && !names_h2c(value);
                     seen.upgrade = true;
-                    upgradable |= !contains(value, b"h2c");
                 }
                 header::TRANSFER_ENCODING => seen.transfer_encoding = true,
                 header::TE => {
@@ -110,6 +111,10 @@ impl Seen {
             _ => self.forwarded |= name.starts_with(FORWARDED_PREFIX),
         }
     }
+}
+
+fn names_h2c(upgrade: &HeaderValue) -> bool {
+    upgrade.as_bytes().windows(3).any(|word| word.eq_ignore_ascii_case(b"h2c"))
 }
 
 fn judge(head: &Parts, seen: &Seen, visit: &Visit) -> Result<(), Fault> {

@@ -118,6 +118,16 @@ impl Upstreams {
         }
     }
 
+    /// Whether this is the address to ask, still: for a connection that has just been opened. While it
+    /// was, the container may have gone and its address become another preview's, but not before it
+    /// was taken from here.
+    pub(super) fn is_at(&self, address: SocketAddr) -> Result<(), Fault> {
+        match self.lock().upstream.there()? {
+            current if current == address => Ok(()),
+            _ => Err(Fault::Down("it was started anew".to_owned())),
+        }
+    }
+
     /// The address to ask, and a kept connection to it if there is one.
     pub(super) fn take<C: Kept>(
         &self,
@@ -125,14 +135,7 @@ impl Upstreams {
         config: &Config,
     ) -> Result<(SocketAddr, Option<C>), Fault> {
         let mut state = self.lock();
-        let address = match &state.upstream {
-            Upstream::At { address } => *address,
-            Upstream::Waiting { what } => return Err(Fault::Waiting(what.clone())),
-            Upstream::Returning => return Err(Fault::Returning),
-            Upstream::Asleep => return Err(Fault::Asleep),
-            Upstream::Paused => return Err(Fault::Paused),
-            Upstream::Down { reason } => return Err(Fault::Down(reason.clone())),
-        };
+        let address = state.upstream.there()?;
         Ok((address, C::idle(&mut state).take(now, config.idle_timeout)))
     }
 
@@ -165,6 +168,20 @@ impl Upstreams {
     /// A panic while it was held cannot have left it half changed.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Upstream {
+    /// Its address, or why it is not to be asked now.
+    fn there(&self) -> Result<SocketAddr, Fault> {
+        match self {
+            Self::At { address } => Ok(*address),
+            Self::Waiting { what } => Err(Fault::Waiting(what.clone())),
+            Self::Returning => Err(Fault::Returning),
+            Self::Asleep => Err(Fault::Asleep),
+            Self::Paused => Err(Fault::Paused),
+            Self::Down { reason } => Err(Fault::Down(reason.clone())),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use hyper::{Response, StatusCode};
+use previewd::ingress::Upstream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
 
@@ -205,5 +206,52 @@ async fn a_new_address_takes_the_next_request() {
         preview.set(previewd::ingress::Upstream::At { address: app.address });
         visitor.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
         assert_eq!(visitor.answer().await.text(), text);
+    }
+}
+
+/// The address may be another preview's by the time the connection is there.
+#[tokio::test]
+async fn a_connection_that_took_longer_than_the_preview_lived_is_not_written_to() {
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("bound");
+    let slow = socket.listen(1).expect("it listens");
+    let address = slow.local_addr().expect("an address");
+    // Until its queue is full: from then on a connection waits for one to be taken.
+    let mut queued = Vec::new();
+    let patience = std::time::Duration::from_millis(200);
+    while let Ok(connected) = tokio::time::timeout(patience, tokio::net::TcpStream::connect(address)).await {
+        queued.push(connected.expect("connected"));
+    }
+    let preview = Preview::of(address).await;
+    for body in ["", "body"] {
+        preview.set(Upstream::At { address });
+        let mut visitor = preview.visitor().await;
+        let length = body.len();
+        visitor
+            .send(format!("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n{body}"))
+            .await;
+        tokio::time::sleep(patience).await;
+        preview.set(Upstream::Down { reason: "it was stopped".to_owned() });
+        // All that wait are taken, the late one last.
+        let mut taken = Vec::new();
+        let answer = loop {
+            tokio::select! {
+                answer = visitor.answer() => break answer,
+                next = slow.accept() => taken.push(next.expect("accepted").0),
+            }
+        };
+        assert_eq!(answer.status, StatusCode::BAD_GATEWAY, "{}", answer.text());
+        assert!(answer.text().contains("it was stopped"), "{}", answer.text());
+        for mut late in taken {
+            let mut got = [0; 64];
+            let read = tokio::time::timeout(std::time::Duration::from_millis(20), late.read(&mut got)).await;
+            assert!(!matches!(read, Ok(Ok(1..))), "it was written to");
+        }
+        queued.clear();
+        while let Ok(connected) =
+            tokio::time::timeout(patience, tokio::net::TcpStream::connect(address)).await
+        {
+            queued.push(connected.expect("connected"));
+        }
     }
 }

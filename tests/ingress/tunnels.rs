@@ -131,6 +131,15 @@ async fn http2_is_not_smuggled_in_by_an_upgrade() {
     })
     .await;
     let preview = Preview::of(app.address).await;
-    let upgrade = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n\r\n";
-    assert_eq!(preview.ask(upgrade).await.text(), "false");
+    for upgrade in [
+        "Upgrade: h2c",
+        "Upgrade: H2C",
+        "Upgrade: websocket\r\nUpgrade: h2c",
+        "Upgrade: h2c\r\nUpgrade: websocket",
+    ] {
+        let request = format!(
+            "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\n{upgrade}\r\nHTTP2-Settings: AA\r\n\r\n"
+        );
+        assert_eq!(preview.ask(&request).await.text(), "false", "{upgrade}");
+    }
 }

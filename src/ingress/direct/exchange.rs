@@ -32,6 +32,7 @@ pub(in crate::ingress) async fn exchange(
             Ok(connection) => connection,
             Err(error) => return Err(not_reached(gate, error).await),
         };
+        gate.upstreams.is_at(address)?;
         match connection.ask(request, deadline).await {
             Ok(head) => Ok(answer(connection, head, address)),
             Err(failure @ (Failure::Lost | Failure::Unsent)) => Err(lost(gate, fault(failure)).await),
