@@ -277,13 +277,22 @@ impl Parts {
         }
     }
 
-    /// What was made and is not a preview's goes; a comparison takes what is left then.
+    /// What was made and is not a preview's goes. Its network is nobody's before the container has
+    /// gone, also the one whose making was never answered; a comparison takes what is left at the end.
     async fn throw_out(&self, made: Made) {
         let Made { name, container, network } = made;
-        if let Some(id) = &container
-            && let Err(error) = self.engine.remove(id).await
-        {
+        let which = container.as_deref().unwrap_or(&name);
+        let mut pause = Duration::from_millis(200);
+        while let Err(error) = self.engine.remove(which).await {
             tracing::warn!(%error, container = name, "a container that waited for a start is still there");
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.shutdown.cancelled() => {
+                    self.warm.forget(&name);
+                    return;
+                }
+            }
+            pause = (pause * 2).min(Duration::from_secs(10));
         }
         self.warm.forget(&name);
         if let Some(network) = &network

@@ -65,11 +65,21 @@ impl Life {
         self.parts.doors.forget(self.preview.id);
         // Its server leaves the network before that goes on to another preview.
         self.parts.databases.drop_of(self.preview.id, self.preview.network.as_deref()).await?;
-        if let Some(network) = &self.preview.network {
-            self.parts.networks.give_back(network).await?;
+        self.give_network_back().await
+    }
+
+    /// The row first: a daemon that is killed in between finds a network that no row names, and not
+    /// two rows that name one, which another preview has by then.
+    async fn give_network_back(&mut self) -> Result<(), DatabaseError> {
+        let Some(network) = self.preview.network.take() else { return Ok(()) };
+        let mut given = self.save().await.map_err(DatabaseError::from);
+        if given.is_ok() {
+            given = self.parts.networks.give_back(&network).await.map_err(DatabaseError::from);
         }
-        self.preview.network = None;
-        Ok(())
+        if given.is_err() {
+            self.preview.network = Some(network);
+        }
+        given
     }
 
     /// Every container that carries this preview's label, whether its id was ever written down

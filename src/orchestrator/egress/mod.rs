@@ -76,7 +76,23 @@ struct Covered {
 /// Whether rules are kept, and if not, why.
 enum Reason {
     Kept,
-    Unable(String),
+    /// The engine's networks are not of this host.
+    Elsewhere,
+    /// This host did not let us.
+    Unable {
+        said: String,
+        at: Instant,
+    },
+}
+
+impl Reason {
+    fn trouble(&self) -> Option<&str> {
+        match self {
+            Self::Kept => None,
+            Self::Elsewhere => Some("the engine's networks are not on this host"),
+            Self::Unable { said, .. } => Some(said),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -90,6 +106,8 @@ struct Written {
 /// A filter that hangs is left alone for so long: those who wait behind one write do not wait each in
 /// turn.
 const BREATHER: Duration = Duration::from_secs(10);
+/// A host that did not let us is asked again after so long.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// Names may stand for other addresses after a while.
 const RESOLVE_EVERY: Duration = Duration::from_secs(30);
 /// Addresses kept of one name: the latest, of names that change with every question.
@@ -111,23 +129,48 @@ impl Egress {
         &self.inner.config.allowed
     }
 
-    /// Finds out, once, whether this host lets us; and what networks of live previews are for.
+    /// Finds out whether this host lets us; and what networks of live previews are for.
     /// `elsewhere`: the engine's networks are not of this host.
     pub async fn begin(&self, expected: HashMap<String, Allowed>, elsewhere: bool) {
         if self.inner.state().reason.is_some() {
             self.inner.state().expected = expected;
             return;
         }
-        let unable = match elsewhere {
-            true => Some("the engine's networks are not on this host".to_owned()),
-            false => self.unable().await,
+        let reason = match elsewhere {
+            true => Reason::Elsewhere,
+            false => self.find_out().await,
         };
-        if let Some(reason) = &unable {
+        if let Some(reason) = reason.trouble() {
             tracing::warn!(reason, "previews reach whatever this host reaches: egress is not restricted");
         }
         let mut state = self.inner.state();
         state.expected = expected;
-        state.reason = Some(unable.map_or(Reason::Kept, Reason::Unable));
+        state.reason = Some(reason);
+    }
+
+    async fn find_out(&self) -> Reason {
+        match self.unable().await {
+            Some(said) => Reason::Unable { said, at: Instant::now() },
+            None => Reason::Kept,
+        }
+    }
+
+    /// What was refused may be let now: a look at the filter collides with other programs', too.
+    async fn look_again(&self) {
+        let is_due = match &self.inner.state().reason {
+            Some(Reason::Unable { at, .. }) => at.elapsed() >= LOOK_AGAIN,
+            _ => false,
+        };
+        if !is_due {
+            return;
+        }
+        let reason = self.find_out().await;
+        if matches!(reason, Reason::Kept) {
+            tracing::info!("this host lets us restrict egress now");
+        }
+        let mut state = self.inner.state();
+        state.reason = Some(reason);
+        state.version += 1;
     }
 
     async fn unable(&self) -> Option<String> {
@@ -145,10 +188,9 @@ impl Egress {
 
     /// Why nothing is restricted, when nothing is. Known once the engine was found.
     pub fn trouble(&self) -> Option<String> {
-        match &self.inner.state().reason {
-            Some(Reason::Unable(reason)) => Some(format!("not restricted: {reason}")),
-            _ => None,
-        }
+        let state = self.inner.state();
+        let reason = state.reason.as_ref()?.trouble()?;
+        Some(format!("not restricted: {reason}"))
     }
 
     /// Rules for networks that exist, before anything runs in them.
@@ -169,29 +211,34 @@ impl Egress {
     }
 
     /// Makes sure that what is to hold in a network does. Costs nothing where it does already.
-    pub async fn settle(&self, network: &str) -> Result<(), EgressError> {
+    pub async fn settle(&self, network: &str, block: Block) -> Result<(), EgressError> {
         let is_written = {
             let state = self.inner.state();
-            state.networks.get(network).is_none_or(|covered| covered.since <= state.written)
+            state.networks.get(network).map(|covered| covered.since <= state.written)
         };
-        if is_written { Ok(()) } else { self.write().await }
+        match is_written {
+            Some(true) => Ok(()),
+            Some(false) => self.write().await,
+            None => self.cover(&[(network.to_owned(), block)]).await,
+        }
     }
 
     /// What holds in a network from now on.
     pub async fn assign(&self, network: &str, allowed: &Allowed) -> Result<(), EgressError> {
         {
             let mut state = self.inner.state();
-            if let Some(Reason::Unable(reason)) = &state.reason
+            if let Some(reason) = state.reason.as_ref().and_then(Reason::trouble)
                 && *allowed != Allowed::Open
             {
-                return Err(EgressError::Unable(reason.clone()));
+                return Err(EgressError::Unable(reason.to_owned()));
             }
             let (next, written) = (state.version + 1, state.written);
+            let is_kept = matches!(state.reason, Some(Reason::Kept));
             match state.networks.get_mut(network) {
                 // On a spare network this costs nothing.
                 Some(held) if held.allowed == *allowed && held.since <= written => return Ok(()),
                 Some(held) => (held.allowed, held.since) = (allowed.clone(), next),
-                None if *allowed == Allowed::Open => return Ok(()),
+                None if *allowed == Allowed::Open && !is_kept => return Ok(()),
                 None => {
                     return Err(EgressError::Unable(format!("nothing is known of the network {network}")));
                 }
@@ -218,6 +265,7 @@ impl Egress {
 
     /// One round: names anew, and the rules as they should be, whoever changed them.
     pub async fn keep(&self) {
+        self.look_again().await;
         if !self.inner.is_kept() {
             return;
         }

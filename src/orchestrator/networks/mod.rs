@@ -125,14 +125,15 @@ impl Networks {
         self.known_in_time().await?;
         let spare = {
             let mut held = self.inner.held();
-            held.spare.pop_front().or_else(|| held.wake())
+            let name = held.spare.pop_front().or_else(|| held.wake());
+            name.and_then(|name| held.ours.get(&name).map(|block| (name.clone(), *block)))
         };
-        let Some(name) = spare else {
+        let Some((name, block)) = spare else {
             let made = self.inner.make().await;
             self.refill();
             return made;
         };
-        if let Err(error) = self.inner.egress.settle(&name).await {
+        if let Err(error) = self.inner.egress.settle(&name, block).await {
             self.inner.held().spare.push_front(name);
             return Err(error.into());
         }
@@ -237,6 +238,7 @@ impl Networks {
         let turn = self.inner.calls.acquire().await;
         self.inner.engine.remove_network(id).await?;
         drop(turn);
+        self.inner.egress.uncover(name).await;
         self.inner.held().leaving.remove(name);
         Ok(())
     }
@@ -353,11 +355,12 @@ impl Inner {
         Ok((name, block))
     }
 
+    /// Its rules go after it: one that could not be removed may be a spare again.
     async fn remove(&self, name: &str) -> Result<(), EngineError> {
-        self.egress.uncover(name).await;
         let turn = self.calls.acquire().await;
         self.engine.remove_network(name).await?;
         drop(turn);
+        self.egress.uncover(name).await;
         self.held().ours.remove(name);
         Ok(())
     }
