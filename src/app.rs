@@ -179,8 +179,15 @@ impl App {
         self.orchestrator.start().await?;
         let begun = self.shutdown.clone();
         let deciding = self.orchestrator.clone();
+        // Another daemon decides about these previews from then on.
+        let lost = CancellationToken::new();
+        let watch = tokio::spawn(look_after(self.claim, self.store.clone(), lost.clone(), over.clone()));
+        let displaced = lost.clone();
         let signal = async move {
-            shutdown.await;
+            tokio::select! {
+                () = shutdown => {}
+                () = displaced.cancelled() => {}
+            }
             begun.cancel();
             deciding.begin_shutdown();
         };
@@ -215,10 +222,27 @@ impl App {
         let _ =
             tokio::time::timeout(DRAIN, async { tokio::join!(writer, keeper, teller, housekeeping, audit) })
                 .await;
-        self.claim.release().await;
+        if let Ok(claim) = watch.await {
+            claim.release().await;
+        }
         self.store.close().await;
+        anyhow::ensure!(!lost.is_cancelled(), "another previewd has taken the store over");
         Ok(())
     }
+}
+
+/// Until `over`, or until another daemon has the store, of which `lost` tells.
+async fn look_after(
+    mut claim: Claim,
+    store: Store,
+    lost: CancellationToken,
+    over: CancellationToken,
+) -> Claim {
+    if over.run_until_cancelled(claim.lost(&store)).await.is_some() {
+        tracing::error!("another previewd has taken the store over: this one ends, its previews stay");
+        lost.cancel();
+    }
+    claim
 }
 
 /// The logs, with where they outlive memory.

@@ -77,6 +77,13 @@ impl TestApp {
         self.running = Some((end, tokio::spawn(run)));
     }
 
+    /// Waits for the daemon to end by itself, with what it ends.
+    pub async fn ended(&mut self, seconds: u64) -> anyhow::Result<()> {
+        let (_end, task) = self.running.take().expect("it runs");
+        let ended = tokio::time::timeout(std::time::Duration::from_secs(seconds), task).await;
+        ended.expect("it ends in time").expect("no panic")
+    }
+
     /// Changes values before the next [`TestApp::boot`].
     pub fn tune(&mut self, tune: impl FnOnce(&mut Config)) {
         tune(&mut self.config);
