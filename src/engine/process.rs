@@ -93,6 +93,17 @@ impl ContainerProcess {
         Ok(pidfd_send_signal(&main, signal)?)
     }
 
+    /// Whether its file system is the app's, with the owners it sees. Not so for one that has the app
+    /// in a virtual machine, which is a process of this host, and where users are mapped.
+    pub(super) fn has_plain_root(&self) -> bool {
+        let status = self.read("status").unwrap_or_default();
+        let inside = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+        let ids: Vec<&str> = inside.unwrap_or_default().split_ascii_whitespace().collect();
+        let is_first = ids.len() > 1 && ids.last() == Some(&"1");
+        let users = self.read("uid_map").unwrap_or_default();
+        is_first && users.split_ascii_whitespace().eq(["0", "0", "4294967295"])
+    }
+
     pub(super) fn cgroup_root(&self) -> &Path {
         &self.roots.cgroup
     }

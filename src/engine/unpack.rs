@@ -41,7 +41,9 @@ impl ContainerProcess {
     fn unpack_there(&self, bytes: impl Read, folder: &str) -> io::Result<()> {
         let root = rustix::fs::open(self.folder().join("root"), FOLDER, Mode::empty())?;
         // Looked at after it is opened: that of a process which has taken the number does not pass.
-        self.read("comm").ok_or(io::ErrorKind::NotFound)?;
+        if !self.has_plain_root() {
+            return Err(io::ErrorKind::NotFound.into());
+        }
         let top = openat2(&root, folder, FOLDER, Mode::empty(), PLAINLY)?;
         for entry in tar::Archive::new(bytes).entries()? {
             put(top.as_fd(), &mut entry?)?;
@@ -138,7 +140,11 @@ mod tests {
 
     /// A process whose root is a folder of this test.
     fn process(files: &[(&str, &str)]) -> Recorded {
-        let mut all = vec![("proc/7/cgroup", "0::/docker/4f1c\n"), ("proc/7/comm", "init\n")];
+        let mut all = vec![
+            ("proc/7/cgroup", "0::/docker/4f1c\n"),
+            ("proc/7/status", "Name:\tinit\nNSpid:\t7\t1\n"),
+            ("proc/7/uid_map", "         0          0 4294967295\n"),
+        ];
         all.extend_from_slice(files);
         Recorded::new(&all)
     }
@@ -209,10 +215,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_process_that_is_another_containers_is_left_alone() {
+    async fn a_process_whose_root_is_not_the_containers_own_is_left_alone() {
         let there = process(&[("proc/7/root/app/a", "old")]);
-        there.write("proc/7/cgroup", "0::/docker/another\n");
-        assert!(there.process.unpack(archive(&[("a", FILE, "new")]), "/app").await.is_err());
+        for (file, wrong, right) in [
+            ("proc/7/cgroup", "0::/docker/another\n", "0::/docker/4f1c\n"),
+            // A process of this host, as one that runs a virtual machine is.
+            ("proc/7/status", "NSpid:\t7\n", "NSpid:\t7\t1\n"),
+            ("proc/7/status", "NSpid:\t7\t11\n", "NSpid:\t7\t1\n"),
+            ("proc/7/uid_map", "0 100000 65536\n", "0 0 4294967295\n"),
+        ] {
+            there.write(file, wrong);
+            assert!(there.process.unpack(archive(&[("a", FILE, "new")]), "/app").await.is_err(), "{wrong}");
+            there.write(file, right);
+        }
         assert_eq!(
             std::fs::read_to_string(there.dir.path().join("proc/7/root/app/a")).expect("a file"),
             "old"
