@@ -5,21 +5,17 @@
 //! stand (keys of known services, JSON Web Tokens, `Authorization`, `password=…`, private keys).
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
-/// What stands in a secret's place.
-pub const MASKED: &str = "[masked]";
-
-/// A value that is shorter says nothing, and is part of too many other words.
-const SHORTEST: usize = 6;
+use super::values::{MASKED, Values};
 
 /// Hides the secrets of one preview, and those anybody can tell.
 #[derive(Debug, Clone, Default)]
 pub struct Masker {
-    known: Option<Regex>,
+    known: Option<Values>,
 }
 
 /// Whether the lines that come are inside of a private key.
@@ -35,32 +31,20 @@ impl Masker {
         environment: &BTreeMap<String, String>,
         further: impl IntoIterator<Item = &'a str>,
     ) -> Self {
-        let mut values = BTreeSet::new();
+        let mut values: Vec<&str> = further.into_iter().collect();
         for (name, value) in environment {
             if is_secret_name(name) {
-                add(&mut values, value);
+                values.push(value);
             }
-            for found in URL.captures_iter(value) {
-                found.get(2).into_iter().for_each(|password| add(&mut values, password.as_str()));
-            }
+            let passwords = URL.captures_iter(value).filter_map(|found| found.get(2));
+            values.extend(passwords.map(|password| password.as_str()));
         }
-        further.into_iter().for_each(|value| add(&mut values, value));
-        let mut values: Vec<String> = values.into_iter().collect();
-        // Of values that begin alike the longest is meant.
-        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
-        let escaped: Vec<String> = values.iter().map(|value| regex::escape(value)).collect();
-        let known = (!escaped.is_empty()).then(|| Regex::new(&escaped.join("|")).ok()).flatten();
-        Self { known }
+        Self { known: Values::new(values) }
     }
 
     /// The text with every secret replaced.
     pub fn mask<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let mut masked = Cow::Borrowed(text);
-        if let Some(known) = &self.known
-            && known.is_match(&masked)
-        {
-            masked = Cow::Owned(known.replace_all(&masked, MASKED).into_owned());
-        }
+        let mut masked = self.known.as_ref().map_or(Cow::Borrowed(text), |known| known.mask(text));
         if TRIGGER.is_match(&masked) {
             for (form, replacement) in FORMS.iter() {
                 if form.is_match(&masked) {
@@ -126,30 +110,6 @@ pub fn is_secret_name(name: &str) -> bool {
         || words().any(|word| matches!(word, "KEY" | "PWD" | "PW" | "AUTH"))
 }
 
-/// The value in the forms in which it is printed: as it is, line by line, in JSON, in a URL.
-fn add(values: &mut BTreeSet<String>, value: &str) {
-    for line in value.lines().map(str::trim).filter(|line| line.len() >= SHORTEST) {
-        let json = serde_json::to_string(line).unwrap_or_default();
-        let json = json.trim_matches('"');
-        for form in [line, json, &percent_encoded(line)] {
-            values.insert(form.to_owned());
-        }
-    }
-}
-
-fn percent_encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                encoded.push(char::from(byte));
-            }
-            other => encoded.push_str(&format!("%{other:02X}")),
-        }
-    }
-    encoded
-}
-
 /// A regular expression of this file. One that does not compile matches nothing, and fails the
 /// tests.
 fn form(pattern: &str) -> Regex {
@@ -163,7 +123,7 @@ static NOTHING: LazyLock<Regex> = LazyLock::new(|| Regex::new("[^\\s\\S]").unwra
 static TRIGGER: LazyLock<Regex> = LazyLock::new(|| {
     form(
         "(?i)://|bearer|eyj|sk[-_]|rk_|gh[pousr]_|github_pat|glpat|xox|akia|asia|aiza|hf_|npm_|pypi-|sg\\.|\
-         dop_v1|pvt_|pass|pwd|secret|token|key|auth|credential|cookie",
+         dop_v1|pv[tsk]_|pass|pwd|secret|token|key|auth|credential|cookie",
     )
 });
 
@@ -180,7 +140,7 @@ static FORMS: LazyLock<[(Regex, &str); 6]> = LazyLock::new(|| {
                  github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,}|xox[a-z]-[A-Za-z0-9-]{10,}|\
                  (?:AKIA|ASIA)[A-Z0-9]{16}|AIza[A-Za-z0-9_-]{30,}|hf_[A-Za-z0-9]{20,}|npm_[A-Za-z0-9]{30,}|\
                  pypi-[A-Za-z0-9_-]{30,}|SG\\.[A-Za-z0-9_-]{16,}\\.[A-Za-z0-9_-]{16,}|dop_v1_[a-f0-9]{32,}|\
-                 pvt_[A-Za-z0-9_-]{20,})",
+                 pv[tsk]_[A-Za-z0-9_-]{20,})",
             ),
             MASKED,
         ),
@@ -266,6 +226,7 @@ mod tests {
             ("{\"apiKey\": \"0123\", \"a\": 1}", "{\"apiKey\": \"[masked]\", \"a\": 1}"),
             ("DB_PASSWORD='x y'", "DB_PASSWORD='[masked] y'"),
             ("GET /logs?token=pvt_x HTTP/1.1", "GET /logs?token=[masked] HTTP/1.1"),
+            ("share pvs_0123456789abcdefghij and pvk_0123456789abcdefghij", "share [masked] and [masked]"),
             ("Password: hunter2", "Password: [masked]"),
         ] {
             assert_eq!(masker.mask(text), expected);

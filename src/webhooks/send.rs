@@ -56,6 +56,9 @@ impl Sender {
         let addresses = target.resolve(self.private).await.map_err(|error| error.to_string())?;
         let socket = TcpStream::connect(addresses.as_slice()).await;
         let socket = socket.map_err(|error| format!("it cannot be reached: {error}"))?;
+        if !self.private && is_this_host(&socket) {
+            return Err("it is this host itself, which webhooks do not reach".to_owned());
+        }
         let request = request(&target, letter)?;
         if !target.tls {
             return post(socket, request).await;
@@ -81,6 +84,12 @@ impl Sender {
         let config = builder.map_err(|error| error.to_string())?.with_root_certificates(roots);
         Ok(Arc::clone(self.tls.get_or_init(|| Arc::new(config.with_no_client_auth()))))
     }
+}
+
+/// Whatever addresses it has: what one connects to over its own address has that at both ends.
+fn is_this_host(socket: &TcpStream) -> bool {
+    let (Ok(there), Ok(here)) = (socket.peer_addr(), socket.local_addr()) else { return true };
+    there.ip() == here.ip()
 }
 
 fn request(target: &Target, letter: &Letter) -> Result<Request<Full<Bytes>>, String> {
