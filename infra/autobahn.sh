@@ -4,7 +4,7 @@
 # preview, by the preview's port, and to the same server on this host without anything between. Prints the cases that fail or
 # are worse through previewd, and fails when there are any. All cases are run, none is left out.
 #
-# CASES: which ones (default *; such as 1.* or "7.1.1 9.*"). REPORT: a directory to be made for the suite's own pages (default: none).
+# CASES: which ones (default *; such as 1.* or "7.1.1 9.*"). DIRECT: no, for half the time and no comparison. REPORT: a directory to be made for the suite's own pages (default: none).
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
@@ -90,13 +90,14 @@ start_server
 start_preview
 inside=/tmp/run.$$
 as_root mkdir -p "$tools$inside"
+compared=''
+[ "${DIRECT:-}" = no ] || compared="{ \"agent\": \"direct\", \"url\": \"$direct\" }, "
 cases=$(printf '%s\n' "${CASES:-*}" | tr ' ' '\n' | sed 's/.*/"&"/' | paste -sd,)
 as_root tee "$tools$inside/spec.json" >/dev/null <<JSON
 {
     "outdir": "$inside/report",
     "servers": [
-        { "agent": "direct", "url": "$direct" },
-        { "agent": "through-previewd", "url": "$through" }
+        $compared{ "agent": "through-previewd", "url": "$through" }
     ],
     "cases": [$cases],
     "exclude-cases": [],

@@ -21,7 +21,9 @@ def by_number(case):
 def main(path):
     with open(path, encoding="utf-8") as file:
         index = json.load(file)
-    direct, through = index[DIRECT], index[THROUGH]
+    through = index[THROUGH]
+    # Without that half of the run a case only has to pass.
+    direct = index.get(DIRECT, through)
     missing = sorted(set(direct) ^ set(through), key=by_number)
     worse, failed, counts = [], [], {}
     for case in sorted(set(direct) & set(through), key=by_number):
