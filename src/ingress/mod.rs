@@ -37,6 +37,7 @@ mod headers;
 mod hooks;
 mod host;
 mod idle;
+mod judged;
 mod listener;
 mod live;
 mod pages;
@@ -60,6 +61,7 @@ pub use fault::{IngressError, RequestError};
 #[cfg(fuzzing)]
 pub use framing::follow_requests;
 pub use hooks::{Diagnose, Diagnosis, Finished, Guestbook, Hooks, Observer, Visited};
+pub use judged::Judged;
 pub use probe::ProbeResult;
 pub use request::{ProxiedRequest, ProxiedResponse};
 pub use service::{Ingress, PortsInUse};

@@ -106,9 +106,11 @@ impl Parts {
         let containers = self.engine.owned_containers().await?;
         let known = self.networks.known();
         let in_use = self.databases.volumes_in_use();
+        // In this order: a container that a preview moves into meanwhile is one of the two.
+        let warm = self.warm.known();
         let live = self.registry.previews();
         let spent = spent_volumes(&live, &containers, &volumes, &in_use);
-        let is_warm = |container: &OwnedContainer| self.warm.is_known(container);
+        let is_warm = |container: &OwnedContainer| warm.contains(&container.name);
         let before = std::mem::take(failing);
         for repair in repairs(&live, &containers, &networks, &known, is_warm).into_iter().chain(spent) {
             let Err(error) = self.repair(&repair).await else { continue };

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use super::Parts;
 use super::retry::retry;
 use crate::domain::{Egress, UserId};
-use crate::engine::{ContainerSpec, ContainerState, EngineError, Kind, Output, OwnedContainer, Ownership};
+use crate::engine::{ContainerSpec, ContainerState, EngineError, Kind, Output, Ownership};
 use crate::generation;
 
 /// How many containers wait, and for how long.
@@ -114,8 +114,9 @@ impl Warm {
         self.pool().known.remove(name);
     }
 
-    pub fn is_known(&self, container: &OwnedContainer) -> bool {
-        self.pool().known.contains(&container.name)
+    /// Names of the containers that wait, are being made or are about to go.
+    pub fn known(&self) -> HashSet<String> {
+        self.pool().known.clone()
     }
 
     pub fn len(&self) -> usize {

@@ -156,3 +156,27 @@ async fn a_callers_trace_id_comes_back() {
     }
     app.finish().await;
 }
+
+/// Two parsers could read it as one request or as two.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_of_two_lengths_is_refused() {
+    let app = TestApp::start().await;
+    for lengths in [
+        "Content-Length: 4\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: chunked\r\nContent-Length: 4",
+        "Content-Length: 4\r\nContent-Length: 5",
+    ] {
+        let mut socket = TcpStream::connect(app.address).await.unwrap();
+        let sent = format!(
+            "POST /api/v2/generations HTTP/1.1\r\nHost: localhost\r\n{lengths}\r\n\r\n0\r\n\r\nGET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        );
+        socket.write_all(sent.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        // To its end: the connection is closed, and what stood behind is no request.
+        let read = socket.read_to_string(&mut answer);
+        tokio::time::timeout(std::time::Duration::from_secs(10), read).await.unwrap().unwrap();
+        assert!(answer.starts_with("HTTP/1.1 400"), "{lengths}: {answer}");
+        assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{lengths}: {answer}");
+    }
+    app.finish().await;
+}

@@ -10,16 +10,17 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::response::Response;
-use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -31,7 +32,7 @@ use tower::ServiceExt;
 
 use self::stall::Impatient;
 use self::tls::Tls;
-use crate::ingress::Encrypted;
+use crate::ingress::{Encrypted, Judged};
 
 /// What one connection may take.
 #[derive(Debug, Clone)]
@@ -142,7 +143,19 @@ impl Server {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let router = self.router.clone();
-        let service = service_fn(move |request| answer(router.clone(), peer, is_encrypted, request));
+        let upgraded = Arc::new(AtomicBool::new(false));
+        let socket = Judged::new(socket, Arc::clone(&upgraded));
+        let service = service_fn(move |request| {
+            let answer = answer(router.clone(), peer, is_encrypted, request);
+            let upgraded = Arc::clone(&upgraded);
+            async move {
+                let answer = answer.await;
+                if answer.as_ref().is_ok_and(|answer| answer.status() == StatusCode::SWITCHING_PROTOCOLS) {
+                    upgraded.store(true, Relaxed);
+                }
+                answer
+            }
+        });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.config.header_timeout)
