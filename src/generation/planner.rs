@@ -22,7 +22,7 @@ pub fn plan(metadata: &Metadata, files: &FileSet, bases: &BaseImages) -> Result<
     let mut notes = Notes::default();
     let entry = metadata.entry_point.as_deref().map(EntryPoint::parse).transpose()?;
     let project = Project::new(metadata, files, bases, entry, &mut notes);
-    let own = own_text(metadata, files, &mut notes).filter(|own| !is_for_alpine(&project, own, &mut notes));
+    let own = own_text(metadata, files, &mut notes).filter(|own| !gives_way(&project, own, &mut notes));
     let (language, outline) = match own {
         Some((text, field, file)) => {
             (Language::Docker, own_outline(&project, text, field, file, &mut notes)?)
@@ -82,16 +82,26 @@ type OwnText<'a> = (&'a str, &'static str, Option<&'static str>);
 
 /// It could not be built here, nobody insists on it, and the files say what the app is: then they
 /// are planned as if it were not there.
-fn is_for_alpine(project: &Project<'_>, own: &OwnText<'_>, notes: &mut Notes) -> bool {
+fn gives_way(project: &Project<'_>, own: &OwnText<'_>, notes: &mut Notes) -> bool {
     let (text, _, Some(file)) = own else { return false };
-    let Some(line) = own_dockerfile::installs_with_apk(text, project.bases) else { return false };
+    let is_there = |path: &str| path.is_empty() || project.contains(path) || project.has_folder(path);
+    let apk = || {
+        let line = own_dockerfile::installs_with_apk(text, project.bases)?;
+        Some((line, "it installs packages with apk, and our images are Debian's".to_owned()))
+    };
+    let missing = || {
+        let (line, path) = own_dockerfile::copies_what_is_missing(text, is_there)?;
+        Some((line, format!("it copies {path}, which is not among the files")))
+    };
+    let Some((line, why)) = apk().or_else(missing) else { return false };
     let is_certain = |framework: &&dyn Framework| {
         framework.detect(project).is_some_and(|finding| finding.strength == Strength::Certain)
     };
     let is_given_up = project.metadata.framework.is_none() && ALL.iter().any(is_certain);
     if is_given_up {
-        let message = "not used: it installs packages with apk, and our images are Debian's; the app is planned \
-                       from its files, unless metadata.framework is dockerfile";
+        let message = format!(
+            "not used: {why}; the app is planned from its files, unless metadata.framework is dockerfile"
+        );
         notes.decisions.retain(|decision| decision.what != "framework");
         notes.warn(message, Place::line(file, line));
     }

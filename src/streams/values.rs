@@ -67,7 +67,8 @@ fn add(forms: &mut BTreeSet<(String, bool)>, value: &str) {
         let json = serde_json::to_string(line).unwrap_or_default();
         let json = json.trim_matches('"');
         for form in [line, json, &percent_encoded(line)] {
-            let end = form.floor_char_boundary(LONGEST);
+            let end =
+                (0..=LONGEST.min(form.len())).rev().find(|end| form.is_char_boundary(*end)).unwrap_or(0);
             forms.insert((form[..end].to_owned(), end < form.len()));
         }
     }

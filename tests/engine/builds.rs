@@ -94,7 +94,7 @@ async fn of_the_build_cache_what_steps_of_ours_left_is_found_and_forgotten() {
         // What an image consists of is no cache: forgetting it would free nothing.
         assert_eq!(scene.engine.cached_steps(&ours).await, Ok(Vec::new()));
         for image in scene.engine.owned_images().await.expect("a list") {
-            scene.engine.remove_image(&image.names.first().unwrap_or(&image.id)).await.expect("removed");
+            scene.engine.remove_image(image.names.first().unwrap_or(&image.id)).await.expect("removed");
         }
         let found = scene.engine.cached_steps(&ours).await.expect("a list");
         // The step, and the file that was put upon it.

@@ -77,6 +77,7 @@ async fn keys_of_others_and_keys_beyond_oneself_are_refused() {
         (json!({ "name": "" }), "name"),
         (json!({ "name": "a\nb" }), "name"),
         (json!({ "name": "x", "scopes": [] }), "scopes"),
+        (json!({ "name": "x", "scopes": ["read", "read"] }), "scopes"),
         (json!({ "name": "x", "scopes": ["root"] }), "scopes[0]"),
         (json!({ "name": "x", "expiresIn": 0 }), "expiresIn"),
         (json!({ "name": "x", "expiresIn": 9_999_999_999_u64 }), "expiresIn"),

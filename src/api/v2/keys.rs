@@ -23,8 +23,8 @@ pub struct KeyBody {
     #[schema(value_type = text::KeyName)]
     name: String,
     /// Default `["read", "launch"]`. `admin` and `act` are admins' to give.
-    #[schema(min_items = 1)]
-    scopes: Option<BTreeSet<Scope>>,
+    #[schema(min_items = 1, value_type = Option<BTreeSet<Scope>>)]
+    scopes: Option<Vec<Scope>>,
     /// Seconds it is valid, 60 to 315360000; default: until it is revoked.
     #[schema(minimum = 60, maximum = 315360000)]
     expires_in: Option<u64>,
@@ -127,10 +127,14 @@ pub async fn revoke(
 /// The key that a caller may ask for; its id is still to come.
 fn checked(caller: &Caller, body: KeyBody) -> Result<ApiKey, ApiError> {
     let is_admin = caller.role == Role::Admin;
-    let scopes = body.scopes.unwrap_or_else(|| BTreeSet::from([Scope::Read, Scope::Launch]));
+    let named = body.scopes.unwrap_or_else(|| vec![Scope::Read, Scope::Launch]);
+    let scopes: BTreeSet<Scope> = named.iter().copied().collect();
     text::KeyName::rule().check("name", &body.name)?;
     if scopes.is_empty() {
         return Err(Invalid::new("scopes", "expected one at least").into());
+    }
+    if scopes.len() < named.len() {
+        return Err(Invalid::new("scopes", "expected each once at most").into());
     }
     if body.expires_in.is_some_and(|seconds| !(60..=LONGEST).contains(&seconds)) {
         return Err(Invalid::new("expiresIn", format!("expected 60 to {LONGEST} seconds")).into());

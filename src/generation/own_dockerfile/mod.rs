@@ -4,6 +4,7 @@
 mod alpine;
 mod caches;
 mod check;
+mod copies;
 mod frontend;
 mod parse;
 mod port;
@@ -13,4 +14,5 @@ mod variables;
 pub use self::parse::parse as instructions;
 pub use alpine::installs_with_apk;
 pub use check::check;
+pub use copies::copies_what_is_missing;
 pub use port::{NamedPort, port};

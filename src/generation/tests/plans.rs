@@ -361,6 +361,18 @@ fn a_dockerfile_that_cannot_be_built_here_gives_way_to_what_the_files_say() {
     assert_eq!(named.map(|decision| decision.choice.as_str()).collect::<Vec<_>>(), ["express"]);
     let insisting = metadata(|m| m.framework = Some("dockerfile".into()));
     assert_eq!(planned(&insisting, &tree(&files)).framework, "dockerfile");
+    let lockfile =
+        "FROM node:20\nCOPY package.json package-lock.json ./\nRUN npm ci\nCMD [\"node\", \"server.js\"]\n";
+    let without = [("Dockerfile", lockfile), ("package.json", package), ("server.js", server)];
+    let plan = planned(&Metadata::default(), &tree(&without));
+    assert_eq!(plan.framework, "express");
+    assert!(
+        plan.warnings.iter().any(|warning| warning.message.contains("package-lock.json")),
+        "{:?}",
+        plan.warnings
+    );
+    let whole = [without[0], without[1], without[2], ("package-lock.json", "{}")];
+    assert_eq!(planned(&Metadata::default(), &tree(&whole)).framework, "dockerfile");
     let unknown = planned(&Metadata::default(), &tree(&[("Dockerfile", alpine), ("a.txt", "")]));
     assert_eq!(unknown.framework, "dockerfile", "nothing else says what it is");
 }
