@@ -54,7 +54,7 @@ const MOST_TARGETS: usize = 100;
 
 impl Egress {
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        match text.trim() {
+        match text.trim_matches(' ') {
             "open" => Ok(Self::Open),
             "none" => Ok(Self::None),
             list => Self::only(list.split(',')),
@@ -62,7 +62,8 @@ impl Egress {
     }
 
     fn only<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Self, Invalid> {
-        let targets = words.into_iter().take(MOST_TARGETS + 1).map(|word| Target::parse(word.trim()));
+        let targets =
+            words.into_iter().take(MOST_TARGETS + 1).map(|word| Target::parse(word.trim_matches(' ')));
         let mut targets = targets.collect::<Result<Vec<_>, _>>()?;
         if targets.is_empty() || targets.len() > MOST_TARGETS {
             return Err(Invalid::new("", EXPECTED));

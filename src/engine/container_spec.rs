@@ -140,7 +140,7 @@ impl ContainerSpec {
         given
     }
 
-    fn environment(&self) -> Vec<String> {
+    pub(super) fn environment(&self) -> Vec<String> {
         self.given_environment().iter().map(|(name, value)| format!("{name}={value}")).collect()
     }
 

@@ -14,9 +14,19 @@ use super::ownership::instance_filter;
 use super::{ContainerSpec, ContainerState, Engine, EngineError, OwnedContainer, present};
 
 impl Engine {
-    /// Its id. A container of that name, with the same ownership and image, is taken for the one
+    /// Its id. A container of that name, with the same ownership, image and environment, is taken for the one
     /// made by an earlier call whose answer was lost. `Missing` when the image is.
     pub async fn create_container(&self, spec: &ContainerSpec) -> Result<String, EngineError> {
+        match self.create(spec).await {
+            Err(conflict @ EngineError::Conflict { .. }) => match self.made_before(spec, conflict).await? {
+                Some(id) => Ok(id),
+                None => self.create(spec).await,
+            },
+            created => created,
+        }
+    }
+
+    async fn create(&self, spec: &ContainerSpec) -> Result<String, EngineError> {
         const CALL: &str = "create container";
         let options = CreateContainerOptionsBuilder::default().name(&spec.name).build();
         let created =
@@ -28,22 +38,40 @@ impl Engine {
                 }
                 Ok(created.id)
             }
-            Err(conflict @ EngineError::Conflict { .. }) => self.made_before(spec, conflict).await,
             Err(error) => Err(error),
         }
     }
 
     /// What an earlier call makes under this name. A busy engine takes the name first and shows the
-    /// container once it is made.
-    async fn made_before(&self, spec: &ContainerSpec, conflict: EngineError) -> Result<String, EngineError> {
+    /// container once it is made. `None` when that was a call of a daemon that was killed, for a start
+    /// with another environment, such as another password of its database: it is removed.
+    async fn made_before(
+        &self,
+        spec: &ContainerSpec,
+        conflict: EngineError,
+    ) -> Result<Option<String>, EngineError> {
         let deadline = Instant::now() + self.config().call_timeout;
         loop {
             match self.inspect(&spec.name).await? {
-                Some(found) if is_same(&found, spec) => return Ok(found.id),
+                Some(found) if is_same(&found, spec) => {
+                    if self.was_given(&found.id, spec).await? {
+                        return Ok(Some(found.id));
+                    }
+                    self.remove(&found.id).await?;
+                    return Ok(None);
+                }
                 None if Instant::now() < deadline => tokio::time::sleep(Duration::from_millis(100)).await,
                 _ => return Err(conflict),
             }
         }
+    }
+
+    /// Whether it has what this one's environment has; the engine adds what the image says.
+    async fn was_given(&self, id: &str, spec: &ContainerSpec) -> Result<bool, EngineError> {
+        let options = None::<InspectContainerOptions>;
+        let found = self.call("inspect container", |docker| docker.inspect_container(id, options)).await;
+        let given = present(found)?.and_then(|found| found.config?.env).unwrap_or_default();
+        Ok(spec.environment().iter().all(|pair| given.contains(pair)))
     }
 
     /// `Missing` when the container or its network is. A command that cannot be executed is

@@ -182,6 +182,8 @@ impl Fault {
 fn database_is_busy(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed | sqlx::Error::Io(_) => true,
+        // A connection that lost its transaction to a full disk, before it makes way for another.
+        sqlx::Error::InvalidSavePointStatement => true,
         sqlx::Error::Database(error) => error.code().is_some_and(|code| code_is_busy(&code)),
         _ => false,
     }

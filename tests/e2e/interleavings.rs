@@ -96,7 +96,13 @@ impl World {
         let mut seen: Vec<(String, String)> = Vec::new();
         for (step, pause) in story {
             match step {
-                Step::EndDaemon => self.end_daemon().await,
+                Step::EndDaemon => {
+                    self.end_daemon().await;
+                    if seen.last().is_some_and(|(_, status)| status == "stopping") {
+                        // A stop that was not answered yet may be lost with the daemon.
+                        seen.clear();
+                    }
+                }
                 Step::RemoveContainer => self.remove_container().await,
                 step => {
                     let (ann, id, step) = (self.app.user("ann"), id.clone(), *step);

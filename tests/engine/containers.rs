@@ -21,6 +21,15 @@ async fn every_step_of_its_life_may_be_repeated() {
         let spec = scene.spec("a", &network, &["sleep", "600"]);
         let id = engine.create_container(&spec).await.expect("created");
         assert_eq!(engine.create_container(&spec).await.as_ref(), Ok(&id), "adopted");
+        // One for another start, which a daemon that was killed began: with its password, say.
+        let mut other = spec.clone();
+        other.environment.insert("PASSWORD".to_owned(), "another".to_owned());
+        let another = engine.create_container(&other).await.expect("created anew");
+        assert_ne!(another, id);
+        assert_eq!(engine.inspect(&id).await, Ok(None));
+        assert_eq!(engine.create_container(&other).await.as_ref(), Ok(&another), "adopted");
+        engine.remove(&another).await.expect("removed");
+        let id = engine.create_container(&spec).await.expect("created");
         let created = scene.state(&id).await;
         assert_eq!((created.status, created.exit_code), (ContainerStatus::Created, None));
 

@@ -1,6 +1,6 @@
-//! Hono: a server the app starts by itself.
+//! Hono: a server the app starts by itself, or one that is written for Cloudflare's Workers.
 
-use super::node_framework::{NodeFramework, Serve, by_script};
+use super::node_framework::{App, NodeFramework, Serve, by_script, words};
 use crate::generation::node::Role;
 
 pub static HONO: NodeFramework = NodeFramework {
@@ -11,7 +11,27 @@ pub static HONO: NodeFramework = NodeFramework {
     role: Role::Server,
     port: 3000,
     build: &[],
-    run: |_| Serve::Itself,
-    dev: by_script,
+    run: |app| match worker(app) {
+        Some(argv) => {
+            Serve::Tool(argv, "it is written for Workers, which wrangler runs here as it would there")
+        }
+        None => Serve::Itself,
+    },
+    dev: |app, notes| worker(app).or_else(|| by_script(app, notes)),
     environment: &[],
 };
+
+/// What runs an app that exports itself and listens nowhere.
+fn worker(app: &App<'_, '_>) -> Option<Vec<String>> {
+    const RUNS: &str = "wrangler dev";
+    if !app.lists("wrangler") || app.project.node().iter().any(|file| !file.listens.is_empty()) {
+        return None;
+    }
+    let scripts = ["dev", "start"].iter().filter_map(|name| app.package.scripts.get(*name));
+    let given = scripts.filter_map(|script| script.strip_prefix(RUNS)).next().unwrap_or_default();
+    let file = given.split_whitespace().take_while(|word| !word.starts_with('-'));
+    let mut argv = words(&["wrangler", "dev"]);
+    argv.extend(file.map(str::to_owned));
+    argv.extend(words(&["--ip", "0.0.0.0", "--port", &app.port_text()]));
+    Some(argv)
+}

@@ -241,6 +241,11 @@ fn servers_of_the_apps_own_are_started_as_they_are() {
     let hono = r#"{"dependencies":{"hono":"4","@hono/node-server":"1"}}"#;
     let serve = ("src/index.ts", "serve({ fetch: app.fetch, port: 8787 })");
     assert_eq!(of(hono, serve), expected("hono", "tsx src/index.ts", 8787));
+    let worker = r#"{"scripts":{"dev":"wrangler dev src/index.ts"},"dependencies":{"hono":"4"},"devDependencies":{"wrangler":"3"}}"#;
+    let exported = ("src/index.ts", "const app = new Hono()\nexport default app\n");
+    let command = "wrangler dev src/index.ts --ip 0.0.0.0 --port 3000";
+    assert_eq!(of(worker, exported), expected("hono", command, 3000));
+    assert_eq!(of(worker, serve), expected("hono", "tsx src/index.ts", 8787));
     let custom = r#"{"scripts":{"build":"next build","start":"node server.js"},"dependencies":{"next":"15","express":"4"}}"#;
     assert_eq!(of(custom, ("server.js", "app.listen(4100)")), expected("next", "node server.js", 4100));
     let both = r#"{"scripts":{"dev":"tsx server/index.ts","build":"vite build && esbuild server/index.ts --outdir=dist","start":"NODE_ENV=production node dist/index.js"},"dependencies":{"express":"4"},"devDependencies":{"vite":"5","tsx":"4"}}"#;
