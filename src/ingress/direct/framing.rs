@@ -162,7 +162,12 @@ fn read<'a>(mut framing: Framing, reads: impl IntoIterator<Item = &'a [u8]>) -> 
         input.extend_from_slice(read);
         while last == Piece::More {
             match framing.next(&mut input) {
-                Piece::Data(data) => body.extend_from_slice(&data),
+                Piece::Data(data) => {
+                    body.extend_from_slice(&data);
+                    if framing.is_over() {
+                        last = Piece::Over;
+                    }
+                }
                 Piece::More => break,
                 stop => last = stop,
             }
