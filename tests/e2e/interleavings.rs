@@ -190,8 +190,10 @@ async fn ask(ann: &Client, id: &str, step: Step) -> Option<Answer> {
 
 async fn visit(ann: &Client, id: &str, place: &str) -> Option<Answer> {
     let status = ann.try_send(Method::GET, &path(id, "/status"), "").await.ok()?;
-    let address = status.json()["baseUrl"].as_str()?.to_owned();
-    Client::to(&address).try_send(Method::GET, place, "").await.ok()
+    let status = status.json();
+    // It has none before it has a port.
+    let address = status["baseUrl"].as_str().filter(|address| !address.is_empty())?;
+    Client::to(address).try_send(Method::GET, place, "").await.ok()
 }
 
 /// Which preview of the generation it is, and its status.
