@@ -6,6 +6,10 @@ use previewd::ingress::{follow_requests, unchunk};
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((&cut, bytes)) = bytes.split_first() else { return };
+    // What is spoilt becomes a NUL, which hyper refuses: one that is there already says nothing.
+    if bytes.contains(&0) {
+        return;
+    }
     let cut = usize::from(cut) + 1;
     let (passed, heads) = follow_requests([bytes]);
     let (cut_passed, cut_heads) = follow_requests(bytes.chunks(cut));

@@ -95,7 +95,9 @@ impl Framing {
         } else {
             let mut line = std::mem::replace(&mut self.line, PartialLine::EMPTY);
             line.push(&bytes[..end]);
-            self.end_line(without_cr(&line.bytes[..line.length]))
+            let kept = &line.bytes[..line.length];
+            // Of one that is longer it is not known where it ends.
+            self.end_line(if line.length < PARTIAL_LINE { without_cr(kept) } else { kept })
         };
         if ambiguous {
             bytes[0] = 0;
@@ -127,7 +129,7 @@ impl Framing {
         if let Some(value) = value_of(line, b"content-length:") {
             // What is no number, or differs from the first, hyper refuses. A padded one may be cut off here.
             self.length.get_or_insert(decimal(value));
-            return self.chunked || line.len() >= PARTIAL_LINE;
+            return self.chunked || line.len() >= PARTIAL_LINE - 1;
         }
         if value_of(line, b"transfer-encoding:").is_some() {
             let again = std::mem::replace(&mut self.chunked, true);
