@@ -1,9 +1,10 @@
 //! The networks of previews: each preview has one to itself while it lives.
 //!
 //! Making a bridge costs the engine some 60 ms and removing it 200 ms, so a few spare ones wait,
-//! and an emptied one becomes a spare again, or rests for a while ([`rest`]) where there are enough. A spare has no container in it and no preview's
-//! name on it; which preview holds which network is said by the preview's row. What an earlier run
-//! left is found out once ([`earlier`]), before anybody is given a network.
+//! and an emptied one becomes a spare again, or rests for a while ([`rest`]) where there are enough.
+//! A spare has no container in it and no preview's name on it; which preview holds which network is
+//! said by the preview's row. What an earlier run left is found out once ([`earlier`]), before
+//! anybody is given a network.
 
 mod earlier;
 mod rest;
