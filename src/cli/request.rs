@@ -10,6 +10,7 @@ use clap::Args;
 use hyper::header::HeaderName;
 use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 
 use super::client::Client;
@@ -56,7 +57,7 @@ struct Request<'a> {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     query: BTreeMap<&'a str, &'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    body: Option<Value>,
+    body: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     headers: BTreeMap<String, String>,
 }
@@ -91,7 +92,7 @@ pub async fn run(context: &Context, args: RequestArgs) -> anyhow::Result<()> {
         .call(Method::POST, preview::path(generation, "/request"))
         .header(HeaderName::from_static("x-preview-token"), token)
         .deadline(Duration::from_secs(120))
-        .body(&Request::of(&args, data))?
+        .body(&Request::of(&args, data)?)?
         .send()
         .await?;
     let response: Response = answer.json()?;
@@ -134,21 +135,30 @@ async fn read_data(data: &str) -> anyhow::Result<String> {
 }
 
 impl<'a> Request<'a> {
-    fn of(args: &'a RequestArgs, data: Option<String>) -> Self {
+    fn of(args: &'a RequestArgs, data: Option<String>) -> anyhow::Result<Self> {
         let mut headers: BTreeMap<String, String> = args.headers.iter().cloned().collect();
-        let body = data.map(|text| match serde_json::from_str::<Value>(&text) {
-            Ok(value @ (Value::Object(_) | Value::Array(_))) => {
-                let typed = headers.keys().any(|name| name.eq_ignore_ascii_case("content-type"));
-                if !typed {
-                    headers.insert("content-type".to_owned(), "application/json".to_owned());
+        let body = match data {
+            None => None,
+            Some(text) => Some(match structure(&text) {
+                Some(json) => {
+                    let typed = headers.keys().any(|name| name.eq_ignore_ascii_case("content-type"));
+                    if !typed {
+                        headers.insert("content-type".to_owned(), "application/json".to_owned());
+                    }
+                    json
                 }
-                value
-            }
-            _ => Value::String(text),
-        });
+                None => to_raw_value(&text)?,
+            }),
+        };
         let query = args.query.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        Self { method: &args.method, path: &args.path, query, body, headers }
+        Ok(Self { method: &args.method, path: &args.path, query, body, headers })
     }
+}
+
+/// An object or an array, as it is written.
+fn structure(text: &str) -> Option<Box<RawValue>> {
+    let json: Box<RawValue> = serde_json::from_str(text).ok()?;
+    json.get().starts_with(['{', '[']).then_some(json)
 }
 
 fn print(context: &Context, args: &RequestArgs, response: &Response) -> anyhow::Result<()> {
@@ -245,7 +255,7 @@ mod tests {
     fn json_is_sent_as_json_and_the_rest_as_text() {
         let sent = |line: &str| {
             let args = args(line);
-            serde_json::to_value(Request::of(&args, args.data.clone())).expect("json")
+            serde_json::to_value(Request::of(&args, args.data.clone()).expect("json")).expect("json")
         };
         assert_eq!(
             sent(r#"post /a -d '{"n": 1}' -q 'b=c=d'"#),

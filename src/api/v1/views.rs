@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::api::{Config, v2};
 use crate::domain::{HealthStatus, LogLevel, LogLine, LogSource, Preview, Sample, V1Status, text};
@@ -77,10 +77,9 @@ pub struct RequestBody {
     path: String,
     #[serde(default)]
     #[schema(value_type = Object)]
-    query: BTreeMap<String, Value>,
-    #[serde(default)]
+    query: BTreeMap<String, Box<RawValue>>,
     #[schema(value_type = Value)]
-    body: Value,
+    body: Option<Box<RawValue>>,
     #[serde(default)]
     #[schema(schema_with = v2::headers_schema)]
     headers: BTreeMap<String, String>,

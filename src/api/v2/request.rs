@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 use crate::api::auth::Caller;
@@ -32,11 +32,10 @@ pub struct RequestBody {
     /// Appended to the path, percent-encoded.
     #[serde(default)]
     #[schema(value_type = Object)]
-    pub query: BTreeMap<String, Value>,
-    /// Text is sent as it is, other JSON as JSON; see `bodyEncoding`.
-    #[serde(default)]
+    pub query: BTreeMap<String, Box<RawValue>>,
+    /// Text is sent as it is, other JSON as it is written here; see `bodyEncoding`.
     #[schema(value_type = Value)]
-    pub body: Value,
+    pub body: Option<Box<RawValue>>,
     /// `base64` when `body` is binary.
     pub body_encoding: Option<BodyEncoding>,
     #[serde(default)]
@@ -167,9 +166,10 @@ impl RequestBody {
         let mut path = self.path.clone();
         for (name, value) in &self.query {
             path.push(if path.contains('?') { '&' } else { '?' });
-            let value = match value {
-                Value::String(text) => text.clone(),
-                other => other.to_string(),
+            let value = match Given::of(value, || format!("query[{name:?}]"))? {
+                Given::Nothing => "null".to_owned(),
+                Given::Text(text) => text,
+                Given::Json(json) => json.to_owned(),
             };
             path.push_str(&format!("{}={}", percent_encoded(name), percent_encoded(&value)));
         }
@@ -177,14 +177,35 @@ impl RequestBody {
     }
 
     fn body_bytes(&self) -> Result<(Bytes, bool), ApiError> {
-        match (&self.body, self.body_encoding) {
-            (Value::Null, _) => Ok((Bytes::new(), false)),
-            (Value::String(text), Some(BodyEncoding::Base64)) => {
+        let Some(body) = &self.body else { return Ok((Bytes::new(), false)) };
+        match (Given::of(body, || "body".to_owned())?, self.body_encoding) {
+            (Given::Nothing, _) => Ok((Bytes::new(), false)),
+            (Given::Text(text), Some(BodyEncoding::Base64)) => {
                 let decoded = STANDARD.decode(text).map_err(|_| Invalid::new("body", "expected base64"))?;
                 Ok((decoded.into(), false))
             }
-            (Value::String(text), _) => Ok((text.clone().into(), false)),
-            (other, _) => Ok((other.to_string().into(), true)),
+            (Given::Text(text), _) => Ok((text.into(), false)),
+            (Given::Json(json), _) => Ok((json.to_owned().into(), true)),
+        }
+    }
+}
+
+/// JSON on its way to the app: what is no text goes as it was written, for a number may be one that no number of ours holds.
+enum Given<'a> {
+    Nothing,
+    Text(String),
+    Json(&'a str),
+}
+
+impl<'a> Given<'a> {
+    /// Text of which an escape is half a character is none.
+    fn of(value: &'a RawValue, place: impl FnOnce() -> String) -> Result<Self, Invalid> {
+        match value.get() {
+            "null" => Ok(Self::Nothing),
+            text if text.starts_with('"') => serde_json::from_str(text)
+                .map(Self::Text)
+                .map_err(|error| Invalid::new(place(), error.to_string())),
+            json => Ok(Self::Json(json)),
         }
     }
 }
@@ -235,5 +256,48 @@ impl From<RequestError> for ApiError {
             RequestError::Timeout => (StatusCode::GATEWAY_TIMEOUT, "app_timeout"),
         };
         Self::Upstream { status, code, reason }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(body: &str) -> Result<ProxiedRequest, ApiError> {
+        json::parse::<RequestBody>(body.as_bytes()).and_then(RequestBody::into_request)
+    }
+
+    #[test]
+    fn json_reaches_the_app_as_it_was_written() {
+        let huge = "1".repeat(400);
+        let asked = format!(
+            r#"{{"path": "/a?b=c", "body": {{"n": 12345678901234567890.50, "m": [{huge}]}}, "query": {{"q": {huge}, "t": "x y", "z": null}}}}"#
+        );
+        let request = sent(&asked).expect("valid");
+        assert_eq!(request.body, format!(r#"{{"n": 12345678901234567890.50, "m": [{huge}]}}"#));
+        assert_eq!(request.path_and_query, format!("/a?b=c&q={huge}&t=x%20y&z=null"));
+        assert_eq!(request.headers["content-type"], "application/json");
+    }
+
+    #[test]
+    fn text_is_sent_as_it_is_and_null_is_nothing() {
+        let request = sent(r#"{"path": "/", "body": "a\n\u00e9"}"#).expect("valid");
+        assert_eq!((request.body.as_ref(), request.headers.len()), ("a\né".as_bytes(), 0));
+        let request = sent(r#"{"path": "/", "body": "AP8=", "bodyEncoding": "base64"}"#).expect("valid");
+        assert_eq!(request.body.as_ref(), [0, 255]);
+        for nothing in [r#"{"path": "/", "body": null}"#, r#"{"path": "/"}"#] {
+            assert!(sent(nothing).expect("valid").body.is_empty());
+        }
+    }
+
+    #[test]
+    fn half_a_character_is_refused_where_it_stands() {
+        let field = |body: &str| match sent(body) {
+            Err(ApiError::Invalid(invalid)) => invalid.field,
+            other => panic!("{:?}", other.map(|request| request.path_and_query)),
+        };
+        assert_eq!(field(r#"{"path": "/", "body": "\ud800"}"#), "body");
+        assert_eq!(field(r#"{"path": "/", "query": {"a": "\ud800"}}"#), "query[\"a\"]");
+        assert!(matches!(sent(r#"{"path": "/", "body": {"a": 1,}}"#), Err(ApiError::Malformed(_))));
     }
 }
