@@ -49,9 +49,9 @@ pub(super) struct Servers {
     slots: Mutex<HashMap<ServerId, Slot>>,
     /// The network each was last made in: one that comes back goes on living there.
     homes: Mutex<HashMap<String, String>>,
-    /// Those of one preview that went with it, and must not be started again by whoever had just
-    /// thought them in use.
-    gone: Mutex<HashSet<ServerId>>,
+    /// Those of one preview that went with it, and when: they must not be started again by whoever
+    /// had just thought them in use.
+    gone: Mutex<HashMap<ServerId, Instant>>,
     /// There is, or was, a server: else there is nothing to look for at the end.
     any: AtomicBool,
 }
@@ -60,6 +60,8 @@ type Slot = Arc<tokio::sync::Mutex<Option<Arc<Server>>>>;
 
 /// From a started container to the first answer; an empty host is slower than any other.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Nobody goes by what was known longer ago: each look and each try at a server ends well before.
+const THOUGHT: Duration = Duration::from_secs(15 * 60);
 /// Where the image keeps its cluster.
 const DATA: &str = "/var/lib/previewd";
 
@@ -86,7 +88,7 @@ impl Servers {
             return Ok(Arc::clone(server));
         }
         *up = None;
-        if self.gone.lock().unwrap_or_else(PoisonError::into_inner).contains(id) {
+        if self.gone().contains_key(id) {
             return Err(DatabaseError::Unknown);
         }
         let server = Arc::new(match id.mode {
@@ -179,7 +181,7 @@ impl Servers {
 
     /// The server of a preview alone, with its data.
     pub async fn remove(&self, id: &ServerId) -> Result<(), DatabaseError> {
-        self.gone.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
+        self.note_gone(id);
         let slot = self.slot(id);
         // Held to the end: whoever is just starting it is waited for.
         let mut up = slot.lock().await;
@@ -188,6 +190,16 @@ impl Servers {
         }
         self.slots.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
         self.remove_named(&id.name(&self.instance)).await
+    }
+
+    fn note_gone(&self, id: &ServerId) {
+        let mut gone = self.gone();
+        gone.retain(|_, since| since.elapsed() < THOUGHT);
+        gone.insert(id.clone(), Instant::now());
+    }
+
+    fn gone(&self) -> MutexGuard<'_, HashMap<ServerId, Instant>> {
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn remove_named(&self, name: &str) -> Result<(), DatabaseError> {

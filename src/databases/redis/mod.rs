@@ -201,13 +201,16 @@ impl Inner {
         };
         for (preview, network) in live {
             let Some(network) = network.as_ref().filter(|_| made.contains(preview)) else { continue };
-            if runs(*preview) || !self.caches().contains_key(preview) {
+            // Asked again: it may be emptied, or gone with its preview, meanwhile.
+            if runs(*preview) || !self.caches().get(preview).is_some_and(|known| known.ready) {
                 continue;
             }
             tracing::warn!(%preview, "a cache had stopped; making it anew");
             let trouble = self.provide_cache(*preview, network).await.err().map(|error| error.to_string());
-            if let Some(known) = self.caches().get_mut(preview) {
-                known.trouble = trouble;
+            let is_wanted = self.caches().get_mut(preview).map(|known| known.trouble = trouble).is_some();
+            if !is_wanted {
+                // Its preview ended while it was made, and finds its network in use until this is gone.
+                self.remove_cache(*preview).await?;
             }
         }
         Ok(())
