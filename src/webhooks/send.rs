@@ -132,3 +132,27 @@ where
         _ = &mut connection => asked.await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use tokio::net::{TcpListener, TcpSocket};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_from_an_address_to_itself_stays_on_this_host() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let from = async |source: [u8; 4]| {
+            let socket = TcpSocket::new_v4().expect("a socket");
+            socket.bind(SocketAddr::from((source, 0))).expect("bound");
+            socket.connect(address).await.expect("connected")
+        };
+        assert!(is_this_host(&TcpStream::connect(address).await.expect("connected")));
+        assert!(is_this_host(&from([127, 0, 0, 1]).await));
+        // As far as addresses tell: the far end has one of its own.
+        assert!(!is_this_host(&from([127, 0, 0, 2]).await));
+    }
+}

@@ -13,8 +13,9 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::app::{Settings, TestApp, until};
+use crate::app::{Settings, TestApp, example, until};
 use crate::scene::{OBEDIENT, launch_with, once, page, path, put, python, status, text, up, visitor};
+use crate::warm;
 
 /// Stands between the daemon and the engine.
 struct Between {
@@ -30,6 +31,8 @@ struct Faults {
     lost_creates: AtomicU32,
     /// The same of calls that thaw a container.
     lost_unpauses: AtomicU32,
+    /// Calls that remove a container do not get through.
+    no_removals: AtomicBool,
     /// Nothing passes, in either direction.
     frozen: AtomicBool,
     /// Events are not passed on; their connection stays.
@@ -102,6 +105,10 @@ async fn requests(
         let line = head.lines().next().unwrap_or_default();
         if line.contains("/events?") {
             is_events.store(true, Ordering::Relaxed);
+        }
+        let removes = line.starts_with("DELETE ") && line.contains("/containers/");
+        if removes && faults.no_removals.load(Ordering::Relaxed) {
+            return;
         }
         let creates = line.starts_with("POST ")
             && (line.contains("/containers/create") || line.contains("/networks/create"));
@@ -231,6 +238,44 @@ async fn a_preview_sleeps_again_after_the_engines_word_on_its_wake_was_lost() {
         .await;
     }
     assert_eq!(visitor(&launched).get("/").await.text(), pid);
+    app.finish().await;
+}
+
+/// It has waited long enough, and the engine does not let go of it: what is launched meanwhile is not put beside it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_warm_container_that_cannot_be_removed_keeps_its_network_until_it_is() {
+    let between = Between::open();
+    let mut settings = between.settings();
+    settings.push(("PREVIEW_NETWORK_SPARES", "0".to_owned()));
+    let app = TestApp::tuned(settings, |config| {
+        config.orchestrator.warm.max = 1;
+        config.orchestrator.warm.ttl = Duration::from_secs(4);
+    })
+    .await;
+    let ann = app.user("ann");
+    put(&ann, "page", &page("beside nobody")).await;
+    up(&ann, "notes", &example("fastapi-notes")).await;
+    warm::wait_for(&app, 1).await;
+    let waiting = warm::containers(&app).await.remove(0);
+    between.faults.no_removals.store(true, Ordering::Relaxed);
+    warm::wait_for(&app, 0).await;
+    let launched = launch_with(&ann, "page", json!({ "wait": true })).await;
+    assert_eq!(launched.status, 201, "{launched:?}");
+    let all = app.engine.owned_containers().await.expect("a list");
+    let home = waiting.home_network.as_deref().expect("a network");
+    let there: Vec<&str> = all
+        .iter()
+        .filter(|one| one.home_network.as_deref() == Some(home))
+        .map(|one| one.name.as_str())
+        .collect();
+    assert_eq!(there, [waiting.name.as_str()]);
+    between.faults.no_removals.store(false, Ordering::Relaxed);
+    until(30, || async { warm::containers(&app).await.is_empty().then_some(()) }).await;
+    until(30, || async {
+        let networks = app.engine.owned_networks().await.ok()?;
+        networks.iter().all(|network| network.name != home).then_some(())
+    })
+    .await;
     app.finish().await;
 }
 
