@@ -31,7 +31,7 @@ trap finish EXIT
 # The suite is a program of Python 2, which distributions have left behind: it gets a root of its own, with the last Debian that
 # had that interpreter, and talks to this host's loopback from there.
 install_tools() {
-    [ ! -x "$tools/usr/local/bin/wstest" ] || return 0
+    ! cmp -s "$here/autobahn/requirements.txt" "$tools/opt/requirements.txt" || return 0
     need_packages mmdebstrap python3 python3-venv
     local mirror fresh=$tools.new wheels=$work/wheels wheel
     mirror=$(apt-get indextargets --format "\$(LABEL) \$(REPO_URI)" 'Created-By: Packages' | sed -n 's/^Debian //p' | head -n 1)
@@ -39,7 +39,7 @@ install_tools() {
     say "installing the suite into $tools"
     as_root rm -rf "$fresh"
     mkdir -p "$(dirname "$tools")"
-    as_root mmdebstrap --quiet --mode=root --variant=extract --include=python2.7 bullseye "$fresh" \
+    as_root mmdebstrap --quiet --mode=root --variant=extract --include=python2.7-dev,gcc,libc6-dev bullseye "$fresh" \
         "deb $mirror bullseye main" 2>"$work/mmdebstrap.log" >&2 || { cat "$work/mmdebstrap.log" >&2; die "no Python 2"; }
     python3 -m venv "$work/venv"
     "$work/venv/bin/pip" download -q --no-deps --only-binary=:all: --python-version 27 --implementation cp --abi cp27mu \
@@ -54,6 +54,7 @@ install_tools() {
     as_root env -u PIP_FIND_LINKS PYTHONPATH=/opt/pip chroot "$fresh" /usr/bin/python2.7 -m pip install -q --no-deps \
         --no-build-isolation --prefix /usr/local -r /opt/requirements.txt 2>"$work/pip.log" >&2 ||
         { cat "$work/pip.log" >&2; die "the suite cannot be installed"; }
+    as_root rm -rf "$tools"
     as_root mv "$fresh" "$tools"
 }
 
