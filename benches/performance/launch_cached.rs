@@ -32,7 +32,7 @@ pub async fn measure() -> anyhow::Result<Vec<Line>> {
         "baseline: docker run -d -p, same image, limits and hardening, default bridge; GET / every 2 ms"
             .to_owned(),
     ];
-    Ok(vec![pairs.line("launch-cached", Goal::AtMost(1.2), notes)])
+    Ok(vec![pairs.line("launch-cached", Goal::AtMost(1.0), notes)])
 }
 
 async fn ours(daemon: &Daemon) -> anyhow::Result<std::time::Duration> {
