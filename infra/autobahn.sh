@@ -105,8 +105,8 @@ as_root tee "$tools$inside/spec.json" >/dev/null <<JSON
     "exclude-agent-cases": {}
 }
 JSON
-say "running the suite; all of it takes some minutes"
-as_root chroot "$tools" /usr/bin/python2.7 /usr/local/bin/wstest -m fuzzingclient -s "$inside/spec.json" >"$work/wstest.log" 2>&1 ||
+say "running the suite; all of it takes some twenty minutes each way"
+as_root env PYTHONPATH=/opt/pip chroot "$tools" /usr/bin/python2.7 /usr/local/bin/wstest -m fuzzingclient -s "$inside/spec.json" >"$work/wstest.log" 2>&1 ||
     { tail -n 30 "$work/wstest.log" >&2; die "the suite did not run to its end"; }
 [ -z "${REPORT:-}" ] || cp -r "$tools$inside/report" "$REPORT"
 python3 "$here/autobahn/compare.py" "$tools$inside/report/index.json"
