@@ -63,8 +63,13 @@ pub(super) trait Admin: Send + Sync {
     /// No new connection, and an end to those there are.
     fn lock_out<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), DatabaseError>>;
 
+    /// Ends sessions of users whose names begin so, when they hold what belongs to all.
+    fn end_hoarders<'a>(&'a self, _prefix: &'a str) -> BoxFuture<'a, Result<(), DatabaseError>> {
+        async { Ok(()) }.boxed()
+    }
+
     /// Keeps the present state of a database, which nobody is connected to; false where the
-    /// server cannot copy databases.
+    /// server cannot copy databases, and of one that is not to be copied.
     fn keep_template<'a>(
         &'a self,
         _name: &'a str,

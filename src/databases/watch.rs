@@ -73,8 +73,12 @@ impl Inner {
             live.iter().map(|(preview, _)| self.name(*preview)).chain(known).collect();
         for database in there.iter().filter(|database| !names.contains(&database.name)) {
             tracing::info!(database = database.name, "dropping a database whose preview has ended");
-            server.admin.remove(&database.name).await?;
+            // One that cannot be dropped is no reason not to look after the others.
+            if let Err(error) = server.admin.remove(&database.name).await {
+                tracing::warn!(%error, database = database.name, "a database outlives its preview");
+            }
         }
+        server.admin.end_hoarders(&self.prefix()).await?;
         self.mend_networks(id, server, &joined, &live).await?;
         let limits = (self.config.templates, self.config.templates_mb);
         server.admin.prune_templates(&self.template_prefix(), limits).await?;

@@ -68,6 +68,7 @@ mod private;
 mod prometheus;
 mod reload;
 mod secrets;
+mod sly_databases;
 mod store_trouble;
 mod tenants;
 mod upkeep;

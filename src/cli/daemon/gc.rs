@@ -186,11 +186,16 @@ async fn orphans(
     });
     databases.load().await?;
     databases.homes().await?;
-    let found = databases.orphans().await;
+    let mut found = databases.orphans().await;
     if !dry_run {
-        for orphan in &found {
-            databases.drop_orphan(orphan).await?;
+        let mut dropped = Vec::new();
+        for orphan in found {
+            match databases.drop_orphan(&orphan).await {
+                Ok(()) => dropped.push(orphan),
+                Err(error) => tracing::warn!(%error, database = orphan.name, "a database is left"),
+            }
         }
+        found = dropped;
     }
     let why = "its preview has ended";
     let waste =

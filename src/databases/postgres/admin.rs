@@ -48,6 +48,11 @@ const OURS: &str = "SELECT r.rolname::text, COALESCE(pg_catalog.pg_database_size
     WHERE pg_catalog.starts_with(d.datname::text, $1)
       AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_roles r WHERE r.rolname = d.datname)";
 
+/// <https://www.postgresql.org/docs/15/sql-notify.html>, on the queue.
+const HOARDERS: &str = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
+    WHERE pg_catalog.pg_notification_queue_usage() > 0.01 AND pg_catalog.starts_with(usename::text, $1)
+      AND xact_start < pg_catalog.now() - INTERVAL '10 seconds'";
+
 impl Postgres {
     /// A server of ours. Fails while it is starting.
     pub async fn connect(
@@ -113,12 +118,7 @@ impl Postgres {
             self.touch(template).await?;
             return Ok(true);
         }
-        let role = format!(
-            "CREATE ROLE {name} LOGIN PASSWORD '{password}' NOSUPERUSER NOCREATEDB NOCREATEROLE \
-             NOREPLICATION NOBYPASSRLS; {}",
-            self.limits(name)
-        );
-        self.all(DOING, &[role]).await?;
+        self.all(DOING, &[self.role(name, password)]).await?;
         if self.is_external {
             // Who is no superuser gives away only what it could have itself.
             self.all(DOING, &[format!("GRANT {name} TO CURRENT_USER")]).await?;
@@ -134,19 +134,30 @@ impl Postgres {
         Ok(copied)
     }
 
+    /// A role that could not be dropped is taken again, as a new one would be.
+    fn role(&self, name: &str, password: &str) -> String {
+        let rights = format!(
+            "{name} LOGIN PASSWORD '{password}' NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
+        );
+        format!(
+            "DO $$ BEGIN
+                 IF EXISTS (SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = '{name}') THEN
+                     ALTER ROLE {rights};
+                     ALTER ROLE {name} RESET ALL;
+                 ELSE
+                     CREATE ROLE {rights};
+                 END IF;
+             END $$; {}",
+            self.limits(name)
+        )
+    }
+
     /// What a role may use of the server.
     pub(super) fn limits(&self, role: &str) -> String {
         let (connections, timeout) = (self.connections, self.statement_timeout.as_millis());
         format!(
             "ALTER ROLE {role} CONNECTION LIMIT {connections}; ALTER ROLE {role} SET statement_timeout = {timeout}"
         )
-    }
-
-    /// Whoever is connected is cut off. Absent is fine.
-    pub async fn drop(&self, name: &str) -> Result<(), DatabaseError> {
-        let statements =
-            [format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"), format!("DROP ROLE IF EXISTS {name}")];
-        self.all("dropping the database", &statements).await
     }
 
     /// Roles and databases whose names begin so.
@@ -167,6 +178,14 @@ impl Postgres {
             "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE usename = '{name}'"
         );
         self.all("locking a database that is too large", &[format!("ALTER ROLE {name} NOLOGIN"), end]).await
+    }
+
+    /// What listeners have not read is kept for all databases together, in up to 8 GiB that count as nobody's, and a session
+    /// that listens and stays in its transaction reads nothing: above a hundredth of that such sessions end.
+    pub async fn end_hoarders(&self, prefix: &str) -> Result<(), DatabaseError> {
+        let ended = sqlx::query(HOARDERS).bind(prefix).execute(&self.pool);
+        within("ending sessions that keep messages", ended).await?;
+        Ok(())
     }
 
     /// As a preview's own role, in its own database.

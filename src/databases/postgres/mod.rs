@@ -6,6 +6,7 @@
 //! names tell nothing of a preview, and that is all there is to see.
 
 mod admin;
+mod drops;
 mod look;
 mod query;
 mod spares;
@@ -94,12 +95,16 @@ impl Admin for Postgres {
         self.lock_out(name).boxed()
     }
 
+    fn end_hoarders<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<(), DatabaseError>> {
+        self.end_hoarders(prefix).boxed()
+    }
+
     fn keep_template<'a>(
         &'a self,
         name: &'a str,
         template: &'a str,
     ) -> BoxFuture<'a, Result<bool, DatabaseError>> {
-        async move { self.keep_template(name, template).await.map(|()| true) }.boxed()
+        self.keep_template(name, template).boxed()
     }
 
     fn prune_templates<'a>(

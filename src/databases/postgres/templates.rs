@@ -30,12 +30,13 @@ impl Postgres {
     }
 
     /// Keeps the present state of a database, which nobody is connected to, under a name. One
-    /// that is there already stays: it is the same.
-    pub async fn keep_template(&self, name: &str, template: &str) -> Result<(), DatabaseError> {
+    /// that is there already stays: it is the same. False for one with rights for other previews' roles, which those
+    /// would never be rid of.
+    pub async fn keep_template(&self, name: &str, template: &str) -> Result<bool, DatabaseError> {
         const DOING: &str = "keeping the migrated schema";
         let _turn = self.templates.lock().await;
         if self.exists(template).await? {
-            return self.touch(template).await;
+            return self.touch(template).await.map(|()| true);
         }
         // Under another name until it is whole: a copy of half a hand-over would be nobody's.
         let draft = format!("{template}_draft");
@@ -63,8 +64,16 @@ impl Postgres {
             ),
         )
         .await?;
+        if self.speaks_of_previews(&draft).await? {
+            tracing::warn!(
+                database = name,
+                "a schema has rights for other roles and is not kept as a template"
+            );
+            self.all(DOING, &[format!("DROP DATABASE {draft} WITH (FORCE)")]).await?;
+            return Ok(false);
+        }
         self.all(DOING, &[format!("ALTER DATABASE {draft} RENAME TO {template}")]).await?;
-        self.touch(template).await
+        self.touch(template).await.map(|()| true)
     }
 
     /// A new database of the role `name` from a template; false when there is no such template.
