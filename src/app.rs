@@ -136,6 +136,7 @@ impl App {
             metrics: Exposition::new(registry),
             webhooks: webhooks.clone(),
             admission: admission.clone(),
+            allowance: Arc::default(),
             audit,
             sockets: sockets.clone(),
             shutdown: shutdown.clone(),

@@ -72,6 +72,14 @@ fn repeatable(state: &AppState, request: &Request) -> Result<Option<AnswerKey>, 
 }
 
 async fn keyed(state: AppState, key: AnswerKey, request: Request, next: Next) -> Result<Response, ApiError> {
+    if let Some(wait) = state.allowance.missing(&key.caller) {
+        let reason = "too many answers to calls with an Idempotency-Key are kept for you; go on without one"
+            .to_owned();
+        return Err(ApiError::Quota {
+            reason,
+            retry_after: u32::try_from(wait.as_secs()).unwrap_or(u32::MAX),
+        });
+    }
     let (request, fingerprint) = read(&state, request).await?;
     match claim(&state, &key, &fingerprint).await? {
         AnswerClaim::First => act(state, key, request, next).await,
@@ -166,6 +174,7 @@ impl Claimed {
             .collect();
         let sealed = self.state.seal.close(Purpose::Answer, owner(key), &STANDARD.encode(body));
         let sealed_body = sealed.map_err(|error| ApiError::Internal(error.to_string()))?;
+        self.state.allowance.take(&key.caller, sealed_body.len());
         let answer = KeptAnswer { status: head.status.as_u16(), headers, sealed_body };
         Ok(self.state.store.keep_answer(key, &answer).await?)
     }

@@ -7,6 +7,7 @@
 
 mod addresses;
 pub mod admission;
+pub mod allowance;
 mod audit;
 pub mod auth;
 mod body;
@@ -50,12 +51,13 @@ pub use problem::{ApiError, Problem};
 pub use upload::unpack;
 
 use crate::ingress::Ingress;
-use crate::orchestrator::Orchestrator;
+use crate::orchestrator::{LaunchError, Orchestrator, Room};
 use crate::seal::Seal;
 use crate::store::{AuditLog, Store};
 use crate::streams::LogHub;
 use crate::webhooks::Webhooks;
 use admission::Admission;
+use allowance::Allowance;
 use auth::gate::Gate;
 use auth::rules::Rules;
 use auth::{ApiKeys, Tokens, jwks};
@@ -66,6 +68,8 @@ use origins::Origins;
 pub struct Config {
     /// `PREVIEW_MAX_GENERATION_MB`, default 50: all files of one generation, MiB.
     pub max_generation_bytes: u64,
+    /// `PREVIEW_USER_SOURCES_MAX_MB`, default 10240; 0: no limit. Files of all generations of one user, MiB.
+    pub user_sources_bytes: Option<u64>,
     /// `PREVIEW_SESSION_TIMEOUT_HOURS`, default 2: how long a v2 session lives.
     pub session: Duration,
     /// `PREVIEW_MAX_UPTIME`, seconds, default 3600: how long a v1 session lives.
@@ -101,6 +105,7 @@ impl Default for Config {
         let minutes = |n: u64| Duration::from_secs(60 * n);
         Self {
             max_generation_bytes: 50 * 1024 * 1024,
+            user_sources_bytes: Some(10 * 1024 * 1024 * 1024),
             session: minutes(120),
             v1_session: minutes(60),
             v1_idle: minutes(30),
@@ -135,6 +140,7 @@ pub struct AppState {
     /// For what is kept encrypted.
     pub seal: Seal,
     pub admission: Admission,
+    pub allowance: Arc<Allowance>,
     pub audit: AuditLog,
     pub metrics: Exposition,
     pub webhooks: Webhooks,
@@ -142,6 +148,16 @@ pub struct AppState {
     pub sockets: TaskTracker,
     /// Cancelled when the daemon begins to end.
     pub shutdown: CancellationToken,
+}
+
+impl AppState {
+    /// Whether there is room to store what a user sends.
+    pub fn has_disk(&self) -> Result<(), ApiError> {
+        match self.orchestrator.room() {
+            Room::Out(said) => Err(LaunchError::DiskFull { said }.into()),
+            Room::Enough | Room::Tight(_) => Ok(()),
+        }
+    }
 }
 
 /// All routes with their documentation.

@@ -11,6 +11,12 @@ use crate::api::{Config, admission, rates, serve};
 
 pub(super) fn read(r: &mut Reader) -> Option<Config> {
     let size = r.take("PREVIEW_MAX_GENERATION_MB", "50", "1 to 1024 MiB", in_range(1..=1024));
+    let sources = r.take(
+        "PREVIEW_USER_SOURCES_MAX_MB",
+        "10240",
+        "0 (no limit) to 1048576 MiB",
+        in_range(0..=1_048_576),
+    );
     let session = r.take("PREVIEW_SESSION_TIMEOUT_HOURS", "2", "1 to 720 hours", in_range(1..=720));
     let v1 = r.take("PREVIEW_MAX_UPTIME", "3600", "60 to 2592000 seconds", duration_s(60..=2_592_000));
     let idle = r.take("PREVIEW_SESSION_TIMEOUT", "1800", "60 to 2592000 seconds", duration_s(60..=2_592_000));
@@ -28,6 +34,7 @@ pub(super) fn read(r: &mut Reader) -> Option<Config> {
     let jwt = read_jwt(r);
     Some(Config {
         max_generation_bytes: size? * 1024 * 1024,
+        user_sources_bytes: Some(sources? * 1024 * 1024).filter(|bytes| *bytes > 0),
         session: Duration::from_secs(session? * 3600),
         v1_session: v1?,
         v1_idle: idle?,

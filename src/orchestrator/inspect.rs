@@ -82,6 +82,11 @@ impl Orchestrator {
         self.parts.engine.info().await
     }
 
+    /// On the disks of images and of our own data.
+    pub fn room(&self) -> Room {
+        self.parts.disks.room()
+    }
+
     /// Whether a launch could work now, and if not, why.
     pub async fn readiness(&self) -> Readiness {
         let engine = self.parts.engine.info().await.err().map(|error| error.to_string());

@@ -67,6 +67,10 @@ const PUT: &str = "INSERT INTO generations
     VALUES ($1, $2, $3, $4, $5, $6, $7)
     ON CONFLICT DO NOTHING";
 
+/// Of an index alone.
+const SIZE: &str =
+    "SELECT COUNT(*), CAST(COALESCE(SUM(total_bytes), 0) AS BIGINT) FROM generations WHERE owner = $1";
+
 const DELETE: &str = "DELETE FROM generations WHERE id = $1 AND content_hash = $2";
 
 const DELETE_UNUSED_ARCHIVE: &str = "DELETE FROM generation_archives WHERE content_hash = $1
@@ -145,6 +149,16 @@ impl Store {
         let files = name.parsed("files", files).map_err(StoreError::ReadGeneration)?;
         let GenerationHead { id, owner, metadata, content_hash, created_at, .. } = head;
         Ok(Some(Generation { id, owner, metadata, files, content_hash, created_at }))
+    }
+
+    /// How many generations a user has, and bytes in all their files.
+    pub async fn generations_size(&self, owner: &UserId) -> Result<(u64, u64), StoreError> {
+        let count = async {
+            let (count, bytes): (i64, i64) =
+                on_read!(self.db, |pool| sqlx::query_as(SIZE).bind(owner.as_str()).fetch_one(pool).await?);
+            Ok((u64::try_from(count).unwrap_or(0), u64::try_from(bytes).unwrap_or(0)))
+        };
+        self.run(StoreError::ReadGeneration, count).await
     }
 
     pub async fn generation_head(&self, id: &GenerationId) -> Result<Option<GenerationHead>, StoreError> {

@@ -122,3 +122,37 @@ async fn a_head_has_a_size() {
     assert_eq!(many.get("/health").await.status, 431);
     app.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_stores_as_much_as_is_allowed_and_no_other_pays_for_it() {
+    let app = TestApp::with(vec![("PREVIEW_USER_SOURCES_MAX_MB", "1".to_owned())]).await;
+    let (ann, ben) = (app.user("ann"), app.user("ben"));
+    let large = |mark: &str| json!({ "files": { "index.html": mark.repeat(400_000) } });
+    for id in ["large-a", "large-b"] {
+        assert_eq!(ann.put(&format!("/api/v2/generations/{id}"), &large(&id[6..])).await.status, 201);
+    }
+    let over = ann.put("/api/v2/generations/large-c", &large("c")).await;
+    refused(&over, 429, "quota");
+    assert!(
+        over.json()["detail"].as_str().expect("words").contains("PREVIEW_USER_SOURCES_MAX_MB"),
+        "{over:?}"
+    );
+    // What is there already is no more than it was.
+    assert_eq!(ann.put("/api/v2/generations/large-b", &large("b")).await.status, 200);
+    assert_eq!(ben.put("/api/v2/generations/large-d", &large("d")).await.status, 201);
+    assert_eq!(ann.delete("/api/v2/generations/large-a").await.status, 204);
+    assert_eq!(ann.put("/api/v2/generations/large-c", &large("c")).await.status, 201);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_stored_on_a_disk_that_is_full() {
+    // More than any disk has.
+    let app = TestApp::with(vec![("PREVIEW_DISK_FLOOR_MB", "1000000000".to_owned())]).await;
+    let ann = app.user("ann");
+    let full = ann.put("/api/v2/generations/none", &json!({ "files": { "index.html": "none" } })).await;
+    refused(&full, 503, "disk_full");
+    assert!(number(&full, "retry-after") > 0);
+    assert_eq!(ann.get("/api/v2/generations/none").await.status, 404);
+    app.finish().await;
+}

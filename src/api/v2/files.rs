@@ -65,6 +65,7 @@ pub async fn patch(
     request: Request,
 ) -> Result<Json<PatchAnswer>, ApiError> {
     let preview = owned::preview(&state, &caller, &gid).await?;
+    state.has_disk()?;
     let limit = state.config.max_generation_bytes;
     let body = Bytes::from_request(request, &()).await.map_err(|error| match error.status() {
         StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLarge { limit },

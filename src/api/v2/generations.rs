@@ -61,7 +61,8 @@ pub struct DockerfileQuery {
     params(("gid" = String, Path, description = "1 to 100 of A-Z a-z 0-9 . _ -")),
     request_body(content = upload::PutBody, description = "JSON, or a tar, tar.gz or zip with metadata in `preview.json`, or multipart with `metadata` and `archive`"),
     responses((status = 201, body = GenerationView), (status = 200, body = GenerationView),
-        (status = 409, body = Problem), (status = 413, body = Problem), (status = 422, body = Problem)))]
+        (status = 409, body = Problem), (status = 413, body = Problem), (status = 422, body = Problem),
+        (status = 429, body = Problem), (status = 503, body = Problem)))]
 pub async fn put(
     State(state): State<AppState>,
     caller: Caller,
@@ -69,8 +70,10 @@ pub async fn put(
     request: Request,
 ) -> Result<Response, ApiError> {
     let id = owned::generation_id(&gid)?;
+    state.has_disk()?;
     let upload = upload::read(request, state.config.max_generation_bytes).await?;
     let generation = Generation::new(id, caller.user.clone(), upload.metadata, upload.files);
+    has_room(&state, &generation).await?;
     // A generation that cannot be planned can still be stored and looked at.
     let status = match state.store.put_generation(&generation).await? {
         Put::Created => StatusCode::CREATED,
@@ -85,6 +88,24 @@ pub async fn put(
     }
     let head = owned::head(&state, &caller, &gid).await?;
     Ok((status, Json(GenerationView::from(head))).into_response())
+}
+
+/// What each takes besides its files.
+const ROW: u64 = 16 * 1024;
+
+/// Whether its owner may store as much as that. One that is stored already is no more than that.
+async fn has_room(state: &AppState, generation: &Generation) -> Result<(), ApiError> {
+    let Some(most) = state.config.user_sources_bytes else { return Ok(()) };
+    let (count, bytes) = state.store.generations_size(&generation.owner).await?;
+    let sum = bytes + (count + 1) * ROW + generation.files.total_bytes();
+    if sum <= most || state.store.generation_head(&generation.id).await?.is_some() {
+        return Ok(());
+    }
+    let most = most / (1024 * 1024);
+    let reason = format!(
+        "your {count} generations and this one are more than the {most} MiB that PREVIEW_USER_SOURCES_MAX_MB allows; delete some"
+    );
+    Err(ApiError::Quota { reason, retry_after: 60 })
 }
 
 /// Your generations, newest first; admins see all.
