@@ -99,6 +99,7 @@ stories! {
     access::of_claims_at_once_one_is_first_and_the_rest_get_its_answer,
     access::keys_come_back_as_they_were_and_have_a_number,
     access::links_open_live_previews_until_they_end,
+    access::no_more_links_than_a_preview_may_have_however_many_are_made_at_once,
     access::the_trail_is_read_newest_first_and_by_what_is_asked,
     access::environments_are_encrypted_and_encrypted_again,
     outside::secrets_of_webhooks_follow_the_keys,
