@@ -126,6 +126,7 @@ stories! {
     records::pruning_takes_what_ended_and_all_that_belongs_to_it,
     outside::changed_files_are_kept_until_the_preview_ends,
     outside::events_wait_for_those_who_want_them_in_order,
+    outside::who_never_answers_delays_nobody_else,
     outside::an_address_that_takes_nothing_fills_no_disk,
     metrics::a_history_comes_back_as_it_was,
     metrics::two_halves_of_a_step_are_one,
