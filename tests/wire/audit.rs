@@ -90,3 +90,26 @@ async fn only_admins_read_it_and_page_by_page() {
     assert_eq!(invalid(&admin.get(&format!("{AUDIT}?who=x")).await), "who");
     app.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_what_opens_a_socket_is_a_socket_and_only_a_preview_token_is_one() {
+    let app = TestApp::start().await;
+    let upgrading = |to: &str| app.stranger().header("upgrade", to);
+    for to in ["x", "websocket"] {
+        assert_eq!(upgrading(to).get("/health").await.status, 200);
+        refused(&upgrading(to).get("/api/v2/generations/mine?token=x").await, 401, "token_missing");
+    }
+    let logs = "/api/v2/generations/mine/preview/logs";
+    refused(&upgrading("h2c").get(&format!("{logs}?token=x")).await, 401, "token_missing");
+    refused(&upgrading("websocket").get(logs).await, 401, "token_missing");
+    refused(&upgrading("WebSocket").get(&format!("{logs}?token=x")).await, 401, "token_missing");
+    refused(&app.stranger().delete("/api/v2/generations/mine").await, 401, "token_missing");
+    // Written in order: with the last, all are there.
+    entries(&app, "action=deleteGeneration", 1).await;
+    let all = entries(&app, "limit=200", 3).await;
+    let foreign = all.iter().filter(|entry| entry["action"] != "listAudit");
+    let said: Vec<String> =
+        foreign.map(|entry| format!("{} {}", entry["action"], entry["via"]).replace('"', "")).collect();
+    assert_eq!(said, ["deleteGeneration none", "getLogs previewToken", "getLogs none"]);
+    app.finish().await;
+}

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::HeaderMap;
-use axum::http::header::{ALLOW, AUTHORIZATION, HeaderValue, UPGRADE};
+use axum::http::header::{ALLOW, AUTHORIZATION, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 use tower_http::timeout::TimeoutBody;
 
-use super::rules::{Access, Rules, Verdict};
+use super::rules::{Access, Rule, Rules, Verdict};
 use super::{Caller, Role, api_keys};
 use crate::api::AppState;
 use crate::api::admission::Place;
@@ -37,10 +37,10 @@ pub async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Res
         Verdict::WrongMethod(allowed) => return wrong_method(&request, &allowed),
         Verdict::None => return ApiError::NoRoute.into_response(),
     };
-    let mut entry = audit::begin(&request, rule.operation, path, address(&request));
+    let mut entry = audit::begin(&request, rule, path, address(&request));
     let limit = gate.state.config.body_timeout;
     let mut request = request.map(|body| Body::new(TimeoutBody::new(limit, body)));
-    let (standing, admitted) = admit(&gate, rule.access, &mut request, &mut entry).await;
+    let (standing, admitted) = admit(&gate, rule, &mut request, &mut entry).await;
     let mut response = match admitted {
         Ok(place) => {
             let response = next.run(request).await;
@@ -62,15 +62,20 @@ pub async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Res
 /// is counted by address, so that guessing has its limit too.
 async fn admit(
     gate: &Gate,
-    access: Access,
+    rule: Rule,
     request: &mut Request,
     entry: &mut Option<Begun>,
 ) -> (Option<Standing>, Result<Option<Place>, ApiError>) {
     let admission = &gate.state.admission;
-    let known = match access {
+    let known = match rule.access {
         Access::Public => Ok(None),
         // Who is no caller gets no further than the one handler that can do without.
-        Access::OwnerOrPreviewToken if brings_preview_token(request) => Ok(None),
+        _ if brings_preview_token(rule, request) => {
+            if let Some(entry) = entry {
+                entry.by_preview_token();
+            }
+            Ok(None)
+        }
         _ => known(gate, request.headers()).await.map(Some),
     };
     let standing = match &known {
@@ -86,7 +91,7 @@ async fn admit(
         if let Some(entry) = entry {
             entry.by(&caller);
         }
-        let caller = authorised(caller, access, request)?;
+        let caller = authorised(caller, rule.access, request)?;
         if let Some(entry) = entry {
             entry.by(&caller);
         }
@@ -146,11 +151,9 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 /// A browser cannot send a header with a WebSocket: the preview's own short-lived token comes in
 /// the address instead, and is checked where the socket is opened.
-fn brings_preview_token(request: &Request) -> bool {
-    let upgrades =
-        request.headers().get(UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
+fn brings_preview_token(rule: Rule, request: &Request) -> bool {
     let query = request.uri().query().unwrap_or_default();
-    upgrades
+    rule.opens_socket(request.headers())
         && !request.headers().contains_key(AUTHORIZATION)
         && query.split('&').any(|pair| pair.starts_with("token="))
 }
