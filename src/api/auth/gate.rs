@@ -20,7 +20,7 @@ use crate::api::admission::Place;
 use crate::api::audit::{self, Begun};
 use crate::api::problem::ApiError;
 use crate::api::rates::{Standing, TokenId};
-use crate::domain::{Invalid, UserId};
+use crate::domain::{AuditEntry, Invalid, UserId};
 
 /// What the gate decides by; cheap to clone.
 #[derive(Clone)]
@@ -37,7 +37,8 @@ pub async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Res
         Verdict::WrongMethod(allowed) => return wrong_method(&request, &allowed),
         Verdict::None => return ApiError::NoRoute.into_response(),
     };
-    let mut entry = audit::begin(&request, rule, path, address(&request));
+    let from = address(&request);
+    let mut entry = audit::begin(&request, rule, path, from);
     let limit = gate.state.config.body_timeout;
     let mut request = request.map(|body| Body::new(TimeoutBody::new(limit, body)));
     let (standing, admitted) = admit(&gate, rule, &mut request, &mut entry).await;
@@ -49,13 +50,24 @@ pub async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Res
         }
         Err(refusal) => refusal.into_response(),
     };
-    if let Some(entry) = entry {
-        gate.state.audit.record(entry.ended(response.status())).await;
+    // What a limit refuses is not written down: it is there for those who send more than is taken.
+    let is_over = standing.is_some_and(|standing| standing.is_over());
+    if let Some(entry) = entry.filter(|_| !is_over) {
+        write_down(&gate.state, entry.ended(response.status()), from).await;
     }
     if let Some(standing) = standing {
         standing.write(response.headers_mut());
     }
     response
+}
+
+/// Refusals of who did not come to be known are gathered.
+async fn write_down(state: &AppState, entry: AuditEntry, from: Option<IpAddr>) {
+    let is_refused = entry.actor.is_none() && entry.status >= 400;
+    let entry = if is_refused { state.refusals.first(from, entry) } else { Some(entry) };
+    if let Some(entry) = entry {
+        state.audit.record(entry).await;
+    }
 }
 
 /// Leaves the caller in the request, when there has to be one. Whoever does not come to be known
