@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::api::admission::Admission;
 use crate::api::auth::{ApiKeys, Keys, Tokens};
+use crate::api::refusals::Refusals;
 use crate::api::serve::tls::Tls;
 use crate::api::{self, AppState, Exposition};
 use crate::config::Config;
@@ -35,7 +36,9 @@ pub struct App {
     tls: Option<Tls>,
     admission: Admission,
     audit_days: u32,
+    audit: AuditLog,
     audit_writer: AuditWriter,
+    refusals: Refusals,
     visit_writer: VisitWriter,
     orchestrator: Orchestrator,
     store: Store,
@@ -123,7 +126,7 @@ impl App {
             store.put_setting_if_absent(WEBHOOKS_SEALED, "1").await?;
         }
         let (serve, admission) = (config.api.serve.clone(), Admission::new(config.api.admission));
-        let audit_days = config.api.audit_days;
+        let (audit_days, refusals) = (config.api.audit_days, Refusals::default());
         let state = AppState {
             config: Arc::new(config.api),
             orchestrator: orchestrator.clone(),
@@ -137,7 +140,8 @@ impl App {
             webhooks: webhooks.clone(),
             admission: admission.clone(),
             allowance: Arc::default(),
-            audit,
+            audit: audit.clone(),
+            refusals: refusals.clone(),
             sockets: sockets.clone(),
             shutdown: shutdown.clone(),
         };
@@ -148,7 +152,9 @@ impl App {
             tls,
             admission,
             audit_days,
+            audit,
             audit_writer,
+            refusals,
             visit_writer,
             orchestrator,
             store,
@@ -198,6 +204,7 @@ impl App {
         let audit = tokio::spawn(self.audit_writer.write(over.clone()));
         let gone = CancellationToken::new();
         let visits = tokio::spawn(self.visit_writer.write(gone.clone()));
+        let refusals = tokio::spawn(self.refusals.write(self.audit, gone.clone()));
         let serve = api::serve::serve(listener, self.router, self.serve, self.tls, self.shutdown.clone());
         let begin = tokio::spawn(signal);
         let ending = self.shutdown.clone();
@@ -217,7 +224,7 @@ impl App {
         // After the drivers, so that none of them opens a port again.
         self.ingress.close_all().await;
         gone.cancel();
-        let _ = tokio::time::timeout(DRAIN, visits).await;
+        let _ = tokio::time::timeout(DRAIN, async { tokio::join!(visits, refusals) }).await;
         // After everybody who has something to say.
         over.cancel();
         let _ =

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 
 use axum::extract::Request;
 use axum::http::StatusCode;
-use axum::http::header::UPGRADE;
 use chrono::Utc;
 
 use super::auth::Caller;
+use super::auth::rules::Rule;
 use super::trace::TRACEPARENT;
 use crate::domain::{AuditEntry, TraceContext};
 
@@ -22,21 +22,16 @@ pub struct Begun {
 
 /// Begins an entry for a request that belongs into the trail. `template` is the address with its
 /// parameters' names.
-pub fn begin(
-    request: &Request,
-    action: &'static str,
-    template: &str,
-    address: Option<IpAddr>,
-) -> Option<Begun> {
-    let opens_socket = request.headers().contains_key(UPGRADE);
-    let belongs = !request.method().is_safe() || opens_socket || LOOKS.contains(&action);
+pub fn begin(request: &Request, rule: Rule, template: &str, address: Option<IpAddr>) -> Option<Begun> {
+    let looks = LOOKS.contains(&rule.operation) || rule.opens_socket(request.headers());
+    let belongs = looks || !request.method().is_safe();
     belongs.then(|| Begun {
         entry: AuditEntry {
             timestamp: Utc::now(),
             actor: None,
             on_behalf: None,
-            via: if opens_socket { "previewToken" } else { "none" }.to_owned(),
-            action: action.to_owned(),
+            via: "none".to_owned(),
+            action: rule.operation.to_owned(),
             target: target(template, request.uri().path()),
             address: address.map(|address| address.to_canonical().to_string()),
             status: 0,
@@ -54,6 +49,11 @@ impl Begun {
             Some(key) => format!("key:{}", key.id),
             None => "token".to_owned(),
         };
+    }
+
+    /// Of whom no more is known than the token it brings.
+    pub fn by_preview_token(&mut self) {
+        self.entry.via = "previewToken".to_owned();
     }
 
     pub fn ended(mut self, status: StatusCode) -> AuditEntry {

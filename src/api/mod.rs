@@ -23,6 +23,7 @@ pub mod origins;
 mod owned;
 mod problem;
 pub mod rates;
+pub mod refusals;
 mod security_headers;
 pub mod serve;
 mod sse;
@@ -62,6 +63,7 @@ use auth::gate::Gate;
 use auth::rules::Rules;
 use auth::{ApiKeys, Tokens, jwks};
 use origins::Origins;
+use refusals::Refusals;
 
 /// What the API itself can be told.
 #[derive(Debug, Clone)]
@@ -142,6 +144,7 @@ pub struct AppState {
     pub admission: Admission,
     pub allowance: Arc<Allowance>,
     pub audit: AuditLog,
+    pub refusals: Refusals,
     pub metrics: Exposition,
     pub webhooks: Webhooks,
     /// Open sockets, which the server does not wait for by itself.

@@ -122,7 +122,7 @@ fn ask<K: Hash + Eq + Clone>(limiter: &Limiter<K>, key: &K) -> Standing {
 }
 
 /// Who has an IPv6 address has 2^64 of them.
-fn network(address: IpAddr) -> IpAddr {
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) >> 64 << 64).into()),
         v4 => v4,

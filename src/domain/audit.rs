@@ -16,11 +16,12 @@ pub struct AuditEntry {
     pub action: String,
     /// What it was done to: a generation, preview or key.
     pub target: Option<String>,
-    /// Where it came from.
+    /// Where it came from; a network, where addresses of one are gathered.
     pub address: Option<String>,
     /// Of the answer.
     pub status: u16,
     pub trace_id: Option<String>,
-    /// How often, up to the timestamp: visits are gathered into one entry.
+    /// How often, up to the timestamp: visits, and refusals of somebody unknown, are gathered into one
+    /// entry.
     pub times: u64,
 }

@@ -57,6 +57,8 @@ pub struct Delivery {
 pub struct DueDelivery {
     pub id: String,
     pub webhook: Uuid,
+    /// Whose webhook it is.
+    pub owner: UserId,
     pub url: String,
     pub sealed_secret: String,
     pub attempts: u32,

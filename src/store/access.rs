@@ -2,12 +2,15 @@
 
 use chrono::{DateTime, Utc};
 
-use super::db::{on_read, on_write};
+use super::db::{in_transaction, on_read, on_write};
 use super::row::{RowName, read};
 use super::{Fault, Store, StoreError};
 use crate::domain::{PreviewId, Share, UserId};
 
 const TABLE: &str = "preview_shares";
+
+/// Serialises links: count, compare, insert.
+const LOCK: &str = "previewd shares";
 
 const MAKE_PRIVATE: &str =
     "INSERT INTO private_previews (preview_id) VALUES ($1) ON CONFLICT (preview_id) DO NOTHING";
@@ -90,23 +93,23 @@ impl Store {
     /// Stores a link, unless the preview has had `most` already: then `false`.
     pub async fn insert_share(&self, share: &Share, most: u32) -> Result<bool, StoreError> {
         let insert = async {
-            let count: i64 = on_read!(self.db, |pool| sqlx::query_scalar(COUNT)
-                .bind(share.preview.to_string())
-                .fetch_one(pool)
-                .await?);
-            if count >= i64::from(most) {
-                return Ok(false);
-            }
-            on_write!(self.db, |pool| sqlx::query(INSERT)
-                .bind(&share.id)
-                .bind(share.preview.to_string())
-                .bind(share.created_by.as_str())
-                .bind(share.created_at.timestamp_millis())
-                .bind(share.expires_at.timestamp_millis())
-                .execute(pool)
-                .await
-                .map(drop))?;
-            Ok(true)
+            let inserted = in_transaction!(self.db, LOCK, |tx| {
+                let count = sqlx::query_scalar(COUNT).bind(share.preview.to_string());
+                let count: i64 = count.fetch_one(&mut *tx).await?;
+                let fits = count < i64::from(most);
+                if fits {
+                    sqlx::query(INSERT)
+                        .bind(&share.id)
+                        .bind(share.preview.to_string())
+                        .bind(share.created_by.as_str())
+                        .bind(share.created_at.timestamp_millis())
+                        .bind(share.expires_at.timestamp_millis())
+                        .execute(&mut *tx)
+                        .await?;
+                }
+                fits
+            });
+            Ok::<_, Fault>(inserted)
         };
         self.run(StoreError::PutShare, insert).await
     }

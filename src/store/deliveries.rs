@@ -34,21 +34,28 @@ pub(super) const ENQUEUE: &str = "INSERT INTO webhook_deliveries
     WHERE TRUE
     ON CONFLICT DO NOTHING";
 
-/// The oldest of each address: an address is told in order, one thing at a time.
-const DUE: &str =
-    "SELECT d.id, d.webhook_id, w.url, w.secret, d.attempts, e.event_type, e.timestamp, e.event_data,
-        e.preview_id, p.generation_id, p.project_id, p.user_id
-    FROM webhook_deliveries d
-    JOIN webhooks w ON w.id = d.webhook_id
-    JOIN preview_events e ON e.id = d.event_id
-    JOIN preview_instances p ON p.id = e.preview_id
-    WHERE d.state = 'pending' AND d.next_at <= $1
-      AND NOT EXISTS (SELECT 1 FROM webhook_deliveries o
-        WHERE o.webhook_id = d.webhook_id AND o.state = 'pending' AND o.event_id < d.event_id)
-    ORDER BY d.event_id
+/// The oldest of each address: an address is told in order, one thing at a time. Owners take turns, so that
+/// one with many addresses hides nobody.
+const DUE: &str = "SELECT * FROM (
+        SELECT d.id, d.event_id, d.webhook_id, w.owner, w.url, w.secret, d.attempts, e.event_type, e.timestamp,
+            e.event_data, e.preview_id, p.generation_id, p.project_id, p.user_id,
+            row_number() OVER (PARTITION BY w.owner ORDER BY d.event_id, d.id) AS turn
+        FROM (
+            SELECT webhook_id, min(event_id) AS event_id FROM webhook_deliveries
+            WHERE state = 'pending' GROUP BY webhook_id
+        ) head
+        JOIN webhook_deliveries d ON d.webhook_id = head.webhook_id AND d.event_id = head.event_id
+        JOIN webhooks w ON w.id = d.webhook_id
+        JOIN preview_events e ON e.id = d.event_id
+        JOIN preview_instances p ON p.id = e.preview_id
+        WHERE d.next_at <= $1
+    ) due
+    WHERE turn <= $3
+    ORDER BY turn, event_id
     LIMIT $2";
 
-const NEXT: &str = "SELECT min(d.next_at) FROM webhook_deliveries d WHERE d.state = 'pending'
+const NEXT: &str =
+    "SELECT min(d.next_at) FROM webhook_deliveries d WHERE d.state = 'pending' AND d.next_at > $1
       AND NOT EXISTS (SELECT 1 FROM webhook_deliveries o
         WHERE o.webhook_id = d.webhook_id AND o.state = 'pending' AND o.event_id < d.event_id)";
 
@@ -76,6 +83,7 @@ const LIST: &str =
 struct DueRow {
     id: String,
     webhook_id: String,
+    owner: String,
     url: String,
     secret: String,
     attempts: i64,
@@ -109,16 +117,19 @@ impl Store {
         self.appended.notified().await;
     }
 
-    /// What is to be sent now, at most `most`, and of each address the oldest alone.
+    /// What is to be sent now, at most `most` and at most `of_owner` of one owner's, and of each address the
+    /// oldest alone.
     pub async fn due_deliveries(
         &self,
         now: DateTime<Utc>,
         most: u32,
+        of_owner: u32,
     ) -> Result<Vec<DueDelivery>, StoreError> {
         let find = async {
             let rows: Vec<DueRow> = on_read!(self.db, |pool| sqlx::query(DUE)
                 .bind(now.timestamp_millis())
                 .bind(i64::from(most))
+                .bind(i64::from(of_owner))
                 .fetch_all(pool)
                 .await?
                 .iter()
@@ -129,11 +140,13 @@ impl Store {
         self.run(StoreError::ReadWebhooks, find).await
     }
 
-    /// When the next is due, if one waits.
-    pub async fn next_delivery(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
+    /// When the next is due of what is not due at `now`, if one waits.
+    pub async fn next_delivery(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StoreError> {
         let find = async {
-            let next: Option<i64> =
-                on_read!(self.db, |pool| sqlx::query_scalar(NEXT).fetch_one(pool).await?);
+            let next: Option<i64> = on_read!(self.db, |pool| sqlx::query_scalar(NEXT)
+                .bind(now.timestamp_millis())
+                .fetch_one(pool)
+                .await?);
             let name = RowName { table: TABLE, id: "?".to_owned() };
             name.time_or_none("next_at", next)
         };
@@ -192,6 +205,7 @@ impl DueRow {
         let name = RowName { table: TABLE, id: self.id.clone() };
         Ok(DueDelivery {
             webhook: name.parsed("webhook_id", Uuid::parse_str(&self.webhook_id))?,
+            owner: name.parsed("owner", UserId::parse(&self.owner))?,
             url: self.url,
             sealed_secret: self.secret,
             attempts: name.number("attempts", self.attempts)?,

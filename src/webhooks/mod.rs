@@ -14,11 +14,11 @@
 mod send;
 mod sign;
 mod target;
+mod tries;
 
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
-use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -29,6 +29,7 @@ use crate::domain::{Attempt, Delivery, DeliveryState, DueDelivery, EventType, In
 use crate::seal::{NotSealed, Purpose, Seal};
 use crate::store::{Page, PageOf, Store, StoreError};
 use send::{Letter, Sender};
+use tries::{OF_OWNER, Tries};
 
 /// How events are told.
 #[derive(Debug, Clone)]
@@ -87,8 +88,8 @@ pub struct Webhooks {
 
 /// Registrations of one user.
 const MOST_EACH: u32 = 20;
-/// Deliveries under way at once.
-const AT_ONCE: usize = 8;
+/// Due letters that are looked at. Fewer of them are under way or wait for others of their owner, so that
+/// one that can start is seen.
 const BATCH: u32 = 64;
 /// How long to sleep when nobody says that there is something to do.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -152,33 +153,42 @@ impl Webhooks {
     }
 
     async fn send_for_ever(&self) {
+        let mut tries = Tries::default();
         loop {
-            let rest = match self.send_due().await {
+            let rest = match self.start_due(&mut tries).await {
                 Ok(rest) => rest,
                 Err(error) => {
-                    tracing::warn!(%error, "deliveries to webhooks cannot be read or written");
+                    tracing::warn!(%error, "deliveries to webhooks cannot be read");
                     self.config.pause
                 }
             };
             tokio::select! {
                 () = tokio::time::sleep(rest) => {}
                 () = self.store.event_appended() => {}
+                noted = tries.ended() => {
+                    if !noted {
+                        // It is due still, and would be sent again at once.
+                        tokio::time::sleep(self.config.pause).await;
+                    }
+                }
             }
         }
     }
 
-    /// One round; how long there is nothing to do after it.
-    async fn send_due(&self) -> Result<Duration, StoreError> {
-        loop {
-            let due = self.store.due_deliveries(Utc::now(), BATCH).await?;
-            if due.is_empty() {
-                break;
-            }
-            let tries = stream::iter(due).map(|delivery| self.attempt(delivery));
-            let outcomes: Vec<_> = tries.buffer_unordered(AT_ONCE).collect().await;
-            outcomes.into_iter().collect::<Result<(), _>>()?;
+    /// Starts what is due and has room; how long until more is due. What has no room waits until another
+    /// has ended.
+    async fn start_due(&self, tries: &mut Tries) -> Result<Duration, StoreError> {
+        if tries.are_full() {
+            return Ok(LONGEST_SLEEP);
         }
-        let next = self.store.next_delivery().await?;
+        let now = Utc::now();
+        // As many again as may be under way, which are due until they have ended.
+        for letter in self.store.due_deliveries(now, BATCH, 2 * OF_OWNER).await? {
+            if tries.have_room_for(&letter) {
+                tries.start(self, letter);
+            }
+        }
+        let next = self.store.next_delivery(now).await?;
         let left = next.map(|at| (at - Utc::now()).to_std().unwrap_or_default());
         Ok(left.unwrap_or(LONGEST_SLEEP).clamp(Duration::from_millis(10), LONGEST_SLEEP))
     }

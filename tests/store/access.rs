@@ -115,6 +115,26 @@ pub async fn links_open_live_previews_until_they_end(setting: Setting) {
     assert!(store.shares_in_force(later).await.expect("lists").is_empty());
 }
 
+pub async fn no_more_links_than_a_preview_may_have_however_many_are_made_at_once(setting: Setting) {
+    let one = preview("g", "ann");
+    assert_eq!(setting.store.insert_preview(&one, None, None).await.expect("inserts"), Insert::Inserted);
+    let inserts = (0..50).map(|n| {
+        let store = setting.store.clone();
+        let share = Share {
+            id: format!("s{n}"),
+            preview: one.id,
+            created_by: user("ann"),
+            created_at: now(),
+            expires_at: now() + Duration::from_secs(600),
+            revoked_at: None,
+        };
+        tokio::spawn(async move { store.insert_share(&share, 3).await.expect("decides") })
+    });
+    let done = futures_util::future::join_all(inserts).await;
+    assert_eq!(done.into_iter().filter(|one| *one.as_ref().expect("ends")).count(), 3);
+    assert_eq!(setting.store.shares(one.id).await.expect("lists").len(), 3);
+}
+
 pub async fn the_trail_is_read_newest_first_and_by_what_is_asked(setting: Setting) {
     let store = setting.store;
     let entry = |actor: &str, action: &str, target: &str| AuditEntry {

@@ -1,12 +1,18 @@
 //! Stories of changed files, and of those who are told of events.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use previewd::domain::{
     Attempt, ContentHash, DeliveryState, Event, EventType, FilePath, Patch, Preview, SourceFile, Webhook,
 };
 use previewd::seal::{Purpose, Seal};
 use previewd::store::{Insert, Overlay, OverlayHead, Page, Store};
+use previewd::webhooks::{Config, Registration, Webhooks};
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{Setting, now, preview, user};
@@ -78,7 +84,7 @@ pub async fn events_wait_for_those_who_want_them_in_order(setting: Setting) {
     store.event_appended().await;
     let later = now() + TimeDelta::minutes(1);
     // The oldest of each; a second one comes when the first is over, and not before its time.
-    let due = store.due_deliveries(later, 10).await.expect("lists");
+    let due = store.due_deliveries(later, 10, 10).await.expect("lists");
     let said: Vec<_> = due.iter().map(|one| (one.webhook, one.event_type)).collect();
     assert_eq!(due.len(), 2);
     assert!(said.contains(&(picky.id, EventType::Launched)) && said.contains(&(all.id, EventType::Launched)));
@@ -95,13 +101,13 @@ pub async fn events_wait_for_those_who_want_them_in_order(setting: Setting) {
         next_at: later + TimeDelta::minutes(1),
     };
     store.note_attempt(&first.id, picky.id, &attempt).await.expect("notes");
-    let due = store.due_deliveries(later, 10).await.expect("lists");
+    let due = store.due_deliveries(later, 10, 10).await.expect("lists");
     assert!(due.iter().all(|one| one.webhook == all.id), "hers waits, and what is behind it");
-    assert!(store.next_delivery().await.expect("reads").expect("some") <= later);
+    assert_eq!(store.next_delivery(later).await.expect("reads"), Some(attempt.next_at));
     attempt =
         Attempt { state: DeliveryState::Delivered, attempts: 2, status: Some(204), problem: None, ..attempt };
     store.note_attempt(&first.id, picky.id, &attempt).await.expect("notes");
-    let due = store.due_deliveries(later, 10).await.expect("lists");
+    let due = store.due_deliveries(later, 10, 10).await.expect("lists");
     let next = due.iter().find(|one| one.webhook == picky.id).expect("the next of hers");
     assert_eq!(next.event_type, EventType::Failed);
     let page = store.deliveries(picky.id, Page::first(1)).await.expect("lists");
@@ -117,6 +123,65 @@ pub async fn events_wait_for_those_who_want_them_in_order(setting: Setting) {
     if store.backend() == "postgresql" {
         assert_eq!(setting.number(left).await, 0);
     }
+}
+
+/// The event that a letter tells, which is taken.
+async fn told(address: &TcpListener) -> String {
+    let (mut socket, _) = address.accept().await.expect("a connection");
+    let mut said = String::new();
+    while !said.ends_with('}') {
+        let mut piece = [0; 4096];
+        let read = socket.read(&mut piece).await.expect("more");
+        assert_ne!(read, 0, "{said}");
+        said.push_str(std::str::from_utf8(&piece[..read]).expect("ASCII"));
+    }
+    socket.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.expect("written");
+    let event = said.lines().find_map(|line| line.strip_prefix("x-preview-event: "));
+    event.expect("an event").to_owned()
+}
+
+pub async fn who_never_answers_delays_nobody_else(setting: Setting) {
+    let store = setting.store.clone();
+    let (hers, his) = (preview("g", "ann"), preview("h", "bob"));
+    insert(&store, &hers).await;
+    insert(&store, &his).await;
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let attentive = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let (minute, seconds) = (Duration::from_secs(60), Duration::from_secs(20));
+    let config = Config { private: true, timeout: minute, ..Config::default() };
+    let teller = Webhooks::new(store.clone(), config, Seal::new([1; 32], &[]));
+    let addresses = std::iter::repeat_n(("ann", &silent), 20).chain([("bob", &attentive)]);
+    for (owner, listener) in addresses {
+        let asked = Registration {
+            owner: user(owner),
+            url: format!("http://{}/", listener.local_addr().expect("an address")),
+            events: Vec::new(),
+            everyone: false,
+            secret: "sixteen characters and more".into(),
+        };
+        teller.register(asked).await.expect("registers");
+    }
+    for (preview, event_type) in
+        [(&hers, EventType::Launched), (&his, EventType::Launched), (&his, EventType::Healthy)]
+    {
+        let event = Event { preview_id: preview.id, timestamp: now(), event_type, data: json!({}) };
+        store.append_event(&event).await.expect("appends");
+    }
+    let over = CancellationToken::new();
+    let telling = tokio::spawn(teller.run(over.clone()));
+    for event in ["launched", "healthy"] {
+        let heard = tokio::time::timeout(seconds, told(&attentive)).await;
+        assert_eq!(heard.expect("his is told while hers wait"), event);
+    }
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let hanging = tokio::time::timeout(seconds, silent.accept()).await;
+        held.push(hanging.expect("hers are tried").expect("a connection"));
+    }
+    let third = tokio::time::timeout(Duration::from_millis(300), silent.accept()).await;
+    assert!(third.is_err(), "two of hers at once");
+    over.cancel();
+    telling.await.expect("ends");
 }
 
 pub async fn an_address_that_takes_nothing_fills_no_disk(setting: Setting) {
@@ -136,7 +201,7 @@ pub async fn an_address_that_takes_nothing_fills_no_disk(setting: Setting) {
     // Of what is over, two hundred are kept.
     setting.sql("UPDATE webhook_deliveries SET state = 'delivered' WHERE state = 'pending'").await;
     setting.sql("UPDATE webhook_deliveries SET state = 'pending' WHERE event_id = 1").await;
-    let first = store.due_deliveries(now() + TimeDelta::minutes(1), 1).await.expect("lists").remove(0);
+    let first = store.due_deliveries(now() + TimeDelta::minutes(1), 1, 1).await.expect("lists").remove(0);
     let attempt = Attempt {
         state: DeliveryState::Dead,
         attempts: 8,

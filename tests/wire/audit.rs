@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::app::{TestApp, until};
 use crate::bad_input::store;
+use crate::http::Client;
 use crate::refusal::{invalid, refused};
 
 const AUDIT: &str = "/api/v2/audit";
@@ -88,5 +89,64 @@ async fn only_admins_read_it_and_page_by_page() {
     );
     assert_eq!(invalid(&admin.get(&format!("{AUDIT}?cursor=x")).await), "cursor");
     assert_eq!(invalid(&admin.get(&format!("{AUDIT}?who=x")).await), "who");
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_what_opens_a_socket_is_a_socket_and_only_a_preview_token_is_one() {
+    let app = TestApp::start().await;
+    let upgrading = |to: &str| app.stranger().header("upgrade", to);
+    for to in ["x", "websocket"] {
+        assert_eq!(upgrading(to).get("/health").await.status, 200);
+        refused(&upgrading(to).get("/api/v2/generations/mine?token=x").await, 401, "token_missing");
+    }
+    let logs = "/api/v2/generations/mine/preview/logs";
+    refused(&upgrading("h2c").get(&format!("{logs}?token=x")).await, 401, "token_missing");
+    refused(&upgrading("websocket").get(logs).await, 401, "token_missing");
+    refused(&upgrading("WebSocket").get(&format!("{logs}?token=x")).await, 401, "token_missing");
+    refused(&app.stranger().delete("/api/v2/generations/mine").await, 401, "token_missing");
+    // Written in order: with the last, all are there.
+    entries(&app, "action=deleteGeneration", 1).await;
+    let all = entries(&app, "limit=200", 3).await;
+    let foreign = all.iter().filter(|entry| entry["action"] != "listAudit");
+    let said: Vec<String> =
+        foreign.map(|entry| format!("{} {}", entry["action"], entry["via"]).replace('"', "")).collect();
+    assert_eq!(said, ["deleteGeneration none", "getLogs previewToken", "getLogs none"]);
+    app.finish().await;
+}
+
+/// How often a call is answered with this status before a limit refuses it.
+async fn until_limited(client: &Client, status: u16) -> usize {
+    let mut times = 0;
+    loop {
+        let answer = client.delete("/api/v2/generations/none").await;
+        if answer.status != status {
+            refused(&answer, 429, "rate_limited");
+            return times;
+        }
+        times += 1;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refusals_of_strangers_are_gathered_and_what_a_limit_refuses_is_not_written() {
+    let settings = vec![
+        ("PREVIEW_ANONYMOUS_RATE_PER_MINUTE", "10".to_owned()),
+        ("PREVIEW_TOKEN_RATE_PER_MINUTE", "10".to_owned()),
+    ];
+    let mut app = TestApp::with(settings).await;
+    let strangers = until_limited(&app.stranger(), 401).await;
+    let anns = until_limited(&app.user("ann"), 404).await;
+    assert!(strangers >= 10 && anns >= 10, "{strangers} {anns}");
+    // What is gathered is written when the daemon ends, too.
+    app.shutdown().await;
+    app.boot().await;
+    let all = entries(&app, "action=deleteGeneration&limit=200", anns + 2).await;
+    let (known, unknown): (Vec<_>, Vec<_>) = all.iter().partition(|entry| entry["actor"] == "ann");
+    assert!(known.len() == anns && known.iter().all(|entry| entry["status"] == 404), "{known:?}");
+    let said: Vec<_> = unknown.iter().map(|entry| (&entry["status"], &entry["times"])).collect();
+    assert_eq!(said, [(&json!(401), &json!(strangers - 1)), (&json!(401), &json!(1))]);
+    assert_eq!((&unknown[0]["target"], &unknown[1]["target"]), (&Value::Null, &json!("none")));
+    assert!(unknown.iter().all(|entry| entry["address"] == "127.0.0.1"), "{unknown:?}");
     app.finish().await;
 }

@@ -122,3 +122,13 @@ async fn a_platform_acts_for_its_users_and_nobody_else_does() {
     refused(&plain.header("x-on-behalf-of", "ann").get("/api/v2/generations").await, 403, "may_not_act");
     app.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_says_who_made_it_and_not_for_whom() {
+    let app = TestApp::start().await;
+    let key = made(&app.admin().header("x-on-behalf-of", "ann"), json!({ "name": "given" })).await;
+    assert_eq!((&key["user"], &key["createdBy"]), (&json!("ann"), &json!("operator")), "{key}");
+    let own = made(&app.user("ann"), json!({ "name": "own" })).await;
+    assert_eq!((&own["user"], &own["createdBy"]), (&json!("ann"), &json!("ann")), "{own}");
+    app.finish().await;
+}

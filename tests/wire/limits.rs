@@ -148,7 +148,7 @@ async fn a_user_stores_as_much_as_is_allowed_and_no_other_pays_for_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_stored_on_a_disk_that_is_full() {
     // More than any disk has.
-    let app = TestApp::with(vec![("PREVIEW_DISK_FLOOR_MB", "1000000000".to_owned())]).await;
+    let app = TestApp::with(vec![("PREVIEW_DISK_FLOOR_MB", "10485760".to_owned())]).await;
     let ann = app.user("ann");
     let full = ann.put("/api/v2/generations/none", &json!({ "files": { "index.html": "none" } })).await;
     refused(&full, 503, "disk_full");

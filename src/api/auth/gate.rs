@@ -7,20 +7,20 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::HeaderMap;
-use axum::http::header::{ALLOW, AUTHORIZATION, HeaderValue, UPGRADE};
+use axum::http::header::{ALLOW, AUTHORIZATION, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 use tower_http::timeout::TimeoutBody;
 
-use super::rules::{Access, Rules, Verdict};
+use super::rules::{Access, Rule, Rules, Verdict};
 use super::{Caller, Role, api_keys};
 use crate::api::AppState;
 use crate::api::admission::Place;
 use crate::api::audit::{self, Begun};
 use crate::api::problem::ApiError;
 use crate::api::rates::{Standing, TokenId};
-use crate::domain::{Invalid, UserId};
+use crate::domain::{AuditEntry, Invalid, UserId};
 
 /// What the gate decides by; cheap to clone.
 #[derive(Clone)]
@@ -37,10 +37,11 @@ pub async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Res
         Verdict::WrongMethod(allowed) => return wrong_method(&request, &allowed),
         Verdict::None => return ApiError::NoRoute.into_response(),
     };
-    let mut entry = audit::begin(&request, rule.operation, path, address(&request));
+    let from = address(&request);
+    let mut entry = audit::begin(&request, rule, path, from);
     let limit = gate.state.config.body_timeout;
     let mut request = request.map(|body| Body::new(TimeoutBody::new(limit, body)));
-    let (standing, admitted) = admit(&gate, rule.access, &mut request, &mut entry).await;
+    let (standing, admitted) = admit(&gate, rule, &mut request, &mut entry).await;
     let mut response = match admitted {
         Ok(place) => {
             let response = next.run(request).await;
@@ -49,8 +50,10 @@ pub async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Res
         }
         Err(refusal) => refusal.into_response(),
     };
-    if let Some(entry) = entry {
-        gate.state.audit.record(entry.ended(response.status())).await;
+    // What a limit refuses is not written down: it is there for those who send more than is taken.
+    let is_over = standing.is_some_and(|standing| standing.is_over());
+    if let Some(entry) = entry.filter(|_| !is_over) {
+        write_down(&gate.state, entry.ended(response.status()), from).await;
     }
     if let Some(standing) = standing {
         standing.write(response.headers_mut());
@@ -58,19 +61,33 @@ pub async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Res
     response
 }
 
+/// Refusals of who did not come to be known are gathered.
+async fn write_down(state: &AppState, entry: AuditEntry, from: Option<IpAddr>) {
+    let is_refused = entry.actor.is_none() && entry.status >= 400;
+    let entry = if is_refused { state.refusals.first(from, entry) } else { Some(entry) };
+    if let Some(entry) = entry {
+        state.audit.record(entry).await;
+    }
+}
+
 /// Leaves the caller in the request, when there has to be one. Whoever does not come to be known
 /// is counted by address, so that guessing has its limit too.
 async fn admit(
     gate: &Gate,
-    access: Access,
+    rule: Rule,
     request: &mut Request,
     entry: &mut Option<Begun>,
 ) -> (Option<Standing>, Result<Option<Place>, ApiError>) {
     let admission = &gate.state.admission;
-    let known = match access {
+    let known = match rule.access {
         Access::Public => Ok(None),
         // Who is no caller gets no further than the one handler that can do without.
-        Access::OwnerOrPreviewToken if brings_preview_token(request) => Ok(None),
+        _ if brings_preview_token(rule, request) => {
+            if let Some(entry) = entry {
+                entry.by_preview_token();
+            }
+            Ok(None)
+        }
         _ => known(gate, request.headers()).await.map(Some),
     };
     let standing = match &known {
@@ -86,7 +103,7 @@ async fn admit(
         if let Some(entry) = entry {
             entry.by(&caller);
         }
-        let caller = authorised(caller, access, request)?;
+        let caller = authorised(caller, rule.access, request)?;
         if let Some(entry) = entry {
             entry.by(&caller);
         }
@@ -146,11 +163,9 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 /// A browser cannot send a header with a WebSocket: the preview's own short-lived token comes in
 /// the address instead, and is checked where the socket is opened.
-fn brings_preview_token(request: &Request) -> bool {
-    let upgrades =
-        request.headers().get(UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
+fn brings_preview_token(rule: Rule, request: &Request) -> bool {
     let query = request.uri().query().unwrap_or_default();
-    upgrades
+    rule.opens_socket(request.headers())
         && !request.headers().contains_key(AUTHORIZATION)
         && query.split('&').any(|pair| pair.starts_with("token="))
 }

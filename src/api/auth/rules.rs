@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use axum::http::Method;
+use axum::http::header::{HeaderMap, HeaderValue, UPGRADE};
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::path::{Operation, PathItem};
@@ -200,6 +201,14 @@ impl Access {
             _ if method.is_safe() => Scope::Read,
             _ => Scope::Launch,
         }
+    }
+}
+
+impl Rule {
+    /// Whether a request with this head asks for a socket, where there is one.
+    pub fn opens_socket(&self, headers: &HeaderMap) -> bool {
+        let is_socket = |to: &HeaderValue| to.as_bytes().eq_ignore_ascii_case(b"websocket");
+        self.access == Access::OwnerOrPreviewToken && headers.get(UPGRADE).is_some_and(is_socket)
     }
 }
 

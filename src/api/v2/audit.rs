@@ -52,12 +52,13 @@ pub struct AuditView {
     /// The operation's id; `visitPreview` for visits, `openPreview` for a link that was opened.
     action: String,
     target: Option<String>,
-    /// Where it came from.
+    /// Where it came from; the network, where refusals of its addresses are gathered.
     address: Option<String>,
     /// Of the answer.
     status: u16,
     trace_id: Option<String>,
-    /// How often, up to the timestamp; visits of one visitor are gathered into one entry.
+    /// How often, up to the timestamp; visits of one visitor are gathered into one entry, and so is what
+    /// follows a first refusal of somebody unknown within a minute.
     times: u64,
 }
 

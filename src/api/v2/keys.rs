@@ -152,7 +152,7 @@ fn checked(caller: &Caller, body: KeyBody) -> Result<ApiKey, ApiError> {
         owner,
         tier,
         scopes,
-        created_by: caller.user.clone(),
+        created_by: caller.by.clone(),
         created_at: now,
         expires_at: body.expires_in.map(|seconds| now + Duration::from_secs(seconds)),
         revoked_at: None,
