@@ -90,6 +90,8 @@ pub struct Config {
     pub trace_context: bool,
     /// `PREVIEW_API_BODY_TIMEOUT`, seconds, default 60: the longest silence in a request's body.
     pub body_timeout: Duration,
+    /// `PREVIEW_API_BODY_DEADLINE`, seconds, default 300: how long a request's body may take in all.
+    pub body_deadline: Duration,
     pub admission: admission::Config,
     /// Whose tokens are taken besides our own; `PREVIEW_JWT_JWKS`, default nobody's.
     pub jwt: Option<jwks::Config>,
@@ -112,6 +114,7 @@ impl Default for Config {
             audit_visits: minutes(10),
             trace_context: true,
             body_timeout: Duration::from_secs(60),
+            body_deadline: minutes(5),
             admission: admission::Config::default(),
             jwt: None,
             serve: serve::Config::default(),

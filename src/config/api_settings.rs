@@ -23,6 +23,7 @@ pub(super) fn read(r: &mut Reader) -> Option<Config> {
     let visits = r.take("PREVIEW_AUDIT_VISITS", "600", "0 (none) to 86400 seconds", duration_s(0..=86_400));
     let trace = r.take("ENABLE_TRACE_CONTEXT", "true", "true or false", flag);
     let body = r.take("PREVIEW_API_BODY_TIMEOUT", "60", "1 to 3600 seconds", duration_s(1..=3600));
+    let whole = r.take("PREVIEW_API_BODY_DEADLINE", "300", "1 to 86400 seconds", duration_s(1..=86_400));
     let admission = read_admission(r);
     let serve = read_serve(r);
     let jwt = read_jwt(r);
@@ -39,6 +40,7 @@ pub(super) fn read(r: &mut Reader) -> Option<Config> {
         audit_visits: visits?,
         trace_context: trace?,
         body_timeout: body?,
+        body_deadline: whole?,
         admission: admission?,
         jwt: jwt?,
         serve: serve?,

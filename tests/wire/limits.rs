@@ -72,17 +72,50 @@ async fn half_a_head_and_half_a_body_are_waited_for_only_so_long() {
         "PUT /api/v2/generations/slow HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-length: 100\r\n\r\n{{"
     );
     half_body.write_all(head.as_bytes()).await.expect("sent");
-    let within = Duration::from_secs(20);
-    let ended = async |socket: &mut TcpStream| {
-        let mut said = Vec::new();
-        tokio::time::timeout(within, socket.read_to_end(&mut said)).await.expect("it ends").ok();
-        String::from_utf8_lossy(&said).into_owned()
-    };
     assert!(!ended(&mut half_head).await.contains("200 OK"));
     assert_eq!(ended(&mut silent).await, "");
     let told = ended(&mut half_body).await;
     assert!(told.starts_with("HTTP/1.1 408") && told.contains("body_timeout"), "{told}");
     assert_eq!(app.user("ann").get("/api/v2/generations").await.status, 200, "others are served meanwhile");
+    app.finish().await;
+}
+
+/// What is said on a connection until it ends.
+async fn ended(socket: &mut TcpStream) -> String {
+    let mut said = Vec::new();
+    let within = Duration::from_secs(20);
+    tokio::time::timeout(within, socket.read_to_end(&mut said)).await.expect("it ends").ok();
+    String::from_utf8_lossy(&said).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_comes_byte_by_byte_is_waited_for_only_so_long() {
+    let app = TestApp::with(vec![("PREVIEW_API_BODY_DEADLINE", "1".to_owned())]).await;
+    let token = app.token("ann");
+    for kind in ["application/json", "multipart/form-data; boundary=XX"] {
+        let head = format!(
+            "PUT /api/v2/generations/slow HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-type: {kind}\r\ncontent-length: 100000\r\n\r\n"
+        );
+        let mut socket = TcpStream::connect(app.address).await.expect("a connection");
+        socket.write_all(head.as_bytes()).await.expect("sent");
+        let (mut from, mut to) = socket.split();
+        let trickle = async {
+            while to.write_all(b" ").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            std::future::pending::<()>().await;
+        };
+        let mut said = Vec::new();
+        let heard = async {
+            tokio::select! {
+                _ = from.read_to_end(&mut said) => {}
+                () = trickle => {}
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), heard).await.expect("it ends");
+        let told = String::from_utf8_lossy(&said);
+        assert!(told.starts_with("HTTP/1.1 408") && told.contains("body_timeout"), "{kind}: {told}");
+    }
     app.finish().await;
 }
 

@@ -8,8 +8,9 @@ mod files;
 mod schema;
 
 use axum::body::Bytes;
+use axum::extract::multipart::MultipartError;
 use axum::extract::{FromRequest, Multipart, Request};
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use serde::Deserialize;
 
 use super::problem::ApiError;
@@ -110,17 +111,19 @@ fn in_file(error: ApiError, file: &str) -> ApiError {
 
 async fn form_upload(mut form: Multipart, max_bytes: u64) -> Result<Upload, ApiError> {
     let (mut metadata, mut body) = (None, None);
-    let malformed = |error: axum::extract::multipart::MultipartError| match error.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLarge { limit: max_bytes },
-        _ => ApiError::Malformed(error.body_text()),
+    let limit = usize::try_from(max_bytes).unwrap_or(usize::MAX);
+    let unread = |error: MultipartError| match body::rejected(&error, error.status(), limit) {
+        // It knows better what is wrong with the form.
+        ApiError::Malformed(_) => ApiError::Malformed(error.body_text()),
+        refusal => refusal,
     };
-    while let Some(field) = form.next_field().await.map_err(malformed)? {
+    while let Some(field) = form.next_field().await.map_err(unread)? {
         let name = field.name().unwrap_or_default().to_owned();
         let is_second = if name == "metadata" { metadata.is_some() } else { body.is_some() };
         if is_second {
             return Err(Invalid::new(name, "expected metadata and archive once each").into());
         }
-        let bytes = field.bytes().await.map_err(malformed)?;
+        let bytes = field.bytes().await.map_err(unread)?;
         match name.as_str() {
             "metadata" => metadata = Some(json::parse(&bytes).map_err(|error| in_file(error, "metadata"))?),
             "archive" | "files" | "file" => body = Some(bytes),
