@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::api::admission::Admission;
 use crate::api::auth::{ApiKeys, Keys, Tokens};
+use crate::api::room::Room;
 use crate::api::serve::tls::Tls;
 use crate::api::{self, AppState, Exposition};
 use crate::config::Config;
@@ -123,7 +124,7 @@ impl App {
             store.put_setting_if_absent(WEBHOOKS_SEALED, "1").await?;
         }
         let (serve, admission) = (config.api.serve.clone(), Admission::new(config.api.admission));
-        let audit_days = config.api.audit_days;
+        let (audit_days, room) = (config.api.audit_days, Room::new(&config.api));
         let state = AppState {
             config: Arc::new(config.api),
             orchestrator: orchestrator.clone(),
@@ -136,6 +137,7 @@ impl App {
             metrics: Exposition::new(registry),
             webhooks: webhooks.clone(),
             admission: admission.clone(),
+            room,
             audit,
             sockets: sockets.clone(),
             shutdown: shutdown.clone(),

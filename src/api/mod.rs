@@ -22,6 +22,7 @@ pub mod origins;
 mod owned;
 mod problem;
 pub mod rates;
+pub mod room;
 mod security_headers;
 pub mod serve;
 mod sse;
@@ -60,6 +61,7 @@ use auth::gate::Gate;
 use auth::rules::Rules;
 use auth::{ApiKeys, Tokens, jwks};
 use origins::Origins;
+use room::Room;
 
 /// What the API itself can be told.
 #[derive(Debug, Clone)]
@@ -92,6 +94,7 @@ pub struct Config {
     pub body_timeout: Duration,
     /// `PREVIEW_API_BODY_DEADLINE`, seconds, default 300: how long a request's body may take in all.
     pub body_deadline: Duration,
+    pub room: room::Config,
     pub admission: admission::Config,
     /// Whose tokens are taken besides our own; `PREVIEW_JWT_JWKS`, default nobody's.
     pub jwt: Option<jwks::Config>,
@@ -115,6 +118,7 @@ impl Default for Config {
             trace_context: true,
             body_timeout: Duration::from_secs(60),
             body_deadline: minutes(5),
+            room: room::Config::default(),
             admission: admission::Config::default(),
             jwt: None,
             serve: serve::Config::default(),
@@ -138,6 +142,7 @@ pub struct AppState {
     /// For what is kept encrypted.
     pub seal: Seal,
     pub admission: Admission,
+    pub room: Room,
     pub audit: AuditLog,
     pub metrics: Exposition,
     pub webhooks: Webhooks,
@@ -167,6 +172,8 @@ pub fn router(state: AppState) -> Router {
         .fallback(|| async { ApiError::NoRoute })
         .layer(DefaultBodyLimit::max(SMALL_BODY))
         .layer(middleware::from_fn_with_state(state.clone(), idempotency::once))
+        // Before anything reads a body, which may happen twice.
+        .layer(middleware::from_fn_with_state(state.clone(), room::hold))
         // A layer and not a route layer: also what has no rule passes through it, and ends there.
         .layer(middleware::from_fn_with_state(gate, auth::gate::pass))
         .layer(middleware::from_fn_with_state(state.clone(), v1::deprecation))

@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
+use hyper::Method;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::app::TestApp;
+use crate::app::{TestApp, until};
 use crate::http::Answer;
 use crate::refusal::refused;
 
@@ -116,6 +117,51 @@ async fn a_body_that_comes_byte_by_byte_is_waited_for_only_so_long() {
         let told = String::from_utf8_lossy(&said);
         assert!(told.starts_with("HTTP/1.1 408") && told.contains("body_timeout"), "{kind}: {told}");
     }
+    app.finish().await;
+}
+
+/// An upload of so many bytes, of which none comes.
+async fn begun(app: &TestApp, user: &str, bytes: usize) -> TcpStream {
+    let token = app.token(user);
+    let head = format!(
+        "PUT /api/v2/generations/begun HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-length: {bytes}\r\n\r\n"
+    );
+    let mut socket = TcpStream::connect(app.address).await.expect("a connection");
+    socket.write_all(head.as_bytes()).await.expect("sent");
+    socket
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn uploads_that_do_not_come_hold_no_more_memory_than_their_users_part() {
+    const MIB: usize = 1024 * 1024;
+    let settings = vec![("PREVIEW_MAX_GENERATION_MB", "4".to_owned())];
+    let tune = |config: &mut previewd::config::Config| {
+        config.api.room.bytes = 24 * MIB;
+        config.api.room.patience = Duration::from_millis(200);
+    };
+    let app = TestApp::tuned(settings, tune).await;
+    let (ann, ben) = (app.user("ann"), app.user("ben"));
+    // Her part is 6 MiB: whichever comes second is told so.
+    let (mut one, mut two) = (begun(&app, "ann", 5 * MIB).await, begun(&app, "ann", 5 * MIB).await);
+    let told = tokio::select! {
+        told = ended(&mut one) => told,
+        told = ended(&mut two) => told,
+    };
+    assert!(told.starts_with("HTTP/1.1 429") && told.contains("\"quota\""), "{told}");
+    assert!(told.to_ascii_lowercase().contains("retry-after: 5\r\n"), "{told}");
+    let large = json!({ "files": { "a": "x".repeat(3 * MIB) } });
+    let small = json!({ "files": { "a": "x" } });
+    assert_eq!(ben.put("/api/v2/generations/of-ben", &large).await.status, 201, "nobody else waits");
+    assert_eq!(ann.put("/api/v2/generations/small", &small).await.status, 201, "what is small needs none");
+    drop((one, two));
+    // Twice through one room: a key has the body read before its handler does.
+    let keyed = ann.header("idempotency-key", "large");
+    until(20, async || {
+        let body = large.to_string();
+        let answer = keyed.try_send(Method::PUT, "/api/v2/generations/of-ann", body).await.ok()?;
+        (answer.status == 201).then_some(())
+    })
+    .await;
     app.finish().await;
 }
 

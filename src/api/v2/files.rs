@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::api::auth::Caller;
 use crate::api::extract::Path;
 use crate::api::problem::{ApiError, Problem};
+use crate::api::room::{self, Held};
 use crate::api::{AppState, body, owned, upload};
 use crate::domain::{FileSet, ReloadWay};
 use crate::orchestrator::{PatchError, Patched};
@@ -66,10 +67,10 @@ pub async fn patch(
     let preview = owned::preview(&state, &caller, &gid).await?;
     let limit = state.config.max_generation_bytes;
     let longest = usize::try_from(limit).unwrap_or(usize::MAX);
+    let held = Held::of(&request);
     let bytes = Bytes::from_request(request, &()).await;
     let bytes = bytes.map_err(|error| body::rejected(&error, error.status(), longest))?;
-    let read = tokio::task::spawn_blocking(move || upload::patch(&bytes, limit)).await;
-    let patch = read.map_err(|error| ApiError::Internal(error.to_string()))??;
+    let patch = room::within(held, move || upload::patch(&bytes, limit)).await?;
     let Patched { applied, way, reason, elapsed } = state.orchestrator.patch(&preview, patch, limit).await?;
     let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
     Ok(Json(PatchAnswer { applied, reloaded: way, reason, elapsed_ms }))
