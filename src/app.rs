@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::api::admission::Admission;
 use crate::api::auth::{ApiKeys, Keys, Tokens};
 use crate::api::refusals::Refusals;
+use crate::api::room::Room;
 use crate::api::serve::tls::Tls;
 use crate::api::{self, AppState, Exposition};
 use crate::config::Config;
@@ -126,7 +127,8 @@ impl App {
             store.put_setting_if_absent(WEBHOOKS_SEALED, "1").await?;
         }
         let (serve, admission) = (config.api.serve.clone(), Admission::new(config.api.admission));
-        let (audit_days, refusals) = (config.api.audit_days, Refusals::default());
+        let (audit_days, room) = (config.api.audit_days, Room::new(&config.api));
+        let refusals = Refusals::default();
         let state = AppState {
             config: Arc::new(config.api),
             orchestrator: orchestrator.clone(),
@@ -142,6 +144,7 @@ impl App {
             allowance: Arc::default(),
             audit: audit.clone(),
             refusals: refusals.clone(),
+            room,
             sockets: sockets.clone(),
             shutdown: shutdown.clone(),
         };

@@ -25,7 +25,8 @@ use tracing::Instrument;
 
 use super::auth::Caller;
 use super::problem::{ApiError, Problem};
-use super::{AppState, SMALL_BODY, body, v2};
+use super::room::{self, Held};
+use super::{AppState, body};
 use crate::domain::Invalid;
 use crate::seal::Purpose;
 use crate::store::{AnswerClaim, AnswerKey, KeptAnswer};
@@ -92,10 +93,7 @@ async fn keyed(state: AppState, key: AnswerKey, request: Request, next: Next) ->
 /// The request with its body in memory, and what tells it from another.
 async fn read(state: &AppState, request: Request) -> Result<(Request, String), ApiError> {
     let (head, body) = request.into_parts();
-    let limit = match head.method {
-        Method::PUT | Method::PATCH => v2::largest_upload(&state.config),
-        _ => SMALL_BODY,
-    };
+    let limit = room::longest(&state.config, &head.method);
     let body = to_bytes(body, limit).await.map_err(|error| body::refusal(&error, limit))?;
     let mut hash = Sha256::new();
     for part in [head.method.as_str().as_bytes(), head.uri.to_string().as_bytes(), &body] {
@@ -125,9 +123,10 @@ pub fn oldest_kept(now: DateTime<Utc>) -> DateTime<Utc> {
     now - KEPT_FOR
 }
 
-/// In a task of its own: a client that goes away does not end it.
+/// In a task of its own: a client that goes away does not end it, and the body stays in memory.
 async fn act(state: AppState, key: AnswerKey, request: Request, next: Next) -> Result<Response, ApiError> {
     let work = async move {
+        let _held = Held::of(&request);
         let claimed = Claimed { state, key: Some(Arc::new(key)) };
         let response = next.run(request).await;
         claimed.settle(response).await

@@ -24,6 +24,7 @@ mod owned;
 mod problem;
 pub mod rates;
 pub mod refusals;
+pub mod room;
 mod security_headers;
 pub mod serve;
 mod sse;
@@ -52,7 +53,7 @@ pub use problem::{ApiError, Problem};
 pub use upload::unpack;
 
 use crate::ingress::Ingress;
-use crate::orchestrator::{LaunchError, Orchestrator, Room};
+use crate::orchestrator::{LaunchError, Orchestrator, Room as DiskRoom};
 use crate::seal::Seal;
 use crate::store::{AuditLog, Store};
 use crate::streams::LogHub;
@@ -64,6 +65,7 @@ use auth::rules::Rules;
 use auth::{ApiKeys, Tokens, jwks};
 use origins::Origins;
 use refusals::Refusals;
+use room::Room;
 
 /// What the API itself can be told.
 #[derive(Debug, Clone)]
@@ -96,6 +98,9 @@ pub struct Config {
     pub trace_context: bool,
     /// `PREVIEW_API_BODY_TIMEOUT`, seconds, default 60: the longest silence in a request's body.
     pub body_timeout: Duration,
+    /// `PREVIEW_API_BODY_DEADLINE`, seconds, default 300: how long a request's body may take in all.
+    pub body_deadline: Duration,
+    pub room: room::Config,
     pub admission: admission::Config,
     /// Whose tokens are taken besides our own; `PREVIEW_JWT_JWKS`, default nobody's.
     pub jwt: Option<jwks::Config>,
@@ -119,6 +124,8 @@ impl Default for Config {
             audit_visits: minutes(10),
             trace_context: true,
             body_timeout: Duration::from_secs(60),
+            body_deadline: minutes(5),
+            room: room::Config::default(),
             admission: admission::Config::default(),
             jwt: None,
             serve: serve::Config::default(),
@@ -143,6 +150,7 @@ pub struct AppState {
     pub seal: Seal,
     pub admission: Admission,
     pub allowance: Arc<Allowance>,
+    pub room: Room,
     pub audit: AuditLog,
     pub refusals: Refusals,
     pub metrics: Exposition,
@@ -157,8 +165,8 @@ impl AppState {
     /// Whether there is room to store what a user sends.
     pub fn has_disk(&self) -> Result<(), ApiError> {
         match self.orchestrator.room() {
-            Room::Out(said) => Err(LaunchError::DiskFull { said }.into()),
-            Room::Enough | Room::Tight(_) => Ok(()),
+            DiskRoom::Out(said) => Err(LaunchError::DiskFull { said }.into()),
+            DiskRoom::Enough | DiskRoom::Tight(_) => Ok(()),
         }
     }
 }
@@ -183,6 +191,8 @@ pub fn router(state: AppState) -> Router {
         .fallback(|| async { ApiError::NoRoute })
         .layer(DefaultBodyLimit::max(SMALL_BODY))
         .layer(middleware::from_fn_with_state(state.clone(), idempotency::once))
+        // Before anything reads a body, which may happen twice.
+        .layer(middleware::from_fn_with_state(state.clone(), room::hold))
         // A layer and not a route layer: also what has no rule passes through it, and ends there.
         .layer(middleware::from_fn_with_state(gate, auth::gate::pass))
         .layer(middleware::from_fn_with_state(state.clone(), v1::deprecation))

@@ -7,7 +7,7 @@ use super::parse::{duration_s, flag, in_range, optional, origins, word};
 use super::reader::Reader;
 use crate::api::auth::jwks;
 use crate::api::origins::Origins;
-use crate::api::{Config, admission, rates, serve};
+use crate::api::{Config, admission, rates, room, serve};
 
 pub(super) fn read(r: &mut Reader) -> Option<Config> {
     let size = r.take("PREVIEW_MAX_GENERATION_MB", "50", "1 to 1024 MiB", in_range(1..=1024));
@@ -29,6 +29,8 @@ pub(super) fn read(r: &mut Reader) -> Option<Config> {
     let visits = r.take("PREVIEW_AUDIT_VISITS", "600", "0 (none) to 86400 seconds", duration_s(0..=86_400));
     let trace = r.take("ENABLE_TRACE_CONTEXT", "true", "true or false", flag);
     let body = r.take("PREVIEW_API_BODY_TIMEOUT", "60", "1 to 3600 seconds", duration_s(1..=3600));
+    let whole = r.take("PREVIEW_API_BODY_DEADLINE", "300", "1 to 86400 seconds", duration_s(1..=86_400));
+    let bodies = r.take("PREVIEW_API_BODIES_MB", "512", "16 to 65536 MiB", in_range(16..=65_536));
     let admission = read_admission(r);
     let serve = read_serve(r);
     let jwt = read_jwt(r);
@@ -46,6 +48,8 @@ pub(super) fn read(r: &mut Reader) -> Option<Config> {
         audit_visits: visits?,
         trace_context: trace?,
         body_timeout: body?,
+        body_deadline: whole?,
+        room: room::Config { bytes: usize::try_from(bodies? * 1024 * 1024).ok()?, ..room::Config::default() },
         admission: admission?,
         jwt: jwt?,
         serve: serve?,

@@ -22,6 +22,7 @@ mod config;
 mod error;
 mod inventory;
 mod kind;
+mod looks;
 mod mongodb;
 mod mysql;
 mod orphans;
@@ -41,7 +42,6 @@ mod watch;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 pub use access::{Access, HOST, Part};
 pub use config::{Config, ServerImages};
@@ -59,11 +59,12 @@ pub use task::{Task, TaskEnd, run as run_task};
 pub use template_key::template_key;
 
 use crate::domain::{
-    DatabaseRecord, DatabaseType, InstanceId, Invalid, Metadata, MigrationStatus, PreviewId,
+    DatabaseRecord, DatabaseType, InstanceId, Invalid, Metadata, MigrationStatus, PreviewId, UserId,
 };
 use crate::engine::{Engine, EngineError, VolumeMount};
 use crate::seal::{Purpose, Seal};
 use crate::store::{Store, StoreError};
+use looks::Looks;
 use registry::Registry;
 use server::{Server, ServerId};
 use servers::Servers;
@@ -86,8 +87,7 @@ struct Inner {
     known: Registry,
     /// Caches of live previews. Never locked across an await.
     caches: Mutex<HashMap<PreviewId, KnownCache>>,
-    /// Looks into databases at once: each is a connection or a container of its own.
-    looks: tokio::sync::Semaphore,
+    looks: Looks,
 }
 
 /// What the databases are made of.
@@ -121,9 +121,6 @@ pub enum Provided {
     Empty,
 }
 
-/// Looks at once, of all users together.
-const LOOKS: usize = 4;
-
 impl Databases {
     pub fn new(needs: Needs) -> Self {
         let Needs { engine, store, instance, config, seal, passwords, ground } = needs;
@@ -139,7 +136,7 @@ impl Databases {
             servers,
             known: Registry::default(),
             caches: Mutex::default(),
-            looks: tokio::sync::Semaphore::new(LOOKS),
+            looks: Looks::new(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -326,27 +323,33 @@ impl Databases {
         }
     }
 
-    /// Tables, rows and size.
-    pub async fn look(&self, preview: PreviewId) -> Result<Inventory, DatabaseError> {
-        let (known, _turn) = self.inner.begin_look(preview).await?;
-        let inventory = match known.record.kind {
-            DatabaseType::Sqlite => sqlite::look(&self.inner, preview, &known).await?,
-            _ => {
-                let server = self.inner.server_of(preview, &known.record).await?;
-                server.admin.look(known.access.as_ref().ok_or(DatabaseError::NotReady)?).await?
-            }
-        };
-        self.inner.known.counted(preview, inventory.totals());
-        Ok(inventory)
+    /// Tables, rows and size. The looks of an owner wait for each other.
+    pub async fn look(&self, preview: PreviewId, owner: &UserId) -> Result<Inventory, DatabaseError> {
+        let known = self.inner.ready(preview)?;
+        let _turn = self.inner.looks.turn(owner).await?;
+        self.inner.look(preview, &known).await
+    }
+
+    /// The same for who would rather do without than wait: busy unless it can be done at once.
+    pub async fn look_now(&self, preview: PreviewId, owner: &UserId) -> Result<Inventory, DatabaseError> {
+        let known = self.inner.ready(preview)?;
+        let _turn = self.inner.looks.turn_now(owner)?;
+        self.inner.look(preview, &known).await
     }
 
     /// A read-only question, with limits on rows, size and time.
-    pub async fn query(&self, preview: PreviewId, sql: &str) -> Result<QueryRows, DatabaseError> {
+    pub async fn query(
+        &self,
+        preview: PreviewId,
+        owner: &UserId,
+        sql: &str,
+    ) -> Result<QueryRows, DatabaseError> {
         if self.inner.known.get(preview).is_none() && self.cache(preview).is_some() {
             let why = "this preview has a cache and no database: Redis answers no SQL";
             return Err(DatabaseError::Query(why.to_owned()));
         }
-        let (known, _turn) = self.inner.begin_look(preview).await?;
+        let known = self.inner.ready(preview)?;
+        let _turn = self.inner.looks.turn(owner).await?;
         match known.record.kind {
             DatabaseType::Sqlite => sqlite::query(&self.inner, preview, &known, sql).await,
             _ => {
@@ -412,17 +415,28 @@ impl Inner {
         format!("pt_{}_", passwords::short_hash(self.instance.as_str()))
     }
 
-    async fn begin_look(
-        &self,
-        preview: PreviewId,
-    ) -> Result<(Known, tokio::sync::SemaphorePermit<'_>), DatabaseError> {
+    /// A database that can be looked into.
+    fn ready(&self, preview: PreviewId) -> Result<Known, DatabaseError> {
         let known = self.known.get(preview).ok_or(DatabaseError::Unknown)?;
-        if !known.record.ready {
-            return Err(DatabaseError::NotReady);
+        match known.record.ready {
+            true => Ok(known),
+            false => Err(DatabaseError::NotReady),
         }
-        let turn = tokio::time::timeout(Duration::from_secs(10), self.looks.acquire()).await;
-        let turn = turn.map_err(|_| DatabaseError::Busy)?.map_err(|_| DatabaseError::Busy)?;
-        Ok((known, turn))
+    }
+
+    /// Counts, and remembers what came of it.
+    async fn look(&self, preview: PreviewId, known: &Known) -> Result<Inventory, DatabaseError> {
+        let looked = match known.record.kind {
+            DatabaseType::Sqlite => sqlite::look(self, preview, known).await,
+            _ => self.look_on_server(preview, known).await,
+        };
+        self.known.counted(preview, looked.as_ref().ok().map(Inventory::totals));
+        looked
+    }
+
+    async fn look_on_server(&self, preview: PreviewId, known: &Known) -> Result<Inventory, DatabaseError> {
+        let server = self.server_of(preview, &known.record).await?;
+        server.admin.look(known.access.as_ref().ok_or(DatabaseError::NotReady)?).await
     }
 
     fn servers_in_use(&self) -> HashSet<ServerId> {

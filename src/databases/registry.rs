@@ -32,6 +32,8 @@ pub struct Health {
     /// Tables and rows, when they were last counted.
     pub counted: Option<(u64, u64)>,
     pub counted_at: Option<DateTime<Utc>>,
+    /// When counting failed, if it did so last.
+    pub uncounted_at: Option<DateTime<Utc>>,
 }
 
 /// Never locked across an await.
@@ -65,10 +67,14 @@ impl Registry {
         self.lock().remove(&preview);
     }
 
-    pub fn counted(&self, preview: PreviewId, totals: (u64, u64)) {
-        if let Some(known) = self.lock().get_mut(&preview) {
-            known.health.counted = Some(totals);
-            known.health.counted_at = Some(Utc::now());
+    /// Nothing where they could not be counted: the last ones stay.
+    pub fn counted(&self, preview: PreviewId, totals: Option<(u64, u64)>) {
+        if let Some(Known { health, .. }) = self.lock().get_mut(&preview) {
+            let now = Some(Utc::now());
+            health.uncounted_at = now.filter(|_| totals.is_none());
+            if totals.is_some() {
+                (health.counted, health.counted_at) = (totals, now);
+            }
         }
     }
 
@@ -104,7 +110,12 @@ impl Registry {
 
 impl Health {
     pub fn is_counted_within(&self, age: Duration) -> bool {
-        self.counted_at.is_some_and(|at| (Utc::now() - at).to_std().is_ok_and(|passed| passed < age))
+        is_within(self.counted_at, age)
+    }
+
+    /// Whether counting was tried and failed.
+    pub fn has_failed_within(&self, age: Duration) -> bool {
+        is_within(self.uncounted_at, age)
     }
 
     /// What is wrong, in words; `None` when nothing is.
@@ -117,5 +128,42 @@ impl Health {
             ),
             None => None,
         }
+    }
+}
+
+fn is_within(at: Option<DateTime<Utc>>, age: Duration) -> bool {
+    at.is_some_and(|at| (Utc::now() - at).to_std().is_ok_and(|passed| passed < age))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{DatabaseMode, DatabaseType, MigrationStatus};
+
+    #[test]
+    fn a_count_that_failed_is_remembered_beside_the_last_that_did_not() {
+        let record = DatabaseRecord {
+            kind: DatabaseType::Postgresql,
+            mode: DatabaseMode::Managed,
+            version: "17".to_owned(),
+            name: "pv_x".to_owned(),
+            migrate: true,
+            limit_mb: 100,
+            ready: true,
+            migration: MigrationStatus::None,
+            template: None,
+        };
+        let (registry, preview) = (Registry::default(), PreviewId::new());
+        registry.insert(preview, record, None);
+        let health = || registry.get(preview).expect("known").health;
+        let soon = Duration::from_secs(60);
+        assert!(!health().is_counted_within(soon) && !health().has_failed_within(soon));
+        registry.counted(preview, None);
+        assert!(!health().is_counted_within(soon) && health().has_failed_within(soon));
+        registry.counted(preview, Some((2, 9)));
+        assert!(health().is_counted_within(soon) && !health().has_failed_within(soon));
+        registry.counted(preview, None);
+        assert_eq!(health().counted, Some((2, 9)), "the last stays");
+        assert!(health().has_failed_within(soon) && !health().has_failed_within(Duration::ZERO));
     }
 }

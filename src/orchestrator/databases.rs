@@ -57,15 +57,18 @@ impl Orchestrator {
     }
 
     /// The same, with tables and rows counted, at most every few seconds; those of a file in the
-    /// background, since a look into one takes a container.
+    /// background, since a look into one takes a container. What was counted last stays where
+    /// there is no turn to look at once, and for these seconds where a look failed.
     pub async fn database_counted(&self, preview: &Preview) -> Option<Known> {
         let known = self.database(preview)?;
-        if !known.record.ready || known.health.is_counted_within(COUNT_EVERY) {
+        let health = &known.health;
+        let is_recent = health.is_counted_within(COUNT_EVERY) || health.has_failed_within(COUNT_EVERY);
+        if !known.record.ready || is_recent {
             return Some(known);
         }
-        let (databases, id) = (self.parts.databases.clone(), preview.id);
+        let (databases, id, owner) = (self.parts.databases.clone(), preview.id, preview.user_id.clone());
         let count = async move {
-            if let Err(error) = databases.look(id).await {
+            if let Err(error) = databases.look_now(id, &owner).await {
                 tracing::debug!(%error, preview = %id, "a database could not be counted");
             }
         };
@@ -97,12 +100,12 @@ impl Orchestrator {
 
     /// Tables, rows and size.
     pub async fn look_into_database(&self, preview: &Preview) -> Result<Inventory, DatabaseError> {
-        self.parts.databases.look(preview.id).await
+        self.parts.databases.look(preview.id, &preview.user_id).await
     }
 
     /// A read-only question.
     pub async fn query_database(&self, preview: &Preview, sql: &str) -> Result<QueryRows, DatabaseError> {
-        self.parts.databases.query(preview.id, sql).await
+        self.parts.databases.query(preview.id, &preview.user_id, sql).await
     }
 }
 

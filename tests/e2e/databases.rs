@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use previewd::engine::Kind;
 use serde_json::{Value, json};
 
@@ -162,6 +163,27 @@ async fn questions_are_read_only_and_bounded() {
         assert!(begun.elapsed() < Duration::from_secs(20), "{sql}: {:?}", begun.elapsed());
     }
     assert_eq!(ask("SELECT count(*) FROM t").await.json()["rows"], json!([[1]]));
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn long_questions_of_one_user_keep_no_other_waiting_and_no_status() {
+    let app = TestApp::start().await;
+    let (ann, bob) = (app.user("ann"), app.user("bob"));
+    up(&ann, "sleeps", &on_postgresql()).await;
+    up(&bob, "beside", &on_postgresql()).await;
+    let long = join_all((0..12).map(|_| query(&ann, "sleeps", "SELECT 1 FROM pg_sleep(4)")));
+    let beside = async {
+        until(20, async || (query(&ann, "sleeps", "SELECT 1").await.status == 503).then_some(())).await;
+        let begun = Instant::now();
+        assert_eq!(query(&bob, "beside", "SELECT 1").await.status, 200);
+        assert_eq!(status(&bob, "beside").await["database"]["status"], "ready");
+        assert_eq!(status(&ann, "sleeps").await["database"]["status"], "ready");
+        assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    };
+    let (asked, ()) = tokio::join!(long, beside);
+    let of = |status: u16| asked.iter().filter(|answer| answer.status == status).count();
+    assert!(of(200) >= 2 && of(503) >= 6 && of(200) + of(503) == 12, "{asked:?}");
     app.finish().await;
 }
 

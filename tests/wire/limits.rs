@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
+use hyper::Method;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::app::TestApp;
+use crate::app::{TestApp, until};
 use crate::http::Answer;
 use crate::refusal::refused;
 
@@ -72,17 +73,95 @@ async fn half_a_head_and_half_a_body_are_waited_for_only_so_long() {
         "PUT /api/v2/generations/slow HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-length: 100\r\n\r\n{{"
     );
     half_body.write_all(head.as_bytes()).await.expect("sent");
-    let within = Duration::from_secs(20);
-    let ended = async |socket: &mut TcpStream| {
-        let mut said = Vec::new();
-        tokio::time::timeout(within, socket.read_to_end(&mut said)).await.expect("it ends").ok();
-        String::from_utf8_lossy(&said).into_owned()
-    };
     assert!(!ended(&mut half_head).await.contains("200 OK"));
     assert_eq!(ended(&mut silent).await, "");
     let told = ended(&mut half_body).await;
     assert!(told.starts_with("HTTP/1.1 408") && told.contains("body_timeout"), "{told}");
     assert_eq!(app.user("ann").get("/api/v2/generations").await.status, 200, "others are served meanwhile");
+    app.finish().await;
+}
+
+/// What is said on a connection until it ends.
+async fn ended(socket: &mut TcpStream) -> String {
+    let mut said = Vec::new();
+    let within = Duration::from_secs(20);
+    tokio::time::timeout(within, socket.read_to_end(&mut said)).await.expect("it ends").ok();
+    String::from_utf8_lossy(&said).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_comes_byte_by_byte_is_waited_for_only_so_long() {
+    let app = TestApp::with(vec![("PREVIEW_API_BODY_DEADLINE", "1".to_owned())]).await;
+    let token = app.token("ann");
+    for kind in ["application/json", "multipart/form-data; boundary=XX"] {
+        let head = format!(
+            "PUT /api/v2/generations/slow HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-type: {kind}\r\ncontent-length: 100000\r\n\r\n"
+        );
+        let mut socket = TcpStream::connect(app.address).await.expect("a connection");
+        socket.write_all(head.as_bytes()).await.expect("sent");
+        let (mut from, mut to) = socket.split();
+        let trickle = async {
+            while to.write_all(b" ").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            std::future::pending::<()>().await;
+        };
+        let mut said = Vec::new();
+        let heard = async {
+            tokio::select! {
+                _ = from.read_to_end(&mut said) => {}
+                () = trickle => {}
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), heard).await.expect("it ends");
+        let told = String::from_utf8_lossy(&said);
+        assert!(told.starts_with("HTTP/1.1 408") && told.contains("body_timeout"), "{kind}: {told}");
+    }
+    app.finish().await;
+}
+
+/// An upload of so many bytes, of which none comes.
+async fn begun(app: &TestApp, user: &str, bytes: usize) -> TcpStream {
+    let token = app.token(user);
+    let head = format!(
+        "PUT /api/v2/generations/begun HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-length: {bytes}\r\n\r\n"
+    );
+    let mut socket = TcpStream::connect(app.address).await.expect("a connection");
+    socket.write_all(head.as_bytes()).await.expect("sent");
+    socket
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn uploads_that_do_not_come_hold_no_more_memory_than_their_users_part() {
+    const MIB: usize = 1024 * 1024;
+    let settings = vec![("PREVIEW_MAX_GENERATION_MB", "4".to_owned())];
+    let tune = |config: &mut previewd::config::Config| {
+        config.api.room.bytes = 24 * MIB;
+        config.api.room.patience = Duration::from_millis(200);
+    };
+    let app = TestApp::tuned(settings, tune).await;
+    let (ann, ben) = (app.user("ann"), app.user("ben"));
+    // Her part is 6 MiB: whichever comes second is told so.
+    let (mut one, mut two) = (begun(&app, "ann", 5 * MIB).await, begun(&app, "ann", 5 * MIB).await);
+    let told = tokio::select! {
+        told = ended(&mut one) => told,
+        told = ended(&mut two) => told,
+    };
+    assert!(told.starts_with("HTTP/1.1 429") && told.contains("\"quota\""), "{told}");
+    assert!(told.to_ascii_lowercase().contains("retry-after: 5\r\n"), "{told}");
+    let large = json!({ "files": { "a": "x".repeat(3 * MIB) } });
+    let small = json!({ "files": { "a": "x" } });
+    assert_eq!(ben.put("/api/v2/generations/of-ben", &large).await.status, 201, "nobody else waits");
+    assert_eq!(ann.put("/api/v2/generations/small", &small).await.status, 201, "what is small needs none");
+    drop((one, two));
+    // Twice through one room: a key has the body read before its handler does.
+    let keyed = ann.header("idempotency-key", "large");
+    until(20, async || {
+        let body = large.to_string();
+        let answer = keyed.try_send(Method::PUT, "/api/v2/generations/of-ann", body).await.ok()?;
+        (answer.status == 201).then_some(())
+    })
+    .await;
     app.finish().await;
 }
 

@@ -11,7 +11,7 @@ use axum::http::header::{ALLOW, AUTHORIZATION, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
-use tower_http::timeout::TimeoutBody;
+use tower_http::timeout::{DeadlineBody, TimeoutBody};
 
 use super::rules::{Access, Rule, Rules, Verdict};
 use super::{Caller, Role, api_keys};
@@ -39,8 +39,10 @@ pub async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Res
     };
     let from = address(&request);
     let mut entry = audit::begin(&request, rule, path, from);
-    let limit = gate.state.config.body_timeout;
-    let mut request = request.map(|body| Body::new(TimeoutBody::new(limit, body)));
+    let (silence, whole) = (gate.state.config.body_timeout, gate.state.config.body_deadline);
+    // Who sends a byte now and then is never silent for long, and would never be done.
+    let mut request =
+        request.map(|body| Body::new(DeadlineBody::new(whole, TimeoutBody::new(silence, body))));
     let (standing, admitted) = admit(&gate, rule, &mut request, &mut entry).await;
     let mut response = match admitted {
         Ok(place) => {

@@ -8,11 +8,13 @@ mod files;
 mod schema;
 
 use axum::body::Bytes;
+use axum::extract::multipart::MultipartError;
 use axum::extract::{FromRequest, Multipart, Request};
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use serde::Deserialize;
 
 use super::problem::ApiError;
+use super::room::{self, Held};
 use super::{body, json};
 use crate::domain::{FileSet, Invalid, Metadata, Patch};
 
@@ -57,20 +59,20 @@ const TAR_TYPES: [&str; 2] = ["application/x-tar", "application/tar"];
 pub async fn read(request: Request, max_bytes: u64) -> Result<Upload, ApiError> {
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let kind = kind.unwrap_or_default().trim().to_ascii_lowercase();
+    let held = Held::of(&request);
     let upload = if kind.starts_with("multipart/form-data") {
         let form = Multipart::from_request(request, &()).await;
-        form_upload(form.map_err(|error| ApiError::Malformed(error.body_text()))?, max_bytes).await?
+        form_upload(form.map_err(|error| ApiError::Malformed(error.body_text()))?, max_bytes, held).await?
     } else {
         let limit = usize::try_from(max_bytes).unwrap_or(usize::MAX);
         let bytes = Bytes::from_request(request, &()).await;
         let bytes = bytes.map_err(|error| body::rejected(&error, error.status(), limit))?;
-        // Unpacking and decoding are computation: off the threads that serve sockets.
         let named = TAR_TYPES.contains(&kind.as_str());
         let work = move || match named || archive::is_archive(&bytes) {
             true => archive_upload(&bytes, None, max_bytes),
             false => json_upload(&bytes, max_bytes),
         };
-        tokio::task::spawn_blocking(work).await.map_err(|error| ApiError::Internal(error.to_string()))??
+        room::within(held, work).await?
     };
     upload.metadata.validate().map_err(|invalid| invalid.within("metadata"))?;
     Ok(upload)
@@ -108,19 +110,21 @@ fn in_file(error: ApiError, file: &str) -> ApiError {
     }
 }
 
-async fn form_upload(mut form: Multipart, max_bytes: u64) -> Result<Upload, ApiError> {
+async fn form_upload(mut form: Multipart, max_bytes: u64, held: Option<Held>) -> Result<Upload, ApiError> {
     let (mut metadata, mut body) = (None, None);
-    let malformed = |error: axum::extract::multipart::MultipartError| match error.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLarge { limit: max_bytes },
-        _ => ApiError::Malformed(error.body_text()),
+    let limit = usize::try_from(max_bytes).unwrap_or(usize::MAX);
+    let unread = |error: MultipartError| match body::rejected(&error, error.status(), limit) {
+        // It knows better what is wrong with the form.
+        ApiError::Malformed(_) => ApiError::Malformed(error.body_text()),
+        refusal => refusal,
     };
-    while let Some(field) = form.next_field().await.map_err(malformed)? {
+    while let Some(field) = form.next_field().await.map_err(unread)? {
         let name = field.name().unwrap_or_default().to_owned();
         let is_second = if name == "metadata" { metadata.is_some() } else { body.is_some() };
         if is_second {
             return Err(Invalid::new(name, "expected metadata and archive once each").into());
         }
-        let bytes = field.bytes().await.map_err(malformed)?;
+        let bytes = field.bytes().await.map_err(unread)?;
         match name.as_str() {
             "metadata" => metadata = Some(json::parse(&bytes).map_err(|error| in_file(error, "metadata"))?),
             "archive" | "files" | "file" => body = Some(bytes),
@@ -128,6 +132,5 @@ async fn form_upload(mut form: Multipart, max_bytes: u64) -> Result<Upload, ApiE
         }
     }
     let body = body.ok_or_else(|| Invalid::new("archive", "expected a tar, tar.gz or zip"))?;
-    let work = move || archive_upload(&body, metadata, max_bytes);
-    tokio::task::spawn_blocking(work).await.map_err(|error| ApiError::Internal(error.to_string()))?
+    room::within(held, move || archive_upload(&body, metadata, max_bytes)).await
 }

@@ -78,6 +78,7 @@ pub struct RequestBody {
     #[serde(default)]
     #[schema(value_type = Object)]
     query: BTreeMap<String, Box<RawValue>>,
+    #[serde(default)]
     #[schema(value_type = Value)]
     body: Option<Box<RawValue>>,
     #[serde(default)]

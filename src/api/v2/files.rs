@@ -6,14 +6,14 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::FromRequest as _;
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::api::auth::Caller;
 use crate::api::extract::Path;
 use crate::api::problem::{ApiError, Problem};
-use crate::api::{AppState, owned, upload};
+use crate::api::room::{self, Held};
+use crate::api::{AppState, body, owned, upload};
 use crate::domain::{FileSet, ReloadWay};
 use crate::orchestrator::{PatchError, Patched};
 
@@ -67,12 +67,11 @@ pub async fn patch(
     let preview = owned::preview(&state, &caller, &gid).await?;
     state.has_disk()?;
     let limit = state.config.max_generation_bytes;
-    let body = Bytes::from_request(request, &()).await.map_err(|error| match error.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLarge { limit },
-        _ => ApiError::Malformed(error.body_text()),
-    })?;
-    let read = tokio::task::spawn_blocking(move || upload::patch(&body, limit)).await;
-    let patch = read.map_err(|error| ApiError::Internal(error.to_string()))??;
+    let longest = usize::try_from(limit).unwrap_or(usize::MAX);
+    let held = Held::of(&request);
+    let bytes = Bytes::from_request(request, &()).await;
+    let bytes = bytes.map_err(|error| body::rejected(&error, error.status(), longest))?;
+    let patch = room::within(held, move || upload::patch(&bytes, limit)).await?;
     let Patched { applied, way, reason, elapsed } = state.orchestrator.patch(&preview, patch, limit).await?;
     let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
     Ok(Json(PatchAnswer { applied, reloaded: way, reason, elapsed_ms }))

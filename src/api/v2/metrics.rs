@@ -124,7 +124,9 @@ async fn history(state: &AppState, preview: &Preview, range: Range) -> Result<Ve
 impl MetricsQuery {
     fn range(&self, now: DateTime<Utc>) -> Result<Range, Invalid> {
         let end = self.end.unwrap_or(now);
-        let start = self.start.unwrap_or_else(|| end - TimeDelta::hours(1));
+        // Of the first moments that can be written there is no hour before.
+        let start = self.start.or_else(|| end.checked_sub_signed(TimeDelta::hours(1)));
+        let start = start.ok_or_else(|| Invalid::new("end", "expected a later time"))?;
         if start >= end {
             return Err(Invalid::new("start", "expected a time before end"));
         }
@@ -209,6 +211,22 @@ mod tests {
         let day = range(Some(-86_400), None, None).expect("valid");
         assert_eq!(day.step_s, 290);
         assert_eq!(range(Some(-60), Some(0), None).map(|range| range.step_s), Ok(10));
+    }
+
+    #[test]
+    fn times_at_the_ends_of_the_calendar_are_refused_or_answered() {
+        let (first, last) = (DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC);
+        let hour = TimeDelta::hours(1);
+        let range = |start, end| {
+            let range = MetricsQuery { start, end, step: None }.range(Utc::now());
+            range.map(|range| (range.start, range.end)).map_err(|invalid| invalid.field)
+        };
+        assert_eq!(range(None, Some(first)), Err("end".to_owned()));
+        assert_eq!(range(None, Some(first + hour)), Ok((first, first + hour)));
+        assert_eq!(range(Some(first), None), Err("step".to_owned()));
+        assert_eq!(range(Some(first), Some(last)), Err("step".to_owned()));
+        assert_eq!(range(None, Some(last)), Ok((last - hour, last)));
+        assert_eq!(step_of(first, 7), first, "no step begins before it");
     }
 
     #[test]

@@ -34,6 +34,7 @@ pub struct RequestBody {
     #[schema(value_type = Object)]
     pub query: BTreeMap<String, Box<RawValue>>,
     /// Text is sent as it is, other JSON as it is written here; see `bodyEncoding`.
+    #[serde(default)]
     #[schema(value_type = Value)]
     pub body: Option<Box<RawValue>>,
     /// `base64` when `body` is binary.
