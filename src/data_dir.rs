@@ -8,7 +8,7 @@ use std::path::Path;
 /// A directory this process holds. The lock ends with the value, or with the process.
 #[derive(Debug)]
 pub struct DataDir {
-    _lock: File,
+    lock: File,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +19,15 @@ pub enum DataDirError {
     Held { path: String },
 }
 
+impl Drop for DataDir {
+    /// By name: closing the file frees nothing while a child that was just forked has it open as well, until it runs its program.
+    fn drop(&mut self) {
+        if let Err(error) = self.lock.unlock() {
+            tracing::debug!(%error, "the lock on the data directory ends with the process");
+        }
+    }
+}
+
 impl DataDir {
     pub fn open(path: &Path) -> Result<Self, DataDirError> {
         let shown = path.display().to_string();
@@ -27,7 +36,7 @@ impl DataDir {
         let lock = File::options().create(true).truncate(false).write(true).open(path.join("lock"));
         let lock = lock.map_err(failed)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { _lock: lock }),
+            Ok(()) => Ok(Self { lock }),
             Err(TryLockError::WouldBlock) => Err(DataDirError::Held { path: shown }),
             Err(TryLockError::Error(source)) => Err(failed(source)),
         }
