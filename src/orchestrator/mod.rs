@@ -17,6 +17,7 @@ mod gauges;
 mod health;
 mod images;
 mod inspect;
+mod knocks;
 mod launch;
 mod memory;
 mod metrics;

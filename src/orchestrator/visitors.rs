@@ -7,6 +7,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::driver::{Listening, Message, where_it_listens};
+use super::knocks::Knocks;
 use super::visits::Visits;
 use super::{Orchestrator, Parts, token};
 use crate::domain::{AuditEntry, PreviewId};
@@ -18,12 +19,13 @@ pub struct Visitors {
     parts: OnceLock<Weak<Parts>>,
     requests: RequestLog,
     visits: Visits,
+    knocks: Knocks,
 }
 
 impl Visitors {
     /// Requests become lines through `requests`.
     pub fn new(requests: RequestLog) -> Self {
-        Self { parts: OnceLock::new(), requests, visits: Visits::default() }
+        Self { parts: OnceLock::new(), requests, visits: Visits::default(), knocks: Knocks::default() }
     }
 
     pub fn attach(&self, orchestrator: &Orchestrator) {
@@ -97,6 +99,9 @@ impl Doorkeeper for Visitors {
 impl Visitors {
     fn note(&self, preview: PreviewId, token: &str, peer: &str, admitted: bool) {
         let Some(parts) = self.parts.get().and_then(Weak::upgrade) else { return };
+        if !self.knocks.counts(preview, admitted) {
+            return;
+        }
         parts.audit.record_soon(AuditEntry {
             timestamp: Utc::now(),
             actor: None,
