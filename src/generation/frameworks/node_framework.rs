@@ -207,7 +207,7 @@ impl NodeFramework {
         let place =
             self.packages.iter().find(|name| package.lists(name)).map(|name| package.place_of(project, name));
         notes.decide("start", argv.join(" "), Source::Default, reason, place);
-        decide_port(project, app.port, self.name, notes);
+        let (port, bind) = self.opened_port(app, &argv, notes);
         let build = match mode {
             Mode::Run => node_build::commands(project, package, self.build, notes),
             Mode::Dev => node_build::none(project, package, notes),
@@ -226,12 +226,24 @@ impl NodeFramework {
             runtime_version: Some(version),
             folder,
             start: Some(argv),
-            port: app.port,
-            bind: "0.0.0.0, by the start command or HOST".to_owned(),
+            port,
+            bind: bind.to_owned(),
             environment,
             health: Some("/"),
             recipe: Recipe::Node(recipe),
         })
+    }
+
+    /// The port, and on which address it is opened. A server whose command names no port is code of
+    /// the app that was compiled, and what that listens on is what counts.
+    fn opened_port(&self, app: &App<'_, '_>, argv: &[String], notes: &mut Notes) -> (u16, &'static str) {
+        let is_told = argv.contains(&app.port_text());
+        if self.role == Role::Server && !is_told {
+            let main = join(app.package.folder(), "src/main.ts");
+            return (node_start::port(app.project, Some(&main), self.port, notes), node_start::EVERYWHERE);
+        }
+        decide_port(app.project, app.port, self.name, notes);
+        (app.port, "0.0.0.0, by the start command or HOST")
     }
 
     pub fn variables(&self, mode: Mode) -> BTreeMap<String, String> {

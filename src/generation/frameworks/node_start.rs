@@ -14,6 +14,9 @@ use crate::generation::project::{Project, folder_of, join, name_of};
 use crate::generation::quoting::{is_plain_path, split_words};
 use crate::generation::recipe::Recipe;
 
+/// Where a server listens that names no address.
+pub const EVERYWHERE: &str = "every address, which is Node's default";
+
 /// How the app is started.
 struct Start {
     argv: Vec<String>,
@@ -52,7 +55,7 @@ pub fn outline(
         folder,
         start: Some(start.argv),
         port,
-        bind: "every address, which is Node's default".to_owned(),
+        bind: EVERYWHERE.to_owned(),
         environment: environment(project.mode()),
         health: None,
         recipe: Recipe::Node(recipe),
@@ -314,7 +317,7 @@ fn add_module_flag(project: &Project<'_>, version: &str, start: &mut Start, note
 
 /// The port: metadata, else what the started file listens on, else what any file does, else the
 /// usual one.
-fn port(project: &Project<'_>, started: Option<&str>, usual: u16, notes: &mut Notes) -> u16 {
+pub fn port(project: &Project<'_>, started: Option<&str>, usual: u16, notes: &mut Notes) -> u16 {
     let folder = started.map_or("", folder_of);
     let files = project.node();
     let near = |file: &&JsFile| Some(file.path.as_str()) == started;

@@ -203,9 +203,24 @@ impl<'s> Scan<'s> {
                 .child_by_field_name("arguments")
                 .and_then(|arguments| arguments.named_child(0))
                 .map_or(none, |node| self.port(node, depth + 1)),
+            "call_expression" => self.configured_port(node, depth),
             "object" => self.pair(node, &["port"]).map_or(none, |node| self.port(node, depth + 1)),
             "shorthand_property_identifier" => self.values.get(self.of(node)).copied().unwrap_or(none),
             _ => none,
+        }
+    }
+
+    /// `configService.get('PORT', 3000)`.
+    fn configured_port(&self, call: Node<'s>, depth: usize) -> PortSource {
+        let arguments = call.child_by_field_name("arguments").map(children).unwrap_or_default();
+        let property = call.child_by_field_name("function").and_then(|it| it.child_by_field_name("property"));
+        let reads = matches!(property.map(|property| self.of(property)), Some("get" | "getOrThrow"));
+        match arguments.as_slice() {
+            [name, rest @ ..] if reads && string_value(self.of(*name)).as_deref() == Some("PORT") => {
+                let default = rest.first().and_then(|node| self.port(*node, depth + 1).literal);
+                PortSource { from_env: true, literal: default }
+            }
+            _ => PortSource::default(),
         }
     }
 
@@ -364,6 +379,10 @@ mod tests {
         assert_eq!(
             listen("const port: number = +(process.env.PORT || 4004);\nfastify.listen({ port })"),
             (true, Some(4004), None)
+        );
+        assert_eq!(
+            listen("const port: number = config.get<number>('PORT', 4005);\nawait app.listen(port)"),
+            (true, Some(4005), None)
         );
         assert_eq!(listen("serve({ fetch: app.fetch, port: 8787 })"), (false, Some(8787), None));
         assert!(scan("a.js", "events.listen('message', f)", true).listens.is_empty());

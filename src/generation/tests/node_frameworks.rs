@@ -258,6 +258,22 @@ fn servers_of_the_apps_own_are_started_as_they_are() {
 }
 
 #[test]
+fn a_port_in_the_code_of_what_a_framework_compiles_is_the_one() {
+    let nest = r#"{"scripts":{"build":"nest build","start:prod":"node dist/main"},"dependencies":{"@nestjs/core":"10"}}"#;
+    for (listens, port) in [
+        ("app.listen(3001)", 3001),
+        ("app.listen(configService.get('APP_PORT') || 5000)", 5000),
+        ("app.listen(configService.get<number>('PORT', 4000))", 4000),
+        ("app.listen(process.env.PORT)", 3000),
+    ] {
+        let main = ("src/main.ts", listens);
+        let other = ("a.js", "server.listen(1)");
+        let files = [package(nest), main, other];
+        assert_eq!(brief(&Metadata::default(), &files).2, port, "{listens}");
+    }
+}
+
+#[test]
 fn the_metadata_may_name_the_framework_and_must_be_right() {
     let files = [
         package(r#"{"dependencies":{"astro":"5","express":"4"},"scripts":{"start":"node s.js"}}"#),
