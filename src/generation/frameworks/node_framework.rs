@@ -155,7 +155,11 @@ impl Framework for NodeFramework {
         let port = project.metadata.port.unwrap_or(self.port);
         let app = App { project, package, port };
         match self.serve(&app, notes) {
-            Serve::Itself => node_start::outline(project, self.name, self.port, notes),
+            Serve::Itself => {
+                let mut outline = node_start::outline(project, self.name, self.port, notes)?;
+                outline.environment.extend(self.variables(project.mode()));
+                Ok(outline)
+            }
             Serve::Pages(built) => node_site::outline(&app, self, built, notes),
             Serve::Command(argv, reason) => {
                 let dev = argv.first().is_some_and(|program| program != "node" && !ships(package, program));

@@ -8,7 +8,7 @@ use crate::domain::Mode;
 use crate::generation::bases::Runtime;
 use crate::generation::entry_point::EntryPoint;
 use crate::generation::error::PlanError;
-use crate::generation::node::{self, JsFile, Needs, Package};
+use crate::generation::node::{self, JsFile, Listen, Needs, Package};
 use crate::generation::plan::{Notes, Place, Source};
 use crate::generation::project::{Project, folder_of, join, name_of};
 use crate::generation::quoting::{is_plain_path, split_words};
@@ -42,6 +42,10 @@ pub fn outline(
     start.needs.build = build.commands;
     add_module_flag(project, &version, &mut start, notes);
     let port = port(project, start.file.as_deref(), usual_port, notes);
+    let bind = match framework == "fastify" && listens_at_home(project, start.file.as_deref(), notes) {
+        true => "the loopback address alone, which is Fastify's default",
+        false => EVERYWHERE,
+    };
     add_bun(project, &mut start, notes);
     let mut recipe = node::recipe(project, start.needs, notes);
     recipe.build_otherwise = build.otherwise;
@@ -55,7 +59,7 @@ pub fn outline(
         folder,
         start: Some(start.argv),
         port,
-        bind: EVERYWHERE.to_owned(),
+        bind: bind.to_owned(),
         environment: environment(project.mode()),
         health: None,
         recipe: Recipe::Node(recipe),
@@ -315,9 +319,8 @@ fn add_module_flag(project: &Project<'_>, version: &str, start: &mut Start, note
     }
 }
 
-/// The port: metadata, else what the started file listens on, else what any file does, else the
-/// usual one.
-pub fn port(project: &Project<'_>, started: Option<&str>, usual: u16, notes: &mut Notes) -> u16 {
+/// The call that opens the port: that of the started file before those near it and all others.
+fn first_listen<'p>(project: &'p Project<'_>, started: Option<&str>) -> Option<(&'p JsFile, &'p Listen)> {
     let folder = started.map_or("", folder_of);
     let files = project.node();
     let near = |file: &&JsFile| Some(file.path.as_str()) == started;
@@ -326,8 +329,25 @@ pub fn port(project: &Project<'_>, started: Option<&str>, usual: u16, notes: &mu
         .filter(near)
         .chain(files.iter().filter(|file| file.path.starts_with(folder)))
         .chain(files);
-    let mut listens = listens.flat_map(|file| file.listens.iter().map(move |listen| (file, listen)));
-    let found = listens.next();
+    listens.flat_map(|file| file.listens.iter().map(move |listen| (file, listen))).next()
+}
+
+/// Fastify that is given no address takes the loopback one, and nothing but its code can tell it
+/// another.
+fn listens_at_home(project: &Project<'_>, started: Option<&str>, notes: &mut Notes) -> bool {
+    let Some((file, listen)) = first_listen(project, started).filter(|(_, listen)| !listen.names_host) else {
+        return false;
+    };
+    let message = "Fastify listens on the loopback address only, where nobody reaches it, unless it is told \
+                   another: write host: \"0.0.0.0\" beside the port";
+    notes.warn(message, Place::line(&file.path, listen.line));
+    true
+}
+
+/// The port: metadata, else what the started file listens on, else what any file does, else the
+/// usual one.
+pub fn port(project: &Project<'_>, started: Option<&str>, usual: u16, notes: &mut Notes) -> u16 {
+    let found = first_listen(project, started);
     if let Some((file, listen)) = found
         && listen.host.as_deref().is_some_and(|host| matches!(host, "127.0.0.1" | "localhost" | "::1"))
     {

@@ -14,5 +14,5 @@ pub use install::{Needs, recipe, recipe_of, workspace_root};
 pub use package::Package;
 pub use prisma::generates_into_source;
 pub use role::{Role, is_aside, of as role_of, sort};
-pub use scan::{JsFile, scan};
+pub use scan::{JsFile, Listen, scan};
 pub use version::choose as choose_version;

@@ -27,7 +27,10 @@ pub struct JsFile {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listen {
     pub port: PortSource,
+    /// The address, where it is written there.
     pub host: Option<String>,
+    /// Some address is given, written there or not.
+    pub names_host: bool,
     pub line: usize,
 }
 
@@ -129,11 +132,15 @@ impl<'s> Scan<'s> {
         let ports = arguments.iter().take(2).map(|argument| self.port(*argument, 0));
         let Some(port) = ports.into_iter().find(|port| *port != PortSource::default()) else { return };
         let mut host = arguments.iter().skip(1).find_map(|argument| string_value(self.of(*argument)));
+        let is_address = |it: &Node<'_>| !it.kind().contains("function") && it.kind() != "object";
+        let mut names_host = arguments.iter().skip(1).any(is_address);
         if let Some(object) = arguments.iter().find(|argument| argument.kind() == "object") {
-            host = self.pair(*object, &["host", "hostname"]).and_then(|value| string_value(self.of(value)));
+            let value = self.pair(*object, &["host", "hostname", "path"]);
+            host = value.and_then(|value| string_value(self.of(value)));
+            names_host = value.is_some() || self.of(*object).contains("...");
         }
         if self.file.listens.len() < MAX_FINDINGS {
-            self.file.listens.push(Listen { port, host, line });
+            self.file.listens.push(Listen { port, host, names_host, line });
         }
     }
 
@@ -386,6 +393,22 @@ mod tests {
         );
         assert_eq!(listen("serve({ fetch: app.fetch, port: 8787 })"), (false, Some(8787), None));
         assert!(scan("a.js", "events.listen('message', f)", true).listens.is_empty());
+    }
+
+    #[test]
+    fn an_address_given_in_any_way_is_seen() {
+        let names = |text: &str| scan("a.js", text, true).listens[0].names_host;
+        for text in [
+            "app.listen({ port: 1, host: process.env.HOST })",
+            "app.listen({ port: 1, ...options })",
+            "app.listen(1, HOST, () => {})",
+            "const host = '::'; app.listen({ port: 1, host })",
+        ] {
+            assert!(names(text), "{text}");
+        }
+        for text in ["app.listen({ port: 1 })", "app.listen(1, () => {})", "app.listen(1, function () {})"] {
+            assert!(!names(text), "{text}");
+        }
     }
 
     #[test]

@@ -273,6 +273,23 @@ fn a_port_in_the_code_of_what_a_framework_compiles_is_the_one() {
     }
 }
 
+/// It is told by variables where it, or its command line, asks for them.
+#[test]
+fn fastify_on_the_loopback_address_is_said_to_be_there() {
+    let of = |listens: &str| {
+        let text = r#"{"scripts":{"start":"node app.js"},"dependencies":{"fastify":"4"}}"#;
+        planned(&Metadata::default(), &tree(&[package(text), ("app.js", listens)]))
+    };
+    let plan = of("const app = Fastify();\napp.listen({ port: 3040 });\n");
+    assert!(plan.bind.starts_with("the loopback address"), "{}", plan.bind);
+    let warning = plan.warnings.iter().find(|warning| warning.message.contains("host: \"0.0.0.0\""));
+    let place = warning.map(|warning| (warning.file.as_deref(), warning.line));
+    assert_eq!(place, Some((Some("app.js"), Some(2))));
+    let plan = of("app.listen({ port: 3040, host: process.env.HOST || 'localhost' });\n");
+    assert!(plan.warnings.is_empty() && plan.bind.starts_with("every"), "{:?}", plan.warnings);
+    assert_eq!(plan.environment.get("HOST").map(String::as_str), Some("0.0.0.0"));
+}
+
 #[test]
 fn the_metadata_may_name_the_framework_and_must_be_right() {
     let files = [
