@@ -203,8 +203,21 @@ impl Notes {
         self.decisions.push(Decision { what, choice, reason, source, file, line });
     }
 
+    /// What two parts of a plan say alike is said once.
+    pub fn forget_what_was_said_before(&mut self) {
+        self.decisions = self.decisions.drain(..).fold(Vec::new(), once);
+        self.warnings = self.warnings.drain(..).fold(Vec::new(), once);
+    }
+
     pub fn warn(&mut self, message: impl Into<String>, place: Option<Place>) {
         let (file, line) = place.map_or((None, None), |place| (Some(place.file), place.line));
         self.warnings.push(Warning { message: message.into(), file, line });
     }
+}
+
+fn once<T: PartialEq>(mut kept: Vec<T>, next: T) -> Vec<T> {
+    if !kept.contains(&next) {
+        kept.push(next);
+    }
+    kept
 }

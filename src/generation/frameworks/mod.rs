@@ -25,6 +25,7 @@ mod node_site;
 mod node_start;
 mod nuxt;
 mod own_addresses;
+mod pages_inside;
 pub mod pages_server;
 mod php;
 mod port_in_code;

@@ -17,6 +17,9 @@ use crate::generation::recipe::Recipe;
 /// Where a server listens that names no address.
 pub const EVERYWHERE: &str = "every address, which is Node's default";
 
+/// What warnings of a server on the loopback address say; nginx in front of it does reach it.
+pub const UNREACHED: &str = "where nobody reaches it";
+
 /// How the app is started.
 struct Start {
     argv: Vec<String>,
@@ -338,8 +341,10 @@ fn listens_at_home(project: &Project<'_>, started: Option<&str>, notes: &mut Not
     let Some((file, listen)) = first_listen(project, started).filter(|(_, listen)| !listen.names_host) else {
         return false;
     };
-    let message = "Fastify listens on the loopback address only, where nobody reaches it, unless it is told \
-                   another: write host: \"0.0.0.0\" beside the port";
+    let message = format!(
+        "Fastify listens on the loopback address only, {UNREACHED}, unless it is told another: write \
+         host: \"0.0.0.0\" beside the port"
+    );
     notes.warn(message, Place::line(&file.path, listen.line));
     true
 }
@@ -351,7 +356,7 @@ pub fn port(project: &Project<'_>, started: Option<&str>, usual: u16, notes: &mu
     if let Some((file, listen)) = found
         && listen.host.as_deref().is_some_and(|host| matches!(host, "127.0.0.1" | "localhost" | "::1"))
     {
-        let message = "listens on the loopback address only, where nobody reaches it; leave the host out";
+        let message = format!("listens on the loopback address only, {UNREACHED}; leave the host out");
         notes.warn(message, Place::line(&file.path, listen.line));
     }
     if let Some(port) = project.metadata.port {

@@ -2,7 +2,7 @@
 
 use super::{FASTAPI, brief, metadata, planned, tree};
 use crate::domain::{FileSet, Metadata, Mode};
-use crate::generation::{BuildInputs, Part, context};
+use crate::generation::{BuildInputs, Part, Recipe, context};
 
 const VITE: &str = r#"{"scripts":{"build":"vite build"},"devDependencies":{"vite":"^5"}}"#;
 
@@ -82,6 +82,39 @@ fn pages_of_every_kind_are_put_in_front_of_servers_of_every_kind() {
         plain[1],
     ];
     assert_eq!(brief(&Metadata::default(), &served).0, "fastapi", "it serves them itself");
+}
+
+const VITE_AND_EXPRESS: &str = r#"{"scripts":{"dev":"concurrently \"vite\" \"node server/index.js\"","build":"tsc && vite build"},"dependencies":{"express":"4"},"devDependencies":{"vite":"5"}}"#;
+
+/// One package.json, whose pages nothing but Vite's own server would hand out.
+#[test]
+fn pages_and_a_server_of_one_package() {
+    let server = "require('express')().get('/api/x', f).use(express.static('uploads')).listen(3001)\n";
+    let all = |server: &'static str| {
+        [
+            ("package.json", VITE_AND_EXPRESS),
+            ("index.html", "<script type=module src=/src/main.js>"),
+            ("src/main.js", "fetch('http://localhost:3001/api/x')\n"),
+            ("server/index.js", server),
+        ]
+    };
+    let plan = planned(&Metadata::default(), &tree(&all(server)));
+    assert_eq!((plan.framework.as_str(), plan.port), ("express+vite", 8080));
+    assert_eq!(
+        plan.start.as_deref().map(|start| start.join(" ")).as_deref(),
+        Some("bash /etc/previewd/both.sh node server/index.js")
+    );
+    let Recipe::Both(both) = &plan.recipe else { panic!("{:?}", plan.recipe) };
+    let Recipe::Node(server) = both.server.as_ref() else { panic!("{:?}", both.server) };
+    assert!(!server.builds() && !server.dev_dependencies, "{server:?}");
+    assert!(both.node.as_ref().is_some_and(|pages| pages.builds()) && both.server_port == 3001);
+    assert_eq!(both.own_addresses, ["http://localhost:3001"]);
+    let builds = plan.decisions.iter().filter(|decision| decision.what == "build").count();
+    assert_eq!(builds, 1, "{:?}", plan.decisions);
+    let itself = "require('express')().use(express.static(path.join(__dirname, '../dist'))).listen(3001)\n";
+    assert_eq!(brief(&Metadata::default(), &all(itself)).0, "express", "it hands them out itself");
+    let development = metadata(|m| m.mode = Some(Mode::Dev));
+    assert_eq!(brief(&development, &all("listen(3001)")).0, "express", "Vite's own server does");
 }
 
 #[test]
