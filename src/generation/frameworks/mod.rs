@@ -36,6 +36,7 @@ mod python_server;
 mod remix;
 mod ruby;
 mod rust;
+pub mod server_beside;
 mod site_builders;
 mod static_site;
 mod streamlit;

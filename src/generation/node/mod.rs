@@ -11,7 +11,7 @@ mod version;
 
 pub use declared::declared;
 pub use install::{Needs, recipe, recipe_of, workspace_root};
-pub use package::Package;
+pub use package::{Package, owns};
 pub use prisma::generates_into_source;
 pub use role::{Role, is_aside, of as role_of, sort};
 pub use scan::{JsFile, Listen, scan};

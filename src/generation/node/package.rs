@@ -129,6 +129,13 @@ impl Package {
     }
 }
 
+/// A file lies under the package, and under none that lies deeper.
+pub fn owns(packages: &[Package], package: &Package, path: &str) -> bool {
+    let under = |folder: &str| folder.is_empty() || path.starts_with(&format!("{folder}/"));
+    let deeper = |other: &Package| other.folder().len() > package.folder().len() && under(other.folder());
+    under(package.folder()) && !packages.iter().any(deeper)
+}
+
 /// With workspaces, every package.json under the folder takes part in the installation.
 fn workspaces(project: &Project<'_>, path: &str, declared: bool) -> Vec<String> {
     let folder = folder_of(path);

@@ -163,3 +163,41 @@ fn next_in_front_of_python() {
         "{archive}"
     );
 }
+
+/// The packages of the two lie apart, for they may be of different versions.
+#[test]
+fn next_in_front_of_a_server_in_a_package_of_its_own() {
+    let next = r#"{"name":"web","scripts":{"build":"next build"},"dependencies":{"next":"14"}}"#;
+    let express = r#"{"name":"api","scripts":{"start":"node index.js"},"dependencies":{"express":"4"}}"#;
+    let page = "fetch(`${process.env.NEXT_PUBLIC_API_URL || 'http://localhost:5000'}/tides`)\n";
+    let server = "const app = require('express')();\napp.get('/tides', f);\napp.listen(5000);\n";
+    let apart = [
+        ("frontend/package.json", next),
+        ("frontend/app/page.tsx", page),
+        ("backend/package.json", express),
+        ("backend/index.js", server),
+    ];
+    let plan = planned(&Metadata::default(), &tree(&apart));
+    assert_eq!((plan.framework.as_str(), plan.working_dir.as_str()), ("express+next", "/app/backend"));
+    let Recipe::Both(both) = &plan.recipe else { panic!("{:?}", plan.recipe) };
+    assert_eq!((both.server_port, both.prefixes.as_slice()), (5000, ["/tides".to_owned()].as_slice()));
+    assert_eq!(both.server_start, ["node", "index.js"]);
+    assert_eq!(both.own_addresses, ["http://localhost:5000"]);
+    let text = super::dockerfile(&plan, super::Dialect::BuildKit);
+    for line in [
+        "COPY --from=deps /opt/node/node_modules /opt/node/node_modules",
+        "COPY --from=pages-deps /app/frontend/node_modules /opt/pages/node_modules",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+    let workspace = [
+        ("package.json", r#"{"workspaces":["apps/*"],"devDependencies":{"turbo":"2"}}"#),
+        ("turbo.json", "{}"),
+        ("apps/web/package.json", next),
+        ("apps/api/package.json", express),
+        ("apps/api/index.js", server),
+    ];
+    let plan = planned(&Metadata::default(), &tree(&workspace));
+    let warned = plan.warnings.iter().find(|warning| warning.message.contains("express server"));
+    assert_eq!(warned.and_then(|warning| warning.file.as_deref()), Some("apps/api/package.json"));
+}
