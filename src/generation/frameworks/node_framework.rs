@@ -212,10 +212,13 @@ impl NodeFramework {
             self.packages.iter().find(|name| package.lists(name)).map(|name| package.place_of(project, name));
         notes.decide("start", argv.join(" "), Source::Default, reason, place);
         let (port, bind) = self.opened_port(app, &argv, notes);
-        let build = match mode {
+        let mut build = match mode {
             Mode::Run => node_build::commands(project, package, self.build, notes),
             Mode::Dev => node_build::none(project, package, notes),
         };
+        if self.role == Role::Server && mode == Mode::Run {
+            node_build::accept_what_is_started(project, package, &argv, &mut build, notes);
+        }
         let needs = Needs { dev, build: build.commands, ..Needs::default() };
         let mut recipe = node::recipe(project, needs, notes);
         recipe.build_otherwise = build.otherwise;

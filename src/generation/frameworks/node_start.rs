@@ -37,11 +37,7 @@ pub fn outline(
     let folder = folder(project, notes);
     let version = node::choose_version(project, &folder, notes)?;
     let mut start = start(project, &folder, notes)?;
-    let build = match (project.package(), project.mode()) {
-        (None, _) => Build::default(),
-        (Some(package), Mode::Dev) => node_build::none(project, package, notes),
-        (Some(package), Mode::Run) => node_build::commands(project, package, &[], notes),
-    };
+    let build = build_for(project, &start.argv, notes);
     start.needs.build = build.commands;
     add_module_flag(project, &version, &mut start, notes);
     let port = port(project, start.file.as_deref(), usual_port, notes);
@@ -67,6 +63,16 @@ pub fn outline(
         health: None,
         recipe: Recipe::Node(recipe),
     })
+}
+
+fn build_for(project: &Project<'_>, start: &[String], notes: &mut Notes) -> Build {
+    let Some(package) = project.package() else { return Build::default() };
+    if project.mode() == Mode::Dev {
+        return node_build::none(project, package, notes);
+    }
+    let mut build = node_build::commands(project, package, &[], notes);
+    node_build::accept_what_is_started(project, package, start, &mut build, notes);
+    build
 }
 
 /// Variables every Node image sets.

@@ -290,6 +290,24 @@ fn fastify_on_the_loopback_address_is_said_to_be_there() {
     assert_eq!(plan.environment.get("HOST").map(String::as_str), Some("0.0.0.0"));
 }
 
+/// The compiler leaves what it compiled in spite of them.
+#[test]
+fn type_errors_do_not_stop_a_server() {
+    let otherwise = |text: &'static str| {
+        let plan = planned(&Metadata::default(), &tree(&[package(text), ("src/server.ts", "listen(1)")]));
+        let Recipe::Node(node) = plan.recipe else { panic!("{:?}", plan.recipe) };
+        node.build_otherwise.join(" ")
+    };
+    let express = r#"{"scripts":{"build":"tsc -p .","start":"node --enable-source-maps ./dist/server"},"dependencies":{"express":"4"}}"#;
+    assert_eq!(otherwise(express), "test -e dist/server.js");
+    let nest = r#"{"dependencies":{"@nestjs/core":"10"}}"#;
+    assert_eq!(otherwise(nest), "test -e dist/main.js");
+    let script = r#"{"scripts":{"build":"rimraf dist && tsc","start":"NODE_ENV=production node dist/server.js"},"dependencies":{"express":"4"}}"#;
+    assert_eq!(otherwise(script), "test -e dist/server.js");
+    let bundled = r#"{"scripts":{"build":"esbuild src/server.ts","start":"node dist/server.js"},"dependencies":{"express":"4"}}"#;
+    assert_eq!(otherwise(bundled), "", "another builder leaves nothing");
+}
+
 #[test]
 fn the_metadata_may_name_the_framework_and_must_be_right() {
     let files = [
