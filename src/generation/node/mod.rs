@@ -1,8 +1,10 @@
 //! What JavaScript source, package.json and lockfiles say, and how packages are installed.
 
 mod declared;
+mod imports;
 mod install;
 mod lock;
+mod missing;
 mod package;
 mod prisma;
 mod role;

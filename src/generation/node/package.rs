@@ -16,6 +16,8 @@ pub struct Package {
     /// Names and version ranges.
     pub dependencies: BTreeMap<String, String>,
     pub dev_dependencies: BTreeMap<String, String>,
+    /// What whoever uses it has to bring, which installers mostly do by themselves.
+    pub peers: Vec<String>,
     /// What workspaces call it by.
     pub name: Option<String>,
     /// `"type": "module"`.
@@ -110,6 +112,7 @@ impl Package {
             main: text("main"),
             dependencies,
             dev_dependencies: names("devDependencies"),
+            peers: names("peerDependencies").into_keys().collect(),
             is_module: object.get("type").and_then(Value::as_str) == Some("module"),
             node_wanted: json.pointer("/engines/node").and_then(Value::as_str).map(str::to_owned),
             manager: text("packageManager"),
