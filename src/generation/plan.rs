@@ -53,9 +53,9 @@ pub struct Plan {
     /// How first data gets into it, after the migration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<DatabaseTask>,
-    /// Variables of a `.env` file at the top of the tree. The file itself stays out of the image;
-    /// whoever starts the container sets these, with lower precedence than any other source.
-    /// Not shown: the values may be secret.
+    /// Variables of `.env` files at the top of the tree and where the app is started. The files
+    /// themselves stay out of the image; whoever starts the container sets these, with lower
+    /// precedence than any other source. Not shown: the values may be secret.
     #[serde(skip)]
     pub dotenv: BTreeMap<String, String>,
     /// Modules that a process may load before it is the app. How an image is made and what is in it

@@ -327,6 +327,22 @@ fn secrets_and_environment_are_in_no_dockerfile() {
 }
 
 #[test]
+fn variables_beside_the_app_come_before_those_at_the_top() {
+    let plan = planned(
+        &Metadata::default(),
+        &tree(&[
+            (".env", "KEY=top\nTOP=1\n"),
+            ("backend/.env", "KEY=near\nJWT_SECRET=x\n"),
+            ("backend/package.json", r#"{"scripts":{"start":"node a.js"},"dependencies":{"express":"4"}}"#),
+            ("backend/a.js", "listen(process.env.PORT, process.env.JWT_SECRET)"),
+        ]),
+    );
+    let found: Vec<_> = plan.dotenv.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(found, [("JWT_SECRET", "x"), ("KEY", "near"), ("TOP", "1")]);
+    assert!(plan.environment_missing.is_empty(), "{:?}", plan.environment_missing);
+}
+
+#[test]
 fn the_classic_builder_gets_the_same_image_without_mounts() {
     let python = metadata(|m| m.system_packages = vec!["libpq5".into()]);
     let python = planned(&python, &tree(&[("main.py", FASTAPI), ("requirements.txt", "fastapi\n")]));
