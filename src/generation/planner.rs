@@ -12,7 +12,7 @@ use super::frameworks::{
 use super::node::Package;
 use super::own_dockerfile::{self, NamedPort};
 use super::plan::{Language, Notes, Place, Plan, Source};
-use super::project::Project;
+use super::project::{Project, name_of};
 use super::python::{self, Interface};
 use super::recipe::{OwnDockerfile, Recipe};
 use crate::domain::{FileSet, Metadata};
@@ -103,7 +103,12 @@ fn gives_way(project: &Project<'_>, own: &OwnText<'_>, notes: &mut Notes) -> boo
         let (line, path) = own_dockerfile::copies_what_is_missing(text, is_there)?;
         Some((line, format!("it copies {path}, which is not among the files")))
     };
-    let Some((line, why)) = apk().or_else(missing) else { return false };
+    let unlocked = || {
+        let has_named = |name: &str| project.paths().any(|path| name_of(path) == name);
+        let (line, command) = own_dockerfile::installs_without_lock(text, has_named)?;
+        Some((line, format!("{command} needs a lockfile, which is not among the files")))
+    };
+    let Some((line, why)) = apk().or_else(missing).or_else(unlocked) else { return false };
     let is_certain = |framework: &&dyn Framework| {
         framework.detect(project).is_some_and(|finding| finding.strength == Strength::Certain)
     };

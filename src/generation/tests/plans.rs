@@ -389,6 +389,14 @@ fn a_dockerfile_that_cannot_be_built_here_gives_way_to_what_the_files_say() {
     );
     let whole = [without[0], without[1], without[2], ("package-lock.json", "{}")];
     assert_eq!(planned(&Metadata::default(), &tree(&whole)).framework, "dockerfile");
+    let by_lock = "FROM node:20\nCOPY package*.json ./\nRUN npm ci --omit=dev\nCOPY . .\n";
+    let without = [("Dockerfile", by_lock), ("package.json", package), ("server.js", server)];
+    let plan = planned(&Metadata::default(), &tree(&without));
+    assert_eq!(plan.framework, "express");
+    let said = plan.warnings.iter().find(|warning| warning.message.contains("npm ci needs a lockfile"));
+    assert_eq!(said.and_then(|warning| warning.line), Some(3), "{:?}", plan.warnings);
+    let whole = [without[0], without[1], without[2], ("package-lock.json", "{}")];
+    assert_eq!(planned(&Metadata::default(), &tree(&whole)).framework, "dockerfile");
     let unknown = planned(&Metadata::default(), &tree(&[("Dockerfile", alpine), ("a.txt", "")]));
     assert_eq!(unknown.framework, "dockerfile", "nothing else says what it is");
 }
