@@ -149,6 +149,11 @@ fn start(project: &Project<'_>, folder: &str, notes: &mut Notes) -> Result<Start
         };
         for script in wanted {
             if let Some(text) = package.scripts.get(script) {
+                if let Some(instead) = instead_of_missing(project, package, script, text, notes) {
+                    let reason = "it is the likeliest, where the start script names a file that is not there";
+                    let place = Place::file(&instead);
+                    return Ok(from_file(project, folder, instead, Source::Detected, reason, place, notes));
+                }
                 return Ok(from_script(project, package, script, text, notes));
             }
         }
@@ -208,6 +213,31 @@ fn from_entry(
         }
         other => Ok(given(notes, other.argv(), None)),
     }
+}
+
+/// The likeliest file, when the script runs one that is neither among the files nor made by a build.
+fn instead_of_missing(
+    project: &Project<'_>,
+    package: &Package,
+    script: &str,
+    text: &str,
+    notes: &mut Notes,
+) -> Option<String> {
+    let words = split_words(text)?;
+    let [program, file] = words.as_slice() else { return None };
+    let runs_files = matches!(program.as_str(), "node" | "nodemon" | "tsx" | "ts-node" | "bun");
+    let named = join(package.folder(), file.trim_start_matches("./"));
+    let forms = ["", ".js", ".mjs", ".cjs", ".ts", "/index.js", "/index.ts"];
+    let there = forms.iter().any(|end| project.contains(&format!("{named}{end}")));
+    let made =
+        ["build", &format!("pre{script}"), "postinstall"].iter().any(|it| package.scripts.contains_key(*it));
+    if !runs_files || there || made || file.starts_with('-') {
+        return None;
+    }
+    let instead = likely_file(project)?.path.clone();
+    let message = format!("runs {file}, which is not among the files; {instead} is started instead");
+    notes.warn(message, package.script_place(project, script));
+    Some(instead)
 }
 
 /// `scripts.start`: run without npm when it is only `node file`, which starts faster and passes

@@ -290,6 +290,19 @@ fn fastify_on_the_loopback_address_is_said_to_be_there() {
     assert_eq!(plan.environment.get("HOST").map(String::as_str), Some("0.0.0.0"));
 }
 
+#[test]
+fn a_start_script_that_names_no_file_is_passed_over() {
+    let text = "{\n\"scripts\":{\n\"start\":\"node index.js\"},\"dependencies\":{\"express\":\"4\"}}";
+    let files = [package(text), ("src/server.js", "import e from 'express'; listen(3000)\n")];
+    let plan = planned(&Metadata::default(), &tree(&files));
+    let start = plan.start.unwrap_or_default();
+    assert_eq!(start.last().map(String::as_str), Some("src/server.js"), "{start:?}");
+    let said = plan.warnings.iter().find(|warning| warning.message.starts_with("runs index.js"));
+    assert_eq!(said.and_then(|warning| warning.line), Some(3), "{:?}", plan.warnings);
+    let built = r#"{"scripts":{"build":"x","start":"node index.js"},"dependencies":{"express":"4"}}"#;
+    assert_eq!(of(built, files[1]).1, "node index.js", "the build may make it");
+}
+
 /// The compiler leaves what it compiled in spite of them.
 #[test]
 fn type_errors_do_not_stop_a_server() {
