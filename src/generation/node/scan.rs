@@ -63,8 +63,8 @@ pub fn scan(path: &str, text: &str, all_imports: bool) -> JsFile {
     let has_schema = ["arse(process.env)", "arse({ ...process.env", "createEnv(", "arseAsync(process.env)"]
         .iter()
         .any(|mark| text.contains(mark));
-    let (values, defaulted) = (BTreeMap::new(), BTreeSet::new());
-    let mut scan = Scan { text, file: &mut file, values, defaulted, has_schema };
+    let (values, defaulted, settings) = Default::default();
+    let mut scan = Scan { text, file: &mut file, values, defaulted, settings, has_schema };
     each_node(&tree, |node| scan.visit(node));
     file
 }
@@ -76,6 +76,8 @@ struct Scan<'s> {
     values: BTreeMap<&'s str, PortSource>,
     /// Where `process.env.X` stands in front of `||` or `??`.
     defaulted: BTreeSet<usize>,
+    /// Names of parameters and variables that hold the settings of NestJS.
+    settings: BTreeSet<&'s str>,
     /// The whole environment is handed to a schema of Zod's.
     has_schema: bool,
 }
@@ -92,6 +94,7 @@ impl<'s> Scan<'s> {
             "import_statement" => self.import(node.child_by_field_name("source")),
             "call_expression" => self.call(node),
             "variable_declarator" => self.declared(node),
+            "required_parameter" | "optional_parameter" => self.parameter(node),
             "binary_expression" => self.with_default(node),
             "member_expression" => self.env_read(node),
             "subscript_expression" => self.env_subscript(node),
@@ -149,7 +152,9 @@ impl<'s> Scan<'s> {
         else {
             return;
         };
-        if name.kind() == "identifier" {
+        if name.kind() == "identifier" && self.of(value).ends_with("(ConfigService)") {
+            self.settings.insert(self.of(name));
+        } else if name.kind() == "identifier" {
             let port = self.port(value, 0);
             if port != PortSource::default() && self.values.len() < MAX_FINDINGS {
                 self.values.insert(self.of(name), port);
@@ -313,12 +318,26 @@ impl<'s> Scan<'s> {
         }
     }
 
+    /// `private config: ConfigService`.
+    fn parameter(&mut self, node: Node<'s>) {
+        let (Some(name), Some(kind)) =
+            (node.child_by_field_name("pattern"), node.child_by_field_name("type"))
+        else {
+            return;
+        };
+        let kind = self.of(kind).trim_start_matches(':').trim_start();
+        if kind.starts_with("ConfigService") && self.settings.len() < MAX_FINDINGS {
+            self.settings.insert(self.of(name));
+        }
+    }
+
     /// `configService.get('X', default)` of NestJS.
     fn config_service(&mut self, function: Node<'s>, arguments: Node<'s>) {
         let Some(object) = function.child_by_field_name("object").map(|object| self.of(object)) else {
             return;
         };
-        if object.len() > 60 || !object.to_ascii_lowercase().ends_with("configservice") {
+        let is_one = self.settings.contains(object.trim_start_matches("this."));
+        if object.len() > 60 || !(is_one || object.to_ascii_lowercase().ends_with("configservice")) {
             return;
         }
         let given = children(arguments);
@@ -360,6 +379,16 @@ mod tests {
         };
         assert_eq!(found(text), [("PORT".to_owned(), 3, true), ("DATABASE_URL".to_owned(), 4, false)]);
         assert_eq!(found(&text.replace("process.env", "body")), []);
+    }
+
+    #[test]
+    fn settings_of_nest_are_variables_whatever_holds_them() {
+        let text = "const a = { f: (c: ConfigService) => c.get<string>('DB_HOST') };\nclass B {\n  constructor(private readonly config: ConfigService<Env>, m: Map) {\n\
+                    \x20   this.config.getOrThrow('DB_NAME'); m.get('NOT_ONE');\n  }\n}\nconst s = app.get(ConfigService);\ns.get('KEY', 1);\n";
+        let env = scan("a.ts", text, false).env.into_iter();
+        let found: Vec<_> = env.map(|read| (read.name, read.line, read.has_default)).collect();
+        let expected = [("DB_HOST", 1, false), ("DB_NAME", 4, false), ("KEY", 8, true)];
+        assert_eq!(found, expected.map(|(name, line, default)| (name.to_owned(), line, default)));
     }
 
     #[test]
