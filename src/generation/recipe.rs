@@ -228,6 +228,9 @@ pub struct PagesServer {
 pub struct StaticRecipe {
     /// The folder of the tree that is served; empty for the top.
     pub folder: String,
+    /// The page that its folders show; empty for index.html.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub index: String,
     /// The site has a 404.html of its own.
     pub not_found_page: bool,
     /// Unknown paths get index.html, whose script knows them.

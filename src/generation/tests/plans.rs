@@ -1,8 +1,8 @@
 //! Each framework and each tricky case, as a snapshot of its Dockerfile and its explained plan.
 
 use super::super::recipe::Recipe;
-use super::super::{Dialect, dockerfile};
-use super::{EXPRESS, FASTAPI, metadata, planned, tree};
+use super::super::{BuildInputs, Dialect, Part, context, dockerfile};
+use super::{EXPRESS, FASTAPI, brief, metadata, planned, refused, tree};
 use crate::domain::{Metadata, Mode};
 
 snapshot!(
@@ -324,6 +324,23 @@ fn secrets_and_environment_are_in_no_dockerfile() {
     for text in [dockerfile(&plan, Dialect::BuildKit), dockerfile(&plan, Dialect::Classic), json] {
         assert!(!text.contains("-secret"), "{text}");
     }
+}
+
+#[test]
+fn a_single_page_is_served_whatever_it_is_called() {
+    for page in ["snake-game.html", "my-site/home.html"] {
+        let files = tree(&[(page, "<h1>x"), ("my-site/style.css", ""), ("app.js", "")]);
+        let plan = planned(&Metadata::default(), &files);
+        assert_eq!(plan.framework, "static", "{page}");
+        let mut archive = Vec::new();
+        context(&plan, &files, &BuildInputs::default(), &Part::Whole, &mut archive).expect("written");
+        let (folder, name) = page.rsplit_once('/').map_or(("/app", page), |_| ("/app/my-site", "home.html"));
+        let archive = String::from_utf8_lossy(&archive);
+        assert!(archive.contains(&format!("root {folder};\n        index {name};")), "{archive}");
+    }
+    let program = [("report.html", "<h1>x"), ("main.py", "print(1)\n")];
+    assert_eq!(brief(&Metadata::default(), &program).0, "python");
+    refused(&Metadata::default(), &tree(&[("a.html", ""), ("b.html", "")]));
 }
 
 #[test]
