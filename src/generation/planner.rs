@@ -8,6 +8,7 @@ use super::entry_point::EntryPoint;
 use super::error::PlanError;
 use super::frameworks::{
     ALL, Finding, Framework, Outline, PortInCode, Strength, both, pages_server, port_in_code, server_beside,
+    static_site,
 };
 use super::node::Package;
 use super::own_dockerfile::{self, NamedPort};
@@ -251,7 +252,9 @@ fn choose(project: &Project<'_>, notes: &mut Notes) -> Result<Choice, PlanError>
     let shows_pages = framework.shows_pages_itself(project);
     let mut behind = None;
     let others = findings.filter(|(other, finding)| {
-        finding.strength >= Strength::Pages && other.language() != framework.language()
+        finding.strength >= Strength::Pages
+            && other.language() != framework.language()
+            && !(other.language() == Language::Static && static_site::is_of_a_builder(project, finding))
     });
     for (other, finding) in others {
         if shows_pages && behind.is_none() && finding.strength == Strength::Certain {

@@ -38,7 +38,7 @@ mod ruby;
 mod rust;
 pub mod server_beside;
 mod site_builders;
-mod static_site;
+pub mod static_site;
 mod streamlit;
 mod sveltekit;
 mod vite;

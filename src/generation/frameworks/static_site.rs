@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Finding, Framework, Outline, Strength};
+use super::{Finding, Framework, Outline, PAGE_BUILDERS, Strength};
 use crate::generation::bases::Runtime;
 use crate::generation::error::PlanError;
 use crate::generation::plan::{Language, Notes, Place, Source};
@@ -93,6 +93,16 @@ impl Framework for StaticSite {
 
 fn page(project: &Project<'_>) -> Option<String> {
     FOLDERS.iter().map(|folder| join(folder, INDEX)).find(|path| project.contains(path))
+}
+
+/// The page is what a builder starts from, so that nobody is to be served it as it is.
+pub fn is_of_a_builder(project: &Project<'_>, finding: &Finding) -> bool {
+    let Some(page) = finding.place.as_ref().map(|place| place.file.as_str()) else { return false };
+    project.packages().iter().any(|package| {
+        let starts =
+            ["index.html", "public/index.html"].iter().any(|name| join(package.folder(), name) == page);
+        starts && PAGE_BUILDERS.iter().any(|builder| builder.packages.iter().any(|name| package.lists(name)))
+    })
 }
 
 /// The one page of a tree that holds no program, whatever it is called.

@@ -303,6 +303,17 @@ fn a_start_script_that_names_no_file_is_passed_over() {
     assert_eq!(of(built, files[1]).1, "node index.js", "the build may make it");
 }
 
+#[test]
+fn the_page_a_builder_starts_from_is_no_site_of_its_own() {
+    for (text, page) in [
+        (r#"{"devDependencies":{"vite":"5"}}"#, "index.html"),
+        (r#"{"dependencies":{"react-scripts":"5"}}"#, "public/index.html"),
+    ] {
+        let plan = planned(&Metadata::default(), &tree(&[package(text), (page, "<p>")]));
+        assert!(plan.warnings.is_empty(), "{text}: {:?}", plan.warnings);
+    }
+}
+
 /// The compiler leaves what it compiled in spite of them.
 #[test]
 fn type_errors_do_not_stop_a_server() {
