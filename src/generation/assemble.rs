@@ -187,6 +187,7 @@ impl Setters<'_> {
             || self.metadata.secrets.iter().any(|secret| secret == name)
             || self.dotenv.contains_key(name)
             || self.outline.environment.contains_key(name)
+            || self.outline.recipe.is_built_with(name)
             || self.expected.gives(name)
     }
 }

@@ -344,6 +344,21 @@ impl Recipe {
     }
 }
 
+impl Recipe {
+    /// A build by Node is given this variable.
+    pub fn is_built_with(&self, variable: &str) -> bool {
+        let node = match self {
+            Self::Node(node) => Some(node),
+            Self::Site(site) => Some(&site.node),
+            Self::Both(both) if both.server.is_built_with(variable) => return true,
+            Self::Both(both) => both.node.as_ref(),
+            Self::Php(php) => php.assets.as_ref().map(|assets| &assets.node),
+            _ => None,
+        };
+        node.is_some_and(|node| node.build_environment.contains_key(variable))
+    }
+}
+
 impl NodeRecipe {
     pub fn builds(&self) -> bool {
         !self.build.is_empty()

@@ -164,6 +164,19 @@ fn next_in_front_of_python() {
     );
 }
 
+/// The same line is not said to be missing and to be set.
+#[test]
+fn variables_of_the_build_are_not_missing() {
+    let files = tree(&[
+        ("main.py", FASTAPI),
+        ("web/package.json", VITE),
+        ("web/src/a.js", "fetch(import.meta.env.VITE_API_URL + import.meta.env.VITE_KEY)\n"),
+    ]);
+    let plan = planned(&Metadata::default(), &files);
+    assert!(plan.decisions.iter().any(|decision| decision.choice.starts_with("VITE_API_URL=")));
+    assert_eq!(plan.environment_missing, ["VITE_KEY"]);
+}
+
 /// The packages of the two lie apart, for they may be of different versions.
 #[test]
 fn next_in_front_of_a_server_in_a_package_of_its_own() {
