@@ -6,6 +6,7 @@ mod angular;
 mod asgi;
 mod astro;
 pub mod both;
+mod bun;
 mod create_react_app;
 mod django;
 mod express;

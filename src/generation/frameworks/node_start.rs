@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Outline;
+use super::bun;
 use super::node_build::{self, Build};
 use crate::domain::Mode;
 use crate::generation::bases::Runtime;
@@ -315,7 +316,10 @@ fn from_file(
     if project.mode() == Mode::Dev {
         argv.push("--watch".to_owned());
     }
-    if [".ts", ".mts", ".cts"].iter().any(|end| path.ends_with(end)) {
+    if bun::runs(project, &path) {
+        argv = vec!["bun".to_owned()];
+        argv.extend((project.mode() == Mode::Dev).then(|| "--watch".to_owned()));
+    } else if [".ts", ".mts", ".cts"].iter().any(|end| path.ends_with(end)) {
         argv = vec!["tsx".to_owned()];
         argv.extend((project.mode() == Mode::Dev).then(|| "watch".to_owned()));
         let listed = project.package().is_some_and(|package| package.lists("tsx"));

@@ -48,7 +48,16 @@ pub fn scan(path: &str, text: &str, all_imports: bool) -> JsFile {
     let is_module =
         text.lines().any(|line| ["import ", "import{", "export "].iter().any(|s| line.starts_with(s)));
     let mut file = JsFile { path: path.to_owned(), is_module, ..JsFile::default() };
-    let telling = ["listen", "serve", "process.env", "import.meta.env", "Bun.env", "express", "onfigService"];
+    let telling = [
+        "listen",
+        "serve",
+        "process.env",
+        "import.meta.env",
+        "Bun.env",
+        "express",
+        "onfigService",
+        "export default {",
+    ];
     let imports = all_imports && (is_module || text.contains("require") || text.contains("import("));
     if !imports && !telling.iter().any(|mark| text.contains(mark)) {
         return file;
@@ -94,6 +103,7 @@ impl<'s> Scan<'s> {
             "import_statement" => self.import(node.child_by_field_name("source")),
             "call_expression" => self.call(node),
             "variable_declarator" => self.declared(node),
+            "export_statement" => self.exported(node),
             "required_parameter" | "optional_parameter" => self.parameter(node),
             "binary_expression" => self.with_default(node),
             "member_expression" => self.env_read(node),
@@ -144,6 +154,19 @@ impl<'s> Scan<'s> {
         }
         if self.file.listens.len() < MAX_FINDINGS {
             self.file.listens.push(Listen { port, host, names_host, line });
+        }
+    }
+
+    /// `export default { port: 3000, fetch }`, which Bun serves.
+    fn exported(&mut self, node: Node<'s>) {
+        let value = node.child_by_field_name("value").filter(|value| value.kind() == "object");
+        let Some(port) = value.filter(|value| self.of(*value).contains("fetch")).map(|it| self.port(it, 0))
+        else {
+            return;
+        };
+        if port != PortSource::default() && self.file.listens.len() < MAX_FINDINGS {
+            let line = line_of(node);
+            self.file.listens.push(Listen { port, host: None, names_host: false, line });
         }
     }
 
@@ -421,6 +444,8 @@ mod tests {
             (true, Some(4005), None)
         );
         assert_eq!(listen("serve({ fetch: app.fetch, port: 8787 })"), (false, Some(8787), None));
+        assert_eq!(listen("export default { fetch: app.fetch, port: 4006 }"), (false, Some(4006), None));
+        assert!(scan("a.js", "export default { port: 1 }", true).listens.is_empty());
         assert!(scan("a.js", "events.listen('message', f)", true).listens.is_empty());
     }
 

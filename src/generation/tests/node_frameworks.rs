@@ -314,6 +314,27 @@ fn the_page_a_builder_starts_from_is_no_site_of_its_own() {
     }
 }
 
+#[test]
+fn programs_for_bun_are_run_by_it() {
+    let hono = r#"{"scripts":{"dev":"bun run --hot src/index.ts"},"dependencies":{"hono":"4"}}"#;
+    let exported =
+        "import { Database } from 'bun:sqlite';\nexport default { port: 4000, fetch: app.fetch };\n";
+    assert_eq!(of(hono, ("src/index.ts", exported)), expected("hono", "bun src/index.ts", 4000));
+    assert_eq!(
+        of(hono, ("src/index.ts", "export default app;\n")),
+        expected("hono", "bun src/index.ts", 3000)
+    );
+    let alone = r#"{"module":"index.ts","devDependencies":{"@types/bun":"latest"}}"#;
+    let serves = ("index.ts", "Bun.serve({ port: 3100, fetch: () => new Response('x') });\n");
+    assert_eq!(of(alone, serves), expected("node", "bun index.ts", 3100));
+    let plan = planned(&Metadata::default(), &tree(&[package(alone), serves]));
+    let Recipe::Node(node) = plan.recipe else { panic!("{:?}", plan.recipe) };
+    assert_eq!(node.packages, ["bun"]);
+    let node = r#"{"dependencies":{"hono":"4","@hono/node-server":"1"}}"#;
+    let serve = ("src/index.ts", "serve({ fetch: app.fetch, port: 8787 })\nexport default app\n");
+    assert_eq!(of(node, serve).1, "tsx src/index.ts");
+}
+
 /// The compiler leaves what it compiled in spite of them.
 #[test]
 fn type_errors_do_not_stop_a_server() {
