@@ -9,6 +9,7 @@ pub mod both;
 mod bun;
 mod create_react_app;
 mod django;
+mod every_address;
 mod express;
 mod fastify;
 mod flask;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::every_address::{self, Reached};
 use super::node_site::{self, Built};
 use super::{Finding, Framework, Outline, Strength, node_build, node_start};
 use crate::domain::Mode;
@@ -211,7 +212,7 @@ impl NodeFramework {
         let place =
             self.packages.iter().find(|name| package.lists(name)).map(|name| package.place_of(project, name));
         notes.decide("start", argv.join(" "), Source::Default, reason, place);
-        let (port, bind) = self.opened_port(app, &argv, notes);
+        let (port, reached) = self.opened_port(app, &argv, &version, notes);
         let mut build = match mode {
             Mode::Run => node_build::commands(project, package, self.build, notes),
             Mode::Dev => node_build::none(project, package, notes),
@@ -224,6 +225,7 @@ impl NodeFramework {
         recipe.build_otherwise = build.otherwise;
         recipe.build_environment = node_build::environment(project, package, notes);
         let mut environment = self.variables(mode);
+        environment.extend(reached.environment);
         if mode == Mode::Dev {
             environment.extend(node_build::for_old_builders(project, package, &mut Notes::default()));
         }
@@ -234,7 +236,7 @@ impl NodeFramework {
             folder,
             start: Some(argv),
             port,
-            bind: bind.to_owned(),
+            bind: reached.bind.to_owned(),
             environment,
             health: Some("/"),
             recipe: Recipe::Node(recipe),
@@ -243,14 +245,22 @@ impl NodeFramework {
 
     /// The port, and on which address it is opened. A server whose command names no port is code of
     /// the app that was compiled, and what that listens on is what counts.
-    fn opened_port(&self, app: &App<'_, '_>, argv: &[String], notes: &mut Notes) -> (u16, &'static str) {
+    fn opened_port(
+        &self,
+        app: &App<'_, '_>,
+        argv: &[String],
+        version: &str,
+        notes: &mut Notes,
+    ) -> (u16, Reached) {
         let is_told = argv.contains(&app.port_text());
         if self.role == Role::Server && !is_told {
             let main = join(app.package.folder(), "src/main.ts");
-            return (node_start::port(app.project, Some(&main), self.port, notes), node_start::EVERYWHERE);
+            let port = node_start::port(app.project, Some(&main), self.port, notes);
+            return (port, every_address::reach(app.project, self.name, Some(&main), version, notes));
         }
         decide_port(app.project, app.port, self.name, notes);
-        (app.port, "0.0.0.0, by the start command or HOST")
+        let bind = "0.0.0.0, by the start command or HOST";
+        (app.port, Reached { bind, environment: BTreeMap::new() })
     }
 
     pub fn variables(&self, mode: Mode) -> BTreeMap<String, String> {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::Outline;
-use super::bun;
 use super::node_build::{self, Build};
+use super::{bun, every_address};
 use crate::domain::Mode;
 use crate::generation::bases::Runtime;
 use crate::generation::entry_point::EntryPoint;
@@ -42,16 +42,15 @@ pub fn outline(
     start.needs.build = build.commands;
     add_module_flag(project, &version, &mut start, notes);
     let port = port(project, start.file.as_deref(), usual_port, notes);
-    let bind = match framework == "fastify" && listens_at_home(project, start.file.as_deref(), notes) {
-        true => "the loopback address alone, which is Fastify's default",
-        false => EVERYWHERE,
-    };
+    let reached = every_address::reach(project, framework, start.file.as_deref(), &version, notes);
     add_bun(project, &mut start, notes);
     let mut recipe = node::recipe(project, start.needs, notes);
     recipe.build_otherwise = build.otherwise;
     if let Some(package) = project.package() {
         recipe.build_environment = node_build::environment(project, package, notes);
     }
+    let mut environment = environment(project.mode());
+    environment.extend(reached.environment);
     Ok(Outline {
         framework: framework.to_owned(),
         base_image: project.bases.image(&Runtime::Node { version: version.clone() }),
@@ -59,8 +58,8 @@ pub fn outline(
         folder,
         start: Some(start.argv),
         port,
-        bind: bind.to_owned(),
-        environment: environment(project.mode()),
+        bind: reached.bind.to_owned(),
+        environment,
         health: None,
         recipe: Recipe::Node(recipe),
     })
@@ -363,7 +362,7 @@ fn add_module_flag(project: &Project<'_>, version: &str, start: &mut Start, note
 }
 
 /// The call that opens the port: that of the started file before those near it and all others.
-fn first_listen<'p>(project: &'p Project<'_>, started: Option<&str>) -> Option<(&'p JsFile, &'p Listen)> {
+pub fn first_listen<'p>(project: &'p Project<'_>, started: Option<&str>) -> Option<(&'p JsFile, &'p Listen)> {
     let folder = started.map_or("", folder_of);
     let files = project.node();
     let near = |file: &&JsFile| Some(file.path.as_str()) == started;
@@ -375,30 +374,10 @@ fn first_listen<'p>(project: &'p Project<'_>, started: Option<&str>) -> Option<(
     listens.flat_map(|file| file.listens.iter().map(move |listen| (file, listen))).next()
 }
 
-/// Fastify that is given no address takes the loopback one, and nothing but its code can tell it
-/// another.
-fn listens_at_home(project: &Project<'_>, started: Option<&str>, notes: &mut Notes) -> bool {
-    let Some((file, listen)) = first_listen(project, started).filter(|(_, listen)| !listen.names_host) else {
-        return false;
-    };
-    let message = format!(
-        "Fastify listens on the loopback address only, {UNREACHED}, unless it is told another: write \
-         host: \"0.0.0.0\" beside the port"
-    );
-    notes.warn(message, Place::line(&file.path, listen.line));
-    true
-}
-
 /// The port: metadata, else what the started file listens on, else what any file does, else the
 /// usual one.
 pub fn port(project: &Project<'_>, started: Option<&str>, usual: u16, notes: &mut Notes) -> u16 {
     let found = first_listen(project, started);
-    if let Some((file, listen)) = found
-        && listen.host.as_deref().is_some_and(|host| matches!(host, "127.0.0.1" | "localhost" | "::1"))
-    {
-        let message = format!("listens on the loopback address only, {UNREACHED}; leave the host out");
-        notes.warn(message, Place::line(&file.path, listen.line));
-    }
     if let Some(port) = project.metadata.port {
         notes.decide("port", port.to_string(), Source::Metadata, "port says so", None);
         if let Some((file, listen)) = found

@@ -273,21 +273,30 @@ fn a_port_in_the_code_of_what_a_framework_compiles_is_the_one() {
     }
 }
 
-/// It is told by variables where it, or its command line, asks for them.
+/// By variables where it, or its command line, asks for them, and else by Node itself.
 #[test]
-fn fastify_on_the_loopback_address_is_said_to_be_there() {
-    let of = |listens: &str| {
-        let text = r#"{"scripts":{"start":"node app.js"},"dependencies":{"fastify":"4"}}"#;
+fn servers_on_the_loopback_address_are_told_to_listen_on_every_one() {
+    let of = |text: &'static str, listens: &str| {
         planned(&Metadata::default(), &tree(&[package(text), ("app.js", listens)]))
     };
-    let plan = of("const app = Fastify();\napp.listen({ port: 3040 });\n");
-    assert!(plan.bind.starts_with("the loopback address"), "{}", plan.bind);
-    let warning = plan.warnings.iter().find(|warning| warning.message.contains("host: \"0.0.0.0\""));
-    let place = warning.map(|warning| (warning.file.as_deref(), warning.line));
-    assert_eq!(place, Some((Some("app.js"), Some(2))));
-    let plan = of("app.listen({ port: 3040, host: process.env.HOST || 'localhost' });\n");
-    assert!(plan.warnings.is_empty() && plan.bind.starts_with("every"), "{:?}", plan.warnings);
-    assert_eq!(plan.environment.get("HOST").map(String::as_str), Some("0.0.0.0"));
+    let fastify = r#"{"scripts":{"start":"node app.js"},"dependencies":{"fastify":"4"}}"#;
+    let express = r#"{"scripts":{"start":"node app.js"},"dependencies":{"express":"4"}}"#;
+    for plan in [
+        of(fastify, "const app = Fastify();\napp.listen({ port: 3040 });\n"),
+        of(express, "const app = express();\napp.listen(3040, '127.0.0.1', () => {});\n"),
+    ] {
+        assert_eq!(plan.bind, "every address, by NODE_OPTIONS");
+        let options = &plan.environment["NODE_OPTIONS"];
+        assert!(options.starts_with("--import=data:text/javascript,import%20net") && !options.contains(' '));
+        let said = plan.decisions.iter().find(|decision| decision.what == "address").expect("a reason");
+        assert_eq!((said.file.as_deref(), said.line), (Some("app.js"), Some(2)));
+    }
+    let asks = of(fastify, "app.listen({ port: 3040, host: process.env.HOST || 'localhost' });\n");
+    assert!(asks.warnings.is_empty() && asks.bind.starts_with("every"), "{:?}", asks.warnings);
+    assert_eq!(asks.environment.get("HOST").map(String::as_str), Some("0.0.0.0"));
+    for plan in [asks, of(express, "app.listen(3040);\n")] {
+        assert!(!plan.environment.contains_key("NODE_OPTIONS"), "{:?}", plan.environment);
+    }
 }
 
 #[test]
