@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::frameworks::Outline;
 use super::needs::{self, CacheNeed, DatabaseKind, DatabaseNeed, DatabaseTask};
 use super::plan::{EnvRead, Language, Notes, Place, Plan, Source};
-use super::project::Project;
+use super::project::{Project, join};
 use super::{broken, context, dotenv, environment, examples, health, warm};
 use crate::domain::{FileSet, Metadata};
 
@@ -20,7 +20,7 @@ pub fn assemble(
     let notes = &mut notes;
     let own = language == Language::Docker;
     let (health_path, health_path_given) = health::choose(project, outline.health, notes);
-    let mut dotenv = if own { BTreeMap::new() } else { dotenv_of(files, notes) };
+    let mut dotenv = if own { BTreeMap::new() } else { dotenv_of(files, &outline.folder, notes) };
     if !own {
         examples::add(project, &outline.folder, &mut dotenv, notes);
     }
@@ -148,18 +148,24 @@ fn system_packages(project: &Project<'_>, language: Language, notes: &mut Notes)
     packages
 }
 
-/// A `.env` at the top becomes run-time environment.
-fn dotenv_of(files: &FileSet, notes: &mut Notes) -> BTreeMap<String, String> {
+/// A `.env` at the top, and one in the folder the app is started in, become run-time environment.
+fn dotenv_of(files: &FileSet, folder: &str, notes: &mut Notes) -> BTreeMap<String, String> {
     for (path, _) in files.iter().filter(|(path, _)| context::holds_secrets(path.as_str())) {
         let message = "kept out of the image, as it may hold secrets";
         notes.warn(message, Place::file(path.as_str()));
     }
-    let Some(text) = files.text(".env") else { return BTreeMap::new() };
-    let variables = dotenv::read(text);
-    if !variables.is_empty() {
-        let names: Vec<&str> = variables.keys().map(String::as_str).collect();
-        let reason = "set when the container starts, unless the metadata sets them";
-        notes.decide("variables of .env", names.join(" "), Source::Detected, reason, Place::file(".env"));
+    // The nearer one wins, as it does where the app reads them itself.
+    let mut paths = vec![".env".to_owned(), join(folder, ".env")];
+    paths.dedup();
+    let mut variables = BTreeMap::new();
+    for path in paths {
+        let read = files.text(&path).map(dotenv::read).unwrap_or_default();
+        if !read.is_empty() {
+            let names: Vec<&str> = read.keys().map(String::as_str).collect();
+            let reason = "set when the container starts, unless the metadata sets them";
+            notes.decide("variables of .env", names.join(" "), Source::Detected, reason, Place::file(&path));
+        }
+        variables.extend(read);
     }
     variables
 }
@@ -181,6 +187,7 @@ impl Setters<'_> {
             || self.metadata.secrets.iter().any(|secret| secret == name)
             || self.dotenv.contains_key(name)
             || self.outline.environment.contains_key(name)
+            || self.outline.recipe.is_built_with(name)
             || self.expected.gives(name)
     }
 }

@@ -53,9 +53,9 @@ pub struct Plan {
     /// How first data gets into it, after the migration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<DatabaseTask>,
-    /// Variables of a `.env` file at the top of the tree. The file itself stays out of the image;
-    /// whoever starts the container sets these, with lower precedence than any other source.
-    /// Not shown: the values may be secret.
+    /// Variables of `.env` files at the top of the tree and where the app is started. The files
+    /// themselves stay out of the image; whoever starts the container sets these, with lower
+    /// precedence than any other source. Not shown: the values may be secret.
     #[serde(skip)]
     pub dotenv: BTreeMap<String, String>,
     /// Modules that a process may load before it is the app. How an image is made and what is in it
@@ -203,8 +203,21 @@ impl Notes {
         self.decisions.push(Decision { what, choice, reason, source, file, line });
     }
 
+    /// What two parts of a plan say alike is said once.
+    pub fn forget_what_was_said_before(&mut self) {
+        self.decisions = self.decisions.drain(..).fold(Vec::new(), once);
+        self.warnings = self.warnings.drain(..).fold(Vec::new(), once);
+    }
+
     pub fn warn(&mut self, message: impl Into<String>, place: Option<Place>) {
         let (file, line) = place.map_or((None, None), |place| (Some(place.file), place.line));
         self.warnings.push(Warning { message: message.into(), file, line });
     }
+}
+
+fn once<T: PartialEq>(mut kept: Vec<T>, next: T) -> Vec<T> {
+    if !kept.contains(&next) {
+        kept.push(next);
+    }
+    kept
 }

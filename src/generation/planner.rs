@@ -7,11 +7,13 @@ use super::bases::BaseImages;
 use super::entry_point::EntryPoint;
 use super::error::PlanError;
 use super::frameworks::{
-    ALL, Finding, Framework, Outline, PortInCode, Strength, both, pages_server, port_in_code,
+    ALL, Finding, Framework, Outline, PortInCode, Strength, both, pages_server, port_in_code, server_beside,
+    static_site,
 };
+use super::node::Package;
 use super::own_dockerfile::{self, NamedPort};
 use super::plan::{Language, Notes, Place, Plan, Source};
-use super::project::Project;
+use super::project::{Project, name_of};
 use super::python::{self, Interface};
 use super::recipe::{OwnDockerfile, Recipe};
 use crate::domain::{FileSet, Metadata};
@@ -29,13 +31,13 @@ pub fn plan(metadata: &Metadata, files: &FileSet, bases: &BaseImages) -> Result<
         }
         None => {
             let Choice { framework, behind } = choose(&project, &mut notes)?;
-            match behind.and_then(|server| in_front(&project, files, framework, server, &notes)) {
+            match behind.as_ref().and_then(|server| in_front(&project, files, framework, server, &notes)) {
                 Some((language, outline, with_both)) => {
                     notes = with_both;
                     (language, outline)
                 }
                 None => {
-                    warn_of_other(framework, behind, &mut notes);
+                    warn_of_other(framework, behind.as_ref(), &mut notes);
                     let outline = framework.outline(&project, &mut notes)?;
                     (framework.language(), both::combine(&project, files, outline, &mut notes))
                 }
@@ -48,32 +50,41 @@ pub fn plan(metadata: &Metadata, files: &FileSet, bases: &BaseImages) -> Result<
 /// What is started, and what else might be.
 struct Choice {
     framework: &'static dyn Framework,
-    /// A server of another language behind pages that have a server of their own.
-    behind: Option<&'static dyn Framework>,
+    /// A server behind pages that have a server of their own.
+    behind: Option<Behind>,
 }
 
-/// Pages with a server of their own in front of a server of another language.
+/// A server of another language, or in a package of its own.
+struct Behind {
+    framework: &'static dyn Framework,
+    package: Option<Package>,
+}
+
+/// Pages with a server of their own in front of another server.
 fn in_front(
     project: &Project<'_>,
     files: &FileSet,
     pages: &'static dyn Framework,
-    server: &'static dyn Framework,
+    server: &Behind,
     notes: &Notes,
 ) -> Option<(Language, Outline, Notes)> {
     let mut notes = notes.clone();
-    let outline = server.outline(project, &mut notes).ok()?;
+    let seen = server.package.as_ref().map(|package| project.of_package(package));
+    let outline = server.framework.outline(seen.as_ref().unwrap_or(project), &mut notes).ok()?;
     let outline = pages_server::combine(project, files, outline, pages.name(), &mut notes)?;
-    Some((server.language(), outline, notes))
+    Some((server.framework.language(), outline, notes))
 }
 
-fn warn_of_other(framework: &dyn Framework, behind: Option<&'static dyn Framework>, notes: &mut Notes) {
-    if let Some(server) = behind {
-        let message = format!(
-            "{} is not started: the pages of {} are what a visitor sees; metadata.framework decides",
-            server.name(),
-            framework.name()
-        );
-        notes.warn(message, None);
+fn warn_of_other(framework: &dyn Framework, behind: Option<&Behind>, notes: &mut Notes) {
+    let Some(server) = behind else { return };
+    let (name, pages) = (server.framework.name(), framework.name());
+    let seen = format!("the pages of {pages} are what a visitor sees");
+    match &server.package {
+        None => notes.warn(format!("{name} is not started: {seen}; metadata.framework decides"), None),
+        Some(package) => {
+            let message = format!("the {name} server of this package is not started: {seen}");
+            notes.warn(message, Place::file(&package.path));
+        }
     }
 }
 
@@ -93,7 +104,12 @@ fn gives_way(project: &Project<'_>, own: &OwnText<'_>, notes: &mut Notes) -> boo
         let (line, path) = own_dockerfile::copies_what_is_missing(text, is_there)?;
         Some((line, format!("it copies {path}, which is not among the files")))
     };
-    let Some((line, why)) = apk().or_else(missing) else { return false };
+    let unlocked = || {
+        let has_named = |name: &str| project.paths().any(|path| name_of(path) == name);
+        let (line, command) = own_dockerfile::installs_without_lock(text, has_named)?;
+        Some((line, format!("{command} needs a lockfile, which is not among the files")))
+    };
+    let Some((line, why)) = apk().or_else(missing).or_else(unlocked) else { return false };
     let is_certain = |framework: &&dyn Framework| {
         framework.detect(project).is_some_and(|finding| finding.strength == Strength::Certain)
     };
@@ -236,11 +252,13 @@ fn choose(project: &Project<'_>, notes: &mut Notes) -> Result<Choice, PlanError>
     let shows_pages = framework.shows_pages_itself(project);
     let mut behind = None;
     let others = findings.filter(|(other, finding)| {
-        finding.strength >= Strength::Pages && other.language() != framework.language()
+        finding.strength >= Strength::Pages
+            && other.language() != framework.language()
+            && !(other.language() == Language::Static && static_site::is_of_a_builder(project, finding))
     });
     for (other, finding) in others {
         if shows_pages && behind.is_none() && finding.strength == Strength::Certain {
-            behind = Some(other);
+            behind = Some(Behind { framework: other, package: None });
             continue;
         }
         let message = match shows_pages {
@@ -253,6 +271,15 @@ fn choose(project: &Project<'_>, notes: &mut Notes) -> Result<Choice, PlanError>
             }
         };
         notes.warn(message, finding.place);
+    }
+    if shows_pages {
+        for (package, other) in server_beside::find(project) {
+            let server = Behind { framework: other, package: Some(package) };
+            match behind {
+                None => behind = Some(server),
+                Some(_) => warn_of_other(framework, Some(&server), notes),
+            }
+        }
     }
     Ok(Choice { framework, behind })
 }

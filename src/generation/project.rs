@@ -68,6 +68,27 @@ impl<'a> Project<'a> {
         }
     }
 
+    /// The same tree, in which this package is the one to be served and its JavaScript all there is.
+    pub fn of_package(&self, package: &Package) -> Self {
+        let (all, mut packages) = (self.packages(), vec![package.clone()]);
+        let own = self.node().iter().filter(|file| super::node::owns(all, package, &file.path));
+        packages.extend(all.iter().filter(|other| other.path != package.path).cloned());
+        let (python, go, python_packages, node_packages) = Default::default();
+        Self {
+            metadata: self.metadata,
+            bases: self.bases,
+            entry: None,
+            files: self.files.clone(),
+            python,
+            node: OnceCell::from(own.cloned().collect::<Vec<_>>()),
+            go,
+            packages_read: OnceCell::from(self.packages_read().to_vec()),
+            packages: OnceCell::from(packages),
+            python_packages,
+            node_packages,
+        }
+    }
+
     pub fn mode(&self) -> Mode {
         self.metadata.mode.unwrap_or_default()
     }

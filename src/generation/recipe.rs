@@ -228,6 +228,9 @@ pub struct PagesServer {
 pub struct StaticRecipe {
     /// The folder of the tree that is served; empty for the top.
     pub folder: String,
+    /// The page that its folders show; empty for index.html.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub index: String,
     /// The site has a 404.html of its own.
     pub not_found_page: bool,
     /// Unknown paths get index.html, whose script knows them.
@@ -338,6 +341,21 @@ impl Recipe {
             }
             _ => Vec::new(),
         }
+    }
+}
+
+impl Recipe {
+    /// A build by Node is given this variable.
+    pub fn is_built_with(&self, variable: &str) -> bool {
+        let node = match self {
+            Self::Node(node) => Some(node),
+            Self::Site(site) => Some(&site.node),
+            Self::Both(both) if both.server.is_built_with(variable) => return true,
+            Self::Both(both) => both.node.as_ref(),
+            Self::Php(php) => php.assets.as_ref().map(|assets| &assets.node),
+            _ => None,
+        };
+        node.is_some_and(|node| node.build_environment.contains_key(variable))
     }
 }
 

@@ -23,13 +23,14 @@ const TYPES: &str = "/etc/nginx/mime.types";
 const PAGE: &str = "index.html";
 const OWN_PAGE: &str = "error_page 404 /404.html;";
 
-/// Files as they lie in the tree, in one of the fixed folders a site may lie in.
+/// Files as they lie in the tree.
 pub fn of_files(site: &StaticRecipe, port: u16) -> String {
     let root = if site.folder.is_empty() { "/app".to_owned() } else { format!("/app/{}", site.folder) };
     let missing = if site.single_page { "/index.html" } else { "=404" };
     let not_found = if site.not_found_page { OWN_PAGE } else { "" };
+    let index = if site.index.is_empty() { PAGE } else { &site.index };
     configuration(
-        &Site { types: TYPES, index: PAGE, root: &root, not_found, missing, maps: "", locations: "" },
+        &Site { types: TYPES, index, root: &root, not_found, missing, maps: "", locations: "" },
         port,
     )
 }

@@ -42,7 +42,8 @@ pub fn write(plan: &Plan, recipe: &BothRecipe, dialect: Dialect) -> String {
             if recipe.pages_folder.is_empty() { String::new() } else { format!("{}/", recipe.pages_folder) };
         out.line("COPY pages.sh /etc/previewd/");
         out.line("COPY --from=pages-runtime /runtime/ /opt/pages/");
-        out.line(&format!("COPY --from=pages-deps /app/{folder}node_modules /opt/node/node_modules"));
+        let modules = node::PAGES_MODULES;
+        out.line(&format!("COPY --from=pages-deps /app/{folder}node_modules {modules}"));
         out.line(&format!("COPY --from=pages-build --chown={USER} /tmp/built/app/{folder} /app/{folder}"));
     } else if recipe.node.is_some() {
         out.line(&format!("COPY --from=pages-build --chown={USER} /tmp/built/pages/ /srv/pages/"));

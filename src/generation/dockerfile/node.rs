@@ -14,6 +14,8 @@ use crate::generation::recipe::{BuiltPages, NodeRecipe, PackageManager, SiteReci
 const CACHE: &str = "/var/cache/previewd/npm";
 /// Where packages lie in the image that is run.
 pub const MODULES: &str = "/opt/node/node_modules";
+/// Where those of a server for pages lie, beside the server's own.
+pub const PAGES_MODULES: &str = "/opt/pages/node_modules";
 /// Where a build leaves what the last stage copies.
 const BUILT: &str = "/tmp/built";
 
@@ -52,7 +54,7 @@ pub fn stages(out: &mut Writer, plan: &Plan, recipe: &NodeRecipe, base: &str) {
         source_onto(out, plan, recipe, ENVIRONMENT);
         return;
     }
-    built(out, recipe, &place, &format!("{BUILT}/app"));
+    built(out, recipe, &place, MODULES);
     prune(out, recipe);
     out.stage(base, "");
     out.env(&plan.environment, &path);
@@ -87,7 +89,7 @@ pub fn source_onto(out: &mut Writer, plan: &Plan, recipe: &NodeRecipe, environme
     out.line(&format!("COPY --chown={USER} app/ /app/"));
     if recipe.writes_beside_packages() {
         out.line(&format!("USER {USER}"));
-        out.run(&link_packages(MODULES, &format!("{}/node_modules", plan.working_dir)));
+        out.run(&link_packages(MODULES, &format!("{}/node_modules", plan.working_dir), MODULES));
     }
 }
 
@@ -149,7 +151,7 @@ pub fn pages(out: &mut Writer, recipe: &NodeRecipe, pages: &BuiltPages, place: &
 /// The stages of pages that are made on a server of their own: packages, the build in
 /// `/tmp/built/app`, and Node itself in `/runtime`, with the libraries an image without it may lack.
 pub fn pages_server(out: &mut Writer, recipe: &NodeRecipe, place: &Place<'_>, own: &[String]) {
-    built(out, recipe, place, &format!("{BUILT}/app"));
+    built(out, recipe, place, PAGES_MODULES);
     let dir = place.dir.trim_start_matches("/app");
     let folders =
         [".next/static", "build/client", ".output/public", "dist/client", ".svelte-kit/output/client"];
@@ -198,31 +200,33 @@ fn installed(out: &mut Writer, recipe: &NodeRecipe, place: &Place<'_>, dir: &str
     install(out, recipe, dir);
 }
 
-/// Packages, then the source beside them, then the build, whose result goes to `to`.
-fn built(out: &mut Writer, recipe: &NodeRecipe, place: &Place<'_>, to: &str) {
+/// Packages, then the source beside them, then the build, whose result goes to `/tmp/built/app`;
+/// its packages will lie in `modules`.
+fn built(out: &mut Writer, recipe: &NodeRecipe, place: &Place<'_>, modules: &str) {
     if recipe.install {
         installed(out, recipe, place, place.dir);
     }
     source(out, recipe, place);
     let mut commands = build_commands(recipe, place.dir);
     let inside = place.dir.trim_start_matches("/app").trim_start_matches('/');
-    let link = if inside.is_empty() { to.to_owned() } else { format!("{to}/{inside}") };
+    let to = format!("{BUILT}/app");
+    let link = if inside.is_empty() { to.clone() } else { format!("{to}/{inside}") };
     commands.push(format!("mkdir -p {to}"));
     commands.push(format!("tar -C /app --exclude=./{}node_modules -c . | tar -C {to} -x", slash(inside)));
     if recipe.install {
-        commands.extend(link_packages("node_modules", &format!("{link}/node_modules")));
+        commands.extend(link_packages("node_modules", &format!("{link}/node_modules"), modules));
     }
     out.run_outside(&[], &commands);
 }
 
 /// A folder that holds a link for each package, because development servers, and what loads their
 /// configuration, write beside packages, where the image cannot be written to.
-fn link_packages(from: &str, to: &str) -> [String; 2] {
+fn link_packages(from: &str, to: &str, modules: &str) -> [String; 2] {
     let kept = "'(' ! -name '.*' -o -name .bin -o -name .pnpm -o -name .prisma ')'";
     [
         format!("mkdir -p {to}"),
         format!(
-            "find {from} -mindepth 1 -maxdepth 1 {kept} -printf '{MODULES}/%f\\0' | xargs -0 -r ln -sf -t {to}"
+            "find {from} -mindepth 1 -maxdepth 1 {kept} -printf '{modules}/%f\\0' | xargs -0 -r ln -sf -t {to}"
         ),
     ]
 }

@@ -7,7 +7,7 @@
 
 use super::node_framework::{App, NodeFramework, Serve};
 use super::node_site::{self, Built};
-use super::{Outline, PAGE_BUILDERS, own_addresses};
+use super::{Outline, PAGE_BUILDERS, node_start, own_addresses, pages_inside};
 use crate::domain::FileSet;
 use crate::generation::bases::Runtime;
 use crate::generation::endpoints;
@@ -59,7 +59,7 @@ pub fn combine(project: &Project<'_>, files: &FileSet, server: Outline, notes: &
     if !is_server || project.entry.is_some() {
         return server;
     }
-    let Some(pages) = beside(project, &server) else { return server };
+    let Some(pages) = beside(project, &server).or_else(|| inside(project, &server)) else { return server };
     if let Some(framework) = &project.metadata.framework {
         let message =
             format!("pages are beside the server, but the metadata's framework is {framework} alone");
@@ -67,6 +67,13 @@ pub fn combine(project: &Project<'_>, files: &FileSet, server: Outline, notes: &
         return server;
     }
     together(project, files, server, pages, notes)
+}
+
+/// In the very package the server is started from.
+fn inside<'p>(project: &'p Project<'_>, server: &Outline) -> Option<Beside<'p>> {
+    let package = project.package().filter(|_| matches!(server.recipe, Recipe::Node(_)))?;
+    let (package, framework, built) = pages_inside::find(project, package)?;
+    Some(Beside::Built { package, framework, built })
 }
 
 fn beside<'p>(project: &'p Project<'_>, server: &Outline) -> Option<Beside<'p>> {
@@ -131,7 +138,7 @@ impl Beside<'_> {
 fn together(
     project: &Project<'_>,
     files: &FileSet,
-    server: Outline,
+    mut server: Outline,
     pages: Beside<'_>,
     notes: &mut Notes,
 ) -> Outline {
@@ -159,6 +166,14 @@ fn together(
         }
         Beside::Plain { .. } => (None, BuiltPages { single_page: true, ..BuiltPages::default() }),
     };
+    if let (Recipe::Node(recipe), Some(package), Some(start)) =
+        (&mut server.recipe, project.package(), &server.start)
+        && at.as_ref() == Some(&package.path)
+    {
+        pages_inside::without_their_build(project, package, start, recipe);
+        notes.forget_what_was_said_before();
+    }
+    notes.warnings.retain(|warning| !warning.message.contains(node_start::UNREACHED));
     let mut environment = server.environment.clone();
     environment.insert("SERVER_PORT".to_owned(), server.port.to_string());
     let server_start = server.start.clone().unwrap_or_default();

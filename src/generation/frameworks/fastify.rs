@@ -13,6 +13,7 @@ pub static FASTIFY: NodeFramework = NodeFramework {
     build: &[],
     run: |_| Serve::Itself,
     dev: by_script,
-    // Its command line listens on the loopback address alone unless told otherwise.
-    environment: &[("FASTIFY_ADDRESS", "0.0.0.0")],
+    // It and its command line listen on the loopback address alone unless told otherwise. HOST is
+    // what code that asks the environment mostly calls it.
+    environment: &[("FASTIFY_ADDRESS", "0.0.0.0"), ("HOST", "0.0.0.0")],
 };

@@ -81,6 +81,45 @@ pub fn commands(
     build
 }
 
+/// A compiler that finds errors of types leaves what it compiled all the same: where the file that
+/// is started is there after a build that failed, the build was good enough.
+pub fn accept_what_is_started(
+    project: &Project<'_>,
+    package: &Package,
+    start: &[String],
+    build: &mut Build,
+    notes: &mut Notes,
+) {
+    let text = package.scripts.get("build").map_or("nest build", String::as_str);
+    let compiles = text.split(|c: char| c.is_whitespace() || c == ';').any(|word| word == "tsc")
+        || text.contains("nest build");
+    if !compiles || build.commands.is_empty() || !build.otherwise.is_empty() {
+        return;
+    }
+    let Some(file) = made_file(project, package, start) else { return };
+    build.otherwise = words(&["test", "-e", &file]);
+    let reason = "type errors are no reason to have no preview: when the build fails and yet leaves what is started, that is started";
+    let place = package.script_place(project, "build");
+    notes.decide("build otherwise", build.otherwise.join(" "), Source::Default, reason, place);
+}
+
+/// The file that is started, from package.json, when the build makes it.
+fn made_file(project: &Project<'_>, package: &Package, start: &[String]) -> Option<String> {
+    let script = start.last().filter(|_| start.first().is_some_and(|program| program == "npm"));
+    let text = match script {
+        Some(name) => package.scripts.get(name)?.clone(),
+        None => start.join(" "),
+    };
+    let mut after_node = text.split_whitespace().skip_while(|word| *word != "node").skip(1);
+    let file = after_node.find(|word| !word.starts_with('-'))?.trim_start_matches("./");
+    let named = match file.rsplit('/').next()?.contains('.') {
+        true => file.to_owned(),
+        false => format!("{file}.js"),
+    };
+    let is_made = is_plain_path(&named) && !project.contains(&join(package.folder(), &named));
+    is_made.then_some(named)
+}
+
 /// The development server builds as it goes; only what is generated is needed before.
 pub fn none(project: &Project<'_>, package: &Package, notes: &mut Notes) -> Build {
     if package.scripts.contains_key("build") {

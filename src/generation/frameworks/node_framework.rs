@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::every_address::{self, Reached};
 use super::node_site::{self, Built};
 use super::{Finding, Framework, Outline, Strength, node_build, node_start};
 use crate::domain::Mode;
@@ -155,7 +156,11 @@ impl Framework for NodeFramework {
         let port = project.metadata.port.unwrap_or(self.port);
         let app = App { project, package, port };
         match self.serve(&app, notes) {
-            Serve::Itself => node_start::outline(project, self.name, self.port, notes),
+            Serve::Itself => {
+                let mut outline = node_start::outline(project, self.name, self.port, notes)?;
+                outline.environment.extend(self.variables(project.mode()));
+                Ok(outline)
+            }
             Serve::Pages(built) => node_site::outline(&app, self, built, notes),
             Serve::Command(argv, reason) => {
                 let dev = argv.first().is_some_and(|program| program != "node" && !ships(package, program));
@@ -207,16 +212,20 @@ impl NodeFramework {
         let place =
             self.packages.iter().find(|name| package.lists(name)).map(|name| package.place_of(project, name));
         notes.decide("start", argv.join(" "), Source::Default, reason, place);
-        decide_port(project, app.port, self.name, notes);
-        let build = match mode {
+        let (port, reached) = self.opened_port(app, &argv, &version, notes);
+        let mut build = match mode {
             Mode::Run => node_build::commands(project, package, self.build, notes),
             Mode::Dev => node_build::none(project, package, notes),
         };
+        if self.role == Role::Server && mode == Mode::Run {
+            node_build::accept_what_is_started(project, package, &argv, &mut build, notes);
+        }
         let needs = Needs { dev, build: build.commands, ..Needs::default() };
         let mut recipe = node::recipe(project, needs, notes);
         recipe.build_otherwise = build.otherwise;
         recipe.build_environment = node_build::environment(project, package, notes);
         let mut environment = self.variables(mode);
+        environment.extend(reached.environment);
         if mode == Mode::Dev {
             environment.extend(node_build::for_old_builders(project, package, &mut Notes::default()));
         }
@@ -226,12 +235,32 @@ impl NodeFramework {
             runtime_version: Some(version),
             folder,
             start: Some(argv),
-            port: app.port,
-            bind: "0.0.0.0, by the start command or HOST".to_owned(),
+            port,
+            bind: reached.bind.to_owned(),
             environment,
             health: Some("/"),
             recipe: Recipe::Node(recipe),
         })
+    }
+
+    /// The port, and on which address it is opened. A server whose command names no port is code of
+    /// the app that was compiled, and what that listens on is what counts.
+    fn opened_port(
+        &self,
+        app: &App<'_, '_>,
+        argv: &[String],
+        version: &str,
+        notes: &mut Notes,
+    ) -> (u16, Reached) {
+        let is_told = argv.contains(&app.port_text());
+        if self.role == Role::Server && !is_told {
+            let main = join(app.package.folder(), "src/main.ts");
+            let port = node_start::port(app.project, Some(&main), self.port, notes);
+            return (port, every_address::reach(app.project, self.name, Some(&main), version, notes));
+        }
+        decide_port(app.project, app.port, self.name, notes);
+        let bind = "0.0.0.0, by the start command or HOST";
+        (app.port, Reached { bind, environment: BTreeMap::new() })
     }
 
     pub fn variables(&self, mode: Mode) -> BTreeMap<String, String> {

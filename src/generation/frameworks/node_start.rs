@@ -4,15 +4,22 @@ use std::collections::BTreeMap;
 
 use super::Outline;
 use super::node_build::{self, Build};
+use super::{bun, every_address};
 use crate::domain::Mode;
 use crate::generation::bases::Runtime;
 use crate::generation::entry_point::EntryPoint;
 use crate::generation::error::PlanError;
-use crate::generation::node::{self, JsFile, Needs, Package};
+use crate::generation::node::{self, JsFile, Listen, Needs, Package};
 use crate::generation::plan::{Notes, Place, Source};
 use crate::generation::project::{Project, folder_of, join, name_of};
 use crate::generation::quoting::{is_plain_path, split_words};
 use crate::generation::recipe::Recipe;
+
+/// Where a server listens that names no address.
+pub const EVERYWHERE: &str = "every address, which is Node's default";
+
+/// What warnings of a server on the loopback address say; nginx in front of it does reach it.
+pub const UNREACHED: &str = "where nobody reaches it";
 
 /// How the app is started.
 struct Start {
@@ -31,20 +38,19 @@ pub fn outline(
     let folder = folder(project, notes);
     let version = node::choose_version(project, &folder, notes)?;
     let mut start = start(project, &folder, notes)?;
-    let build = match (project.package(), project.mode()) {
-        (None, _) => Build::default(),
-        (Some(package), Mode::Dev) => node_build::none(project, package, notes),
-        (Some(package), Mode::Run) => node_build::commands(project, package, &[], notes),
-    };
+    let build = build_for(project, &start.argv, notes);
     start.needs.build = build.commands;
     add_module_flag(project, &version, &mut start, notes);
     let port = port(project, start.file.as_deref(), usual_port, notes);
+    let reached = every_address::reach(project, framework, start.file.as_deref(), &version, notes);
     add_bun(project, &mut start, notes);
     let mut recipe = node::recipe(project, start.needs, notes);
     recipe.build_otherwise = build.otherwise;
     if let Some(package) = project.package() {
         recipe.build_environment = node_build::environment(project, package, notes);
     }
+    let mut environment = environment(project.mode());
+    environment.extend(reached.environment);
     Ok(Outline {
         framework: framework.to_owned(),
         base_image: project.bases.image(&Runtime::Node { version: version.clone() }),
@@ -52,11 +58,21 @@ pub fn outline(
         folder,
         start: Some(start.argv),
         port,
-        bind: "every address, which is Node's default".to_owned(),
-        environment: environment(project.mode()),
+        bind: reached.bind.to_owned(),
+        environment,
         health: None,
         recipe: Recipe::Node(recipe),
     })
+}
+
+fn build_for(project: &Project<'_>, start: &[String], notes: &mut Notes) -> Build {
+    let Some(package) = project.package() else { return Build::default() };
+    if project.mode() == Mode::Dev {
+        return node_build::none(project, package, notes);
+    }
+    let mut build = node_build::commands(project, package, &[], notes);
+    node_build::accept_what_is_started(project, package, start, &mut build, notes);
+    build
 }
 
 /// Variables every Node image sets.
@@ -133,6 +149,11 @@ fn start(project: &Project<'_>, folder: &str, notes: &mut Notes) -> Result<Start
         };
         for script in wanted {
             if let Some(text) = package.scripts.get(script) {
+                if let Some(instead) = instead_of_missing(project, package, script, text, notes) {
+                    let reason = "it is the likeliest, where the start script names a file that is not there";
+                    let place = Place::file(&instead);
+                    return Ok(from_file(project, folder, instead, Source::Detected, reason, place, notes));
+                }
                 return Ok(from_script(project, package, script, text, notes));
             }
         }
@@ -192,6 +213,31 @@ fn from_entry(
         }
         other => Ok(given(notes, other.argv(), None)),
     }
+}
+
+/// The likeliest file, when the script runs one that is neither among the files nor made by a build.
+fn instead_of_missing(
+    project: &Project<'_>,
+    package: &Package,
+    script: &str,
+    text: &str,
+    notes: &mut Notes,
+) -> Option<String> {
+    let words = split_words(text)?;
+    let [program, file] = words.as_slice() else { return None };
+    let runs_files = matches!(program.as_str(), "node" | "nodemon" | "tsx" | "ts-node" | "bun");
+    let named = join(package.folder(), file.trim_start_matches("./"));
+    let forms = ["", ".js", ".mjs", ".cjs", ".ts", "/index.js", "/index.ts"];
+    let there = forms.iter().any(|end| project.contains(&format!("{named}{end}")));
+    let made =
+        ["build", &format!("pre{script}"), "postinstall"].iter().any(|it| package.scripts.contains_key(*it));
+    if !runs_files || there || made || file.starts_with('-') {
+        return None;
+    }
+    let instead = likely_file(project)?.path.clone();
+    let message = format!("runs {file}, which is not among the files; {instead} is started instead");
+    notes.warn(message, package.script_place(project, script));
+    Some(instead)
 }
 
 /// `scripts.start`: run without npm when it is only `node file`, which starts faster and passes
@@ -269,7 +315,10 @@ fn from_file(
     if project.mode() == Mode::Dev {
         argv.push("--watch".to_owned());
     }
-    if [".ts", ".mts", ".cts"].iter().any(|end| path.ends_with(end)) {
+    if bun::runs(project, &path) {
+        argv = vec!["bun".to_owned()];
+        argv.extend((project.mode() == Mode::Dev).then(|| "--watch".to_owned()));
+    } else if [".ts", ".mts", ".cts"].iter().any(|end| path.ends_with(end)) {
         argv = vec!["tsx".to_owned()];
         argv.extend((project.mode() == Mode::Dev).then(|| "watch".to_owned()));
         let listed = project.package().is_some_and(|package| package.lists("tsx"));
@@ -312,9 +361,8 @@ fn add_module_flag(project: &Project<'_>, version: &str, start: &mut Start, note
     }
 }
 
-/// The port: metadata, else what the started file listens on, else what any file does, else the
-/// usual one.
-fn port(project: &Project<'_>, started: Option<&str>, usual: u16, notes: &mut Notes) -> u16 {
+/// The call that opens the port: that of the started file before those near it and all others.
+pub fn first_listen<'p>(project: &'p Project<'_>, started: Option<&str>) -> Option<(&'p JsFile, &'p Listen)> {
     let folder = started.map_or("", folder_of);
     let files = project.node();
     let near = |file: &&JsFile| Some(file.path.as_str()) == started;
@@ -323,14 +371,13 @@ fn port(project: &Project<'_>, started: Option<&str>, usual: u16, notes: &mut No
         .filter(near)
         .chain(files.iter().filter(|file| file.path.starts_with(folder)))
         .chain(files);
-    let mut listens = listens.flat_map(|file| file.listens.iter().map(move |listen| (file, listen)));
-    let found = listens.next();
-    if let Some((file, listen)) = found
-        && listen.host.as_deref().is_some_and(|host| matches!(host, "127.0.0.1" | "localhost" | "::1"))
-    {
-        let message = "listens on the loopback address only, where nobody reaches it; leave the host out";
-        notes.warn(message, Place::line(&file.path, listen.line));
-    }
+    listens.flat_map(|file| file.listens.iter().map(move |listen| (file, listen))).next()
+}
+
+/// The port: metadata, else what the started file listens on, else what any file does, else the
+/// usual one.
+pub fn port(project: &Project<'_>, started: Option<&str>, usual: u16, notes: &mut Notes) -> u16 {
+    let found = first_listen(project, started);
     if let Some(port) = project.metadata.port {
         notes.decide("port", port.to_string(), Source::Metadata, "port says so", None);
         if let Some((file, listen)) = found

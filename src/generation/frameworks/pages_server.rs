@@ -1,10 +1,10 @@
 //! Pages that are made on a server of their own (Next.js and its kin), beside a server of another
-//! language, behind one port: three programs in one container, nginx in front of the other two.
+//! language or package, behind one port: three programs in one container, nginx in front of the other two.
 
 use std::collections::BTreeSet;
 
 use super::node_framework::{App, NodeFramework, Serve};
-use super::{Outline, PAGE_BUILDERS, node_build, own_addresses};
+use super::{Outline, PAGE_BUILDERS, node_build, node_start, own_addresses};
 use crate::domain::{FileSet, Mode};
 use crate::generation::bases::Runtime;
 use crate::generation::endpoints;
@@ -24,7 +24,11 @@ pub fn combine(
 ) -> Option<Outline> {
     let framework: &'static NodeFramework = PAGE_BUILDERS.iter().find(|builder| builder.name == pages)?;
     let package = project.package().filter(|package| is_plain_path(package.folder()))?;
-    let fits = matches!(server.recipe, Recipe::Python(_) | Recipe::Go(_) | Recipe::Ruby(_));
+    let fits = match &server.recipe {
+        Recipe::Python(_) | Recipe::Go(_) | Recipe::Ruby(_) => true,
+        Recipe::Node(server) => !server.in_place,
+        _ => false,
+    };
     if !fits || project.mode() == Mode::Dev || node::role_of(project, package) == Role::Server {
         return None;
     }
@@ -58,7 +62,8 @@ pub fn combine(
     let reason =
         format!("nginx listens here, the server on {} and the pages on {pages_port} behind it", server.port);
     notes.decide("port", port.to_string(), Source::Default, reason, None);
-    let prefixes = prefixes(files, package.folder(), notes);
+    let prefixes = prefixes(files, package.folder(), &server, notes);
+    notes.warnings.retain(|warning| !warning.message.contains(node_start::UNREACHED));
     let mut environment = server.environment.clone();
     environment.insert("SERVER_PORT".to_owned(), server.port.to_string());
     environment.insert("PAGES_PORT".to_owned(), pages_port.to_string());
@@ -96,8 +101,13 @@ pub fn combine(
 
 /// First parts of the server's paths. Where the pages' own server knows a path of the same
 /// beginning it stays with them, for they may ask the server for it.
-fn prefixes(files: &FileSet, pages: &str, notes: &mut Notes) -> Vec<String> {
-    let under = if pages.is_empty() { String::new() } else { format!("{pages}/") };
+fn prefixes(files: &FileSet, pages: &str, server: &Outline, notes: &mut Notes) -> Vec<String> {
+    let under = |file: &str, folder: &str| folder.is_empty() || file.starts_with(&format!("{folder}/"));
+    let on_node = matches!(server.recipe, Recipe::Node(_));
+    // The deeper of the two folders has what lies in both.
+    let of_server = |file: &str| {
+        on_node && under(file, &server.folder) && (server.folder.len() > pages.len() || !under(file, pages))
+    };
     let first = |path: &str| path.trim_start_matches('/').split('/').next().unwrap_or_default().to_owned();
     let plain = |part: &String| !part.is_empty() && is_plain_path(part);
     let is_page =
@@ -105,15 +115,15 @@ fn prefixes(files: &FileSet, pages: &str, notes: &mut Notes) -> Vec<String> {
     let (mut own, mut servers) = (BTreeSet::new(), BTreeSet::new());
     let mut place = None;
     for endpoint in endpoints::endpoints(files) {
-        if endpoint.file.starts_with(&under) && is_page(&endpoint.file) {
+        if under(&endpoint.file, pages) && is_page(&endpoint.file) && !of_server(&endpoint.file) {
             own.insert(first(&endpoint.path));
         } else {
             place = place.or_else(|| Place::file(&endpoint.file));
             servers.insert(first(&endpoint.path));
         }
     }
-    servers
-        .extend(["docs", "redoc", "openapi.json"].map(str::to_owned).into_iter().filter(|_| place.is_some()));
+    let described = place.is_some() && !on_node;
+    servers.extend(["docs", "redoc", "openapi.json"].map(str::to_owned).into_iter().filter(|_| described));
     let found: Vec<String> =
         servers.difference(&own).filter(|part| plain(part)).map(|part| format!("/{part}")).collect();
     let reason = "the code of the server answers them; everything else is the pages'";

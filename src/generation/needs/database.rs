@@ -13,8 +13,8 @@ struct Evidence {
     form: Option<String>,
     reason: String,
     place: Option<Place>,
-    /// A variable the evidence itself names: Prisma's `env("DATABASE_URL")`.
-    variable: Option<(String, Option<Place>)>,
+    /// Variables the evidence itself names: Prisma's `env("DATABASE_URL")`.
+    variables: Vec<(String, Option<Place>)>,
 }
 
 pub fn find(project: &Project<'_>, reads: &[EnvRead]) -> Option<DatabaseNeed> {
@@ -28,7 +28,7 @@ pub fn find(project: &Project<'_>, reads: &[EnvRead]) -> Option<DatabaseNeed> {
         .or_else(|| by_driver(project, true))
         .or_else(|| by_sqlite_module(project))
         .or_else(|| by_variable(&variables))?;
-    if let Some((name, place)) = &evidence.variable {
+    for (name, place) in evidence.variables.iter().rev() {
         add_variable(&mut variables, name, place.as_ref());
     }
     let form = evidence.form.clone().unwrap_or_else(|| form_of(evidence.kind).to_owned());
@@ -68,27 +68,31 @@ fn prisma(project: &Project<'_>) -> Option<Evidence> {
     let mut lines =
         text.lines().enumerate().skip_while(|(_, line)| !line.trim_start().starts_with("datasource"));
     let mut kind = None;
-    let mut variable = None;
+    let mut named = Vec::new();
     let (start, _) = lines.next()?;
     for (index, line) in lines.take_while(|(_, line)| !line.trim_start().starts_with('}')).take(50) {
         let Some((key, value)) = line.split_once('=') else { continue };
         let quoted = value.split('"').nth(1).unwrap_or_default();
         match key.trim() {
             "provider" => kind = kind_named(quoted),
-            "url" if value.contains("env(") => {
-                variable = Some((quoted.to_owned(), Place::line(path, index + 1)));
+            // Past a pool of connections it is the same database.
+            "url" | "directUrl" if value.contains("env(") => {
+                named.push((quoted.to_owned(), Place::line(path, index + 1)));
             }
             _ => {}
         }
     }
     let kind = kind?;
+    if named.is_empty() {
+        named.push(("DATABASE_URL".to_owned(), Place::line(path, start + 1)));
+    }
     Some(Evidence {
         kind,
         driver: Some("prisma".to_owned()),
         form: Some(if kind == DatabaseKind::Sqlite { "file:" } else { form_of(kind) }.to_owned()),
         reason: format!("the datasource of the Prisma schema is {}", kind.name()),
         place: Place::line(path, start + 1),
-        variable: variable.or_else(|| Some(("DATABASE_URL".to_owned(), Place::line(path, start + 1)))),
+        variables: named,
     })
 }
 
@@ -112,7 +116,7 @@ fn django(project: &Project<'_>) -> Option<Evidence> {
             form: None,
             reason: format!("DATABASES names {engine}"),
             place: Place::line(&file.path, line),
-            variable: None,
+            variables: Vec::new(),
         })
     })
 }
@@ -143,7 +147,7 @@ fn by_driver(project: &Project<'_>, sqlite: bool) -> Option<Evidence> {
         form: Some(drivers::form(project, driver.2)),
         reason: format!("{} is what speaks to it", driver.0),
         place: Some(place),
-        variable: None,
+        variables: Vec::new(),
     })
 }
 
@@ -169,7 +173,7 @@ fn by_setting(project: &Project<'_>) -> Option<Evidence> {
                 form: None,
                 reason: format!("{key} is {value}"),
                 place: Place::line(path, index + 1),
-                variable: None,
+                variables: Vec::new(),
             })
         })
     })
@@ -183,7 +187,7 @@ fn by_address(written: &[url::Written]) -> Option<Evidence> {
         form: Some(found.form.clone()),
         reason: "its address stands here".to_owned(),
         place: found.place.clone(),
-        variable: None,
+        variables: Vec::new(),
     })
 }
 
@@ -196,7 +200,7 @@ fn by_sqlite_module(project: &Project<'_>) -> Option<Evidence> {
             form: Some("sqlite:///".to_owned()),
             reason: "sqlite3 is imported".to_owned(),
             place: Place::line(&file.path, import.line),
-            variable: None,
+            variables: Vec::new(),
         })
     })
 }
@@ -219,7 +223,7 @@ fn by_variable(variables: &[DatabaseVariable]) -> Option<Evidence> {
         form: None,
         reason: format!("{} is read", variable.name),
         place: Place::line(&variable.file, variable.line),
-        variable: None,
+        variables: Vec::new(),
     })
 }
 
@@ -353,6 +357,9 @@ mod tests {
         let schema = "generator client {\n}\ndatasource db {\n  provider = \"mysql\"\n  url      = env(\"DB_URL\")\n}\n";
         let prisma = need(&[("prisma/schema.prisma", schema), ("package.json", "{}")]);
         assert_eq!(prisma, expected(DatabaseKind::Mysql, "prisma", "mysql://", &["DB_URL"], true));
+        let pooled = schema.replace("env(\"DB_URL\")", "env(\"DB_URL\")\n  directUrl = env(\"DIRECT_URL\")");
+        let names = need(&[("prisma/schema.prisma", &pooled)]).map(|need| need.3);
+        assert_eq!(names, Some(vec!["DB_URL".to_owned(), "DIRECT_URL".to_owned()]));
         let mongoose = need(&[
             ("package.json", r#"{"dependencies":{"mongoose":"8"}}"#),
             ("a.js", "connect(process.env.MONGODB_URI || 'mongodb://localhost/x')"),

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::lock::Lock;
+use super::missing::Missing;
 use super::package::Package;
-use super::{lock, prisma};
+use super::{lock, missing, prisma};
 use crate::generation::plan::{Notes, Place, Source};
 use crate::generation::project::{Project, join};
 use crate::generation::quoting::is_plain_path;
@@ -28,9 +30,15 @@ pub fn recipe(project: &Project<'_>, needs: Needs, notes: &mut Notes) -> NodeRec
 }
 
 /// The recipe for one package of the tree.
-pub fn recipe_of(project: &Project<'_>, package: &Package, needs: Needs, notes: &mut Notes) -> NodeRecipe {
+pub fn recipe_of(
+    project: &Project<'_>,
+    package: &Package,
+    mut needs: Needs,
+    notes: &mut Notes,
+) -> NodeRecipe {
     let root = workspace_root(project, package);
     let lock = lock::choose(project, root, notes);
+    add_missing(project, package, &lock, &mut needs, notes);
     let names = package.dependencies.len() + package.dev_dependencies.len() + needs.packages.len();
     let install = names > 0 || !root.workspaces.is_empty();
     let in_place = install && (package.has_local || root.has_local || !root.workspaces.is_empty());
@@ -59,6 +67,23 @@ pub fn recipe_of(project: &Project<'_>, package: &Package, needs: Needs, notes: 
         build: needs.build,
         build_otherwise: Vec::new(),
         build_environment: BTreeMap::new(),
+    }
+}
+
+/// What package.json forgot: installed where it is well known and no lock says exactly what is,
+/// else said.
+fn add_missing(project: &Project<'_>, package: &Package, lock: &Lock, needs: &mut Needs, notes: &mut Notes) {
+    let root = workspace_root(project, package);
+    let missing = missing::find(project, package, root, lock.file.as_deref());
+    let missing = missing.into_iter().filter(|missing| !needs.packages.contains(&missing.package));
+    for Missing { package: name, place } in missing.take(20).collect::<Vec<_>>() {
+        if lock.manager == PackageManager::Npm && missing::is_well_known(&name) {
+            let reason = format!("imported here, and {} does not name it", package.path);
+            notes.decide("package", &name, Source::Detected, reason, place);
+            needs.packages.push(name);
+        } else {
+            notes.warn(format!("needs {name}, which {} does not name", package.path), place);
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! What JavaScript source, package.json and lockfiles say, and how packages are installed.
 
 mod declared;
+mod imports;
 mod install;
 mod lock;
+mod missing;
 mod package;
 mod prisma;
 mod role;
@@ -11,8 +13,8 @@ mod version;
 
 pub use declared::declared;
 pub use install::{Needs, recipe, recipe_of, workspace_root};
-pub use package::Package;
+pub use package::{Package, owns};
 pub use prisma::generates_into_source;
 pub use role::{Role, is_aside, of as role_of, sort};
-pub use scan::{JsFile, scan};
+pub use scan::{JsFile, Listen, scan};
 pub use version::choose as choose_version;

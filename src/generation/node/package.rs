@@ -16,6 +16,8 @@ pub struct Package {
     /// Names and version ranges.
     pub dependencies: BTreeMap<String, String>,
     pub dev_dependencies: BTreeMap<String, String>,
+    /// What whoever uses it has to bring, which installers mostly do by themselves.
+    pub peers: Vec<String>,
     /// What workspaces call it by.
     pub name: Option<String>,
     /// `"type": "module"`.
@@ -110,6 +112,7 @@ impl Package {
             main: text("main"),
             dependencies,
             dev_dependencies: names("devDependencies"),
+            peers: names("peerDependencies").into_keys().collect(),
             is_module: object.get("type").and_then(Value::as_str) == Some("module"),
             node_wanted: json.pointer("/engines/node").and_then(Value::as_str).map(str::to_owned),
             manager: text("packageManager"),
@@ -127,6 +130,13 @@ impl Package {
             prisma_seed: json.pointer("/prisma/seed").is_some_and(Value::is_string),
         })
     }
+}
+
+/// A file lies under the package, and under none that lies deeper.
+pub fn owns(packages: &[Package], package: &Package, path: &str) -> bool {
+    let under = |folder: &str| folder.is_empty() || path.starts_with(&format!("{folder}/"));
+    let deeper = |other: &Package| other.folder().len() > package.folder().len() && under(other.folder());
+    under(package.folder()) && !packages.iter().any(deeper)
 }
 
 /// With workspaces, every package.json under the folder takes part in the installation.

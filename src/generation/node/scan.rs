@@ -27,7 +27,10 @@ pub struct JsFile {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listen {
     pub port: PortSource,
+    /// The address, where it is written there.
     pub host: Option<String>,
+    /// Some address is given, written there or not.
+    pub names_host: bool,
     pub line: usize,
 }
 
@@ -45,7 +48,16 @@ pub fn scan(path: &str, text: &str, all_imports: bool) -> JsFile {
     let is_module =
         text.lines().any(|line| ["import ", "import{", "export "].iter().any(|s| line.starts_with(s)));
     let mut file = JsFile { path: path.to_owned(), is_module, ..JsFile::default() };
-    let telling = ["listen", "serve", "process.env", "import.meta.env", "Bun.env", "express", "onfigService"];
+    let telling = [
+        "listen",
+        "serve",
+        "process.env",
+        "import.meta.env",
+        "Bun.env",
+        "express",
+        "onfigService",
+        "export default {",
+    ];
     let imports = all_imports && (is_module || text.contains("require") || text.contains("import("));
     if !imports && !telling.iter().any(|mark| text.contains(mark)) {
         return file;
@@ -60,8 +72,8 @@ pub fn scan(path: &str, text: &str, all_imports: bool) -> JsFile {
     let has_schema = ["arse(process.env)", "arse({ ...process.env", "createEnv(", "arseAsync(process.env)"]
         .iter()
         .any(|mark| text.contains(mark));
-    let (values, defaulted) = (BTreeMap::new(), BTreeSet::new());
-    let mut scan = Scan { text, file: &mut file, values, defaulted, has_schema };
+    let (values, defaulted, settings) = Default::default();
+    let mut scan = Scan { text, file: &mut file, values, defaulted, settings, has_schema };
     each_node(&tree, |node| scan.visit(node));
     file
 }
@@ -73,6 +85,8 @@ struct Scan<'s> {
     values: BTreeMap<&'s str, PortSource>,
     /// Where `process.env.X` stands in front of `||` or `??`.
     defaulted: BTreeSet<usize>,
+    /// Names of parameters and variables that hold the settings of NestJS.
+    settings: BTreeSet<&'s str>,
     /// The whole environment is handed to a schema of Zod's.
     has_schema: bool,
 }
@@ -89,6 +103,8 @@ impl<'s> Scan<'s> {
             "import_statement" => self.import(node.child_by_field_name("source")),
             "call_expression" => self.call(node),
             "variable_declarator" => self.declared(node),
+            "export_statement" => self.exported(node),
+            "required_parameter" | "optional_parameter" => self.parameter(node),
             "binary_expression" => self.with_default(node),
             "member_expression" => self.env_read(node),
             "subscript_expression" => self.env_subscript(node),
@@ -129,11 +145,28 @@ impl<'s> Scan<'s> {
         let ports = arguments.iter().take(2).map(|argument| self.port(*argument, 0));
         let Some(port) = ports.into_iter().find(|port| *port != PortSource::default()) else { return };
         let mut host = arguments.iter().skip(1).find_map(|argument| string_value(self.of(*argument)));
+        let is_address = |it: &Node<'_>| !it.kind().contains("function") && it.kind() != "object";
+        let mut names_host = arguments.iter().skip(1).any(is_address);
         if let Some(object) = arguments.iter().find(|argument| argument.kind() == "object") {
-            host = self.pair(*object, &["host", "hostname"]).and_then(|value| string_value(self.of(value)));
+            let value = self.pair(*object, &["host", "hostname", "path"]);
+            host = value.and_then(|value| string_value(self.of(value)));
+            names_host = value.is_some() || self.of(*object).contains("...");
         }
         if self.file.listens.len() < MAX_FINDINGS {
-            self.file.listens.push(Listen { port, host, line });
+            self.file.listens.push(Listen { port, host, names_host, line });
+        }
+    }
+
+    /// `export default { port: 3000, fetch }`, which Bun serves.
+    fn exported(&mut self, node: Node<'s>) {
+        let value = node.child_by_field_name("value").filter(|value| value.kind() == "object");
+        let Some(port) = value.filter(|value| self.of(*value).contains("fetch")).map(|it| self.port(it, 0))
+        else {
+            return;
+        };
+        if port != PortSource::default() && self.file.listens.len() < MAX_FINDINGS {
+            let line = line_of(node);
+            self.file.listens.push(Listen { port, host: None, names_host: false, line });
         }
     }
 
@@ -142,7 +175,9 @@ impl<'s> Scan<'s> {
         else {
             return;
         };
-        if name.kind() == "identifier" {
+        if name.kind() == "identifier" && self.of(value).ends_with("(ConfigService)") {
+            self.settings.insert(self.of(name));
+        } else if name.kind() == "identifier" {
             let port = self.port(value, 0);
             if port != PortSource::default() && self.values.len() < MAX_FINDINGS {
                 self.values.insert(self.of(name), port);
@@ -203,9 +238,24 @@ impl<'s> Scan<'s> {
                 .child_by_field_name("arguments")
                 .and_then(|arguments| arguments.named_child(0))
                 .map_or(none, |node| self.port(node, depth + 1)),
+            "call_expression" => self.configured_port(node, depth),
             "object" => self.pair(node, &["port"]).map_or(none, |node| self.port(node, depth + 1)),
             "shorthand_property_identifier" => self.values.get(self.of(node)).copied().unwrap_or(none),
             _ => none,
+        }
+    }
+
+    /// `configService.get('PORT', 3000)`.
+    fn configured_port(&self, call: Node<'s>, depth: usize) -> PortSource {
+        let arguments = call.child_by_field_name("arguments").map(children).unwrap_or_default();
+        let property = call.child_by_field_name("function").and_then(|it| it.child_by_field_name("property"));
+        let reads = matches!(property.map(|property| self.of(property)), Some("get" | "getOrThrow"));
+        match arguments.as_slice() {
+            [name, rest @ ..] if reads && string_value(self.of(*name)).as_deref() == Some("PORT") => {
+                let default = rest.first().and_then(|node| self.port(*node, depth + 1).literal);
+                PortSource { from_env: true, literal: default }
+            }
+            _ => PortSource::default(),
         }
     }
 
@@ -291,12 +341,26 @@ impl<'s> Scan<'s> {
         }
     }
 
+    /// `private config: ConfigService`.
+    fn parameter(&mut self, node: Node<'s>) {
+        let (Some(name), Some(kind)) =
+            (node.child_by_field_name("pattern"), node.child_by_field_name("type"))
+        else {
+            return;
+        };
+        let kind = self.of(kind).trim_start_matches(':').trim_start();
+        if kind.starts_with("ConfigService") && self.settings.len() < MAX_FINDINGS {
+            self.settings.insert(self.of(name));
+        }
+    }
+
     /// `configService.get('X', default)` of NestJS.
     fn config_service(&mut self, function: Node<'s>, arguments: Node<'s>) {
         let Some(object) = function.child_by_field_name("object").map(|object| self.of(object)) else {
             return;
         };
-        if object.len() > 60 || !object.to_ascii_lowercase().ends_with("configservice") {
+        let is_one = self.settings.contains(object.trim_start_matches("this."));
+        if object.len() > 60 || !(is_one || object.to_ascii_lowercase().ends_with("configservice")) {
             return;
         }
         let given = children(arguments);
@@ -341,6 +405,16 @@ mod tests {
     }
 
     #[test]
+    fn settings_of_nest_are_variables_whatever_holds_them() {
+        let text = "const a = { f: (c: ConfigService) => c.get<string>('DB_HOST') };\nclass B {\n  constructor(private readonly config: ConfigService<Env>, m: Map) {\n\
+                    \x20   this.config.getOrThrow('DB_NAME'); m.get('NOT_ONE');\n  }\n}\nconst s = app.get(ConfigService);\ns.get('KEY', 1);\n";
+        let env = scan("a.ts", text, false).env.into_iter();
+        let found: Vec<_> = env.map(|read| (read.name, read.line, read.has_default)).collect();
+        let expected = [("DB_HOST", 1, false), ("DB_NAME", 4, false), ("KEY", 8, true)];
+        assert_eq!(found, expected.map(|(name, line, default)| (name.to_owned(), line, default)));
+    }
+
+    #[test]
     fn ports_are_found_however_they_are_written() {
         assert_eq!(listen("app.listen(3000)"), (false, Some(3000), None));
         assert_eq!(
@@ -365,8 +439,30 @@ mod tests {
             listen("const port: number = +(process.env.PORT || 4004);\nfastify.listen({ port })"),
             (true, Some(4004), None)
         );
+        assert_eq!(
+            listen("const port: number = config.get<number>('PORT', 4005);\nawait app.listen(port)"),
+            (true, Some(4005), None)
+        );
         assert_eq!(listen("serve({ fetch: app.fetch, port: 8787 })"), (false, Some(8787), None));
+        assert_eq!(listen("export default { fetch: app.fetch, port: 4006 }"), (false, Some(4006), None));
+        assert!(scan("a.js", "export default { port: 1 }", true).listens.is_empty());
         assert!(scan("a.js", "events.listen('message', f)", true).listens.is_empty());
+    }
+
+    #[test]
+    fn an_address_given_in_any_way_is_seen() {
+        let names = |text: &str| scan("a.js", text, true).listens[0].names_host;
+        for text in [
+            "app.listen({ port: 1, host: process.env.HOST })",
+            "app.listen({ port: 1, ...options })",
+            "app.listen(1, HOST, () => {})",
+            "const host = '::'; app.listen({ port: 1, host })",
+        ] {
+            assert!(names(text), "{text}");
+        }
+        for text in ["app.listen({ port: 1 })", "app.listen(1, () => {})", "app.listen(1, function () {})"] {
+            assert!(!names(text), "{text}");
+        }
     }
 
     #[test]

@@ -14,6 +14,12 @@ pub fn installs_with_apk(text: &str, bases: &BaseImages) -> Option<usize> {
     if !named.any(is_replaced) {
         return None;
     }
+    first_apk(text)
+}
+
+/// The line of the first step that uses `apk`.
+pub fn first_apk(text: &str) -> Option<usize> {
+    let instructions = parse(text).ok()?;
     let uses_apk = |rest: &str| {
         let words = rest.split(|c: char| c.is_whitespace() || matches!(c, ';' | '&' | '|' | '(' | ')'));
         words.collect::<Vec<_>>().windows(2).any(|pair| pair[0] == "apk" && !pair[1].is_empty())

@@ -1,5 +1,6 @@
 //! Which images a Dockerfile builds on or copies from, and what they become here.
 
+use super::alpine::first_apk;
 use super::caches::{self, mount_options};
 use super::frontend::{leave_out_the_usual, syntax_line};
 use super::parse::{Instruction, parse};
@@ -23,6 +24,8 @@ struct Check<'a> {
     /// The file to point at, when the text came as one.
     file: Option<&'a str>,
     bases: &'a BaseImages,
+    /// The first line that installs with apk, until it was warned of.
+    apk: Option<usize>,
     notes: &'a mut Notes,
     lines: Vec<String>,
     changed: bool,
@@ -74,6 +77,7 @@ fn rewrite(
         field,
         file,
         bases,
+        apk: first_apk(text),
         notes,
         lines,
         changed: false,
@@ -228,13 +232,11 @@ impl Check<'_> {
                 let reason = format!("{image} names the same runtime");
                 self.notes.decide("base image", &ours, Source::Detected, reason, place.clone());
                 if let Some(version) = other_version {
-                    self.notes.warn(
-                        format!("{image} is asked for; there is only version {version}"),
-                        place.clone(),
-                    );
+                    self.notes.warn(format!("{image} is asked for; there is only version {version}"), place);
                 }
-                if image.contains("alpine") {
-                    self.notes.warn("ours is a Debian, so apk is not there; use apt-get", place);
+                if let Some(line) = self.apk.take_if(|_| image.contains("alpine")) {
+                    let message = "ours is a Debian, so apk is not there; use apt-get";
+                    self.notes.warn(message, self.place(line));
                 }
                 ours
             }
@@ -306,6 +308,21 @@ mod tests {
         let text = "# mine\nFROM previewd/python:3.11\nCOPY . .\nEXPOSE 9000/tcp 1\nCMD [\"x\"]";
         let checked = checked(text).expect("allowed");
         assert_eq!(checked.text, text);
+    }
+
+    #[test]
+    fn apk_is_missed_by_those_who_use_it() {
+        let warned = |text: &str| {
+            let mut notes = Notes::default();
+            check(text, "f", Some("Dockerfile"), &BaseImages::default(), &mut notes).expect("allowed");
+            let apk = notes.warnings.into_iter().filter(|warning| warning.message.contains("apk"));
+            apk.map(|warning| warning.line).collect::<Vec<_>>()
+        };
+        assert_eq!(warned("FROM node:20-alpine\nRUN npm i\n"), []);
+        assert_eq!(
+            warned("ARG V=20\nFROM node:$V-alpine AS a\nFROM node:20-alpine\nRUN apk add git\n"),
+            [Some(4)]
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{FASTAPI, brief, metadata, planned, tree};
 use crate::domain::{FileSet, Metadata, Mode};
-use crate::generation::{BuildInputs, Part, context};
+use crate::generation::{BuildInputs, Part, Recipe, context};
 
 const VITE: &str = r#"{"scripts":{"build":"vite build"},"devDependencies":{"vite":"^5"}}"#;
 
@@ -84,6 +84,39 @@ fn pages_of_every_kind_are_put_in_front_of_servers_of_every_kind() {
     assert_eq!(brief(&Metadata::default(), &served).0, "fastapi", "it serves them itself");
 }
 
+const VITE_AND_EXPRESS: &str = r#"{"scripts":{"dev":"concurrently \"vite\" \"node server/index.js\"","build":"tsc && vite build"},"dependencies":{"express":"4"},"devDependencies":{"vite":"5"}}"#;
+
+/// One package.json, whose pages nothing but Vite's own server would hand out.
+#[test]
+fn pages_and_a_server_of_one_package() {
+    let server = "require('express')().get('/api/x', f).use(express.static('uploads')).listen(3001)\n";
+    let all = |server: &'static str| {
+        [
+            ("package.json", VITE_AND_EXPRESS),
+            ("index.html", "<script type=module src=/src/main.js>"),
+            ("src/main.js", "fetch('http://localhost:3001/api/x')\n"),
+            ("server/index.js", server),
+        ]
+    };
+    let plan = planned(&Metadata::default(), &tree(&all(server)));
+    assert_eq!((plan.framework.as_str(), plan.port), ("express+vite", 8080));
+    assert_eq!(
+        plan.start.as_deref().map(|start| start.join(" ")).as_deref(),
+        Some("bash /etc/previewd/both.sh node server/index.js")
+    );
+    let Recipe::Both(both) = &plan.recipe else { panic!("{:?}", plan.recipe) };
+    let Recipe::Node(server) = both.server.as_ref() else { panic!("{:?}", both.server) };
+    assert!(!server.builds() && !server.dev_dependencies, "{server:?}");
+    assert!(both.node.as_ref().is_some_and(|pages| pages.builds()) && both.server_port == 3001);
+    assert_eq!(both.own_addresses, ["http://localhost:3001"]);
+    let builds = plan.decisions.iter().filter(|decision| decision.what == "build").count();
+    assert_eq!(builds, 1, "{:?}", plan.decisions);
+    let itself = "require('express')().use(express.static(path.join(__dirname, '../dist'))).listen(3001)\n";
+    assert_eq!(brief(&Metadata::default(), &all(itself)).0, "express", "it hands them out itself");
+    let development = metadata(|m| m.mode = Some(Mode::Dev));
+    assert_eq!(brief(&development, &all("listen(3001)")).0, "express", "Vite's own server does");
+}
+
 #[test]
 fn pages_with_a_server_of_their_own_are_what_a_visitor_sees() {
     let files = [("api/main.py", FASTAPI), ("web/package.json", r#"{"dependencies":{"next":"15"}}"#)];
@@ -129,4 +162,55 @@ fn next_in_front_of_python() {
         archive.contains("cd /app/frontend || exit 1") && archive.contains("upstream pages"),
         "{archive}"
     );
+}
+
+/// The same line is not said to be missing and to be set.
+#[test]
+fn variables_of_the_build_are_not_missing() {
+    let files = tree(&[
+        ("main.py", FASTAPI),
+        ("web/package.json", VITE),
+        ("web/src/a.js", "fetch(import.meta.env.VITE_API_URL + import.meta.env.VITE_KEY)\n"),
+    ]);
+    let plan = planned(&Metadata::default(), &files);
+    assert!(plan.decisions.iter().any(|decision| decision.choice.starts_with("VITE_API_URL=")));
+    assert_eq!(plan.environment_missing, ["VITE_KEY"]);
+}
+
+/// The packages of the two lie apart, for they may be of different versions.
+#[test]
+fn next_in_front_of_a_server_in_a_package_of_its_own() {
+    let next = r#"{"name":"web","scripts":{"build":"next build"},"dependencies":{"next":"14"}}"#;
+    let express = r#"{"name":"api","scripts":{"start":"node index.js"},"dependencies":{"express":"4"}}"#;
+    let page = "fetch(`${process.env.NEXT_PUBLIC_API_URL || 'http://localhost:5000'}/tides`)\n";
+    let server = "const app = require('express')();\napp.get('/tides', f);\napp.listen(5000);\n";
+    let apart = [
+        ("frontend/package.json", next),
+        ("frontend/app/page.tsx", page),
+        ("backend/package.json", express),
+        ("backend/index.js", server),
+    ];
+    let plan = planned(&Metadata::default(), &tree(&apart));
+    assert_eq!((plan.framework.as_str(), plan.working_dir.as_str()), ("express+next", "/app/backend"));
+    let Recipe::Both(both) = &plan.recipe else { panic!("{:?}", plan.recipe) };
+    assert_eq!((both.server_port, both.prefixes.as_slice()), (5000, ["/tides".to_owned()].as_slice()));
+    assert_eq!(both.server_start, ["node", "index.js"]);
+    assert_eq!(both.own_addresses, ["http://localhost:5000"]);
+    let text = super::dockerfile(&plan, super::Dialect::BuildKit);
+    for line in [
+        "COPY --from=deps /opt/node/node_modules /opt/node/node_modules",
+        "COPY --from=pages-deps /app/frontend/node_modules /opt/pages/node_modules",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+    let workspace = [
+        ("package.json", r#"{"workspaces":["apps/*"],"devDependencies":{"turbo":"2"}}"#),
+        ("turbo.json", "{}"),
+        ("apps/web/package.json", next),
+        ("apps/api/package.json", express),
+        ("apps/api/index.js", server),
+    ];
+    let plan = planned(&Metadata::default(), &tree(&workspace));
+    let warned = plan.warnings.iter().find(|warning| warning.message.contains("express server"));
+    assert_eq!(warned.and_then(|warning| warning.file.as_deref()), Some("apps/api/package.json"));
 }

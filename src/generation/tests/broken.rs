@@ -2,7 +2,7 @@
 
 use super::{FASTAPI, planned, tree};
 use crate::domain::Metadata;
-use crate::generation::Plan;
+use crate::generation::{Plan, Recipe};
 
 fn warned(plan: &Plan, file: &str, line: Option<usize>, words: &str) {
     let found = plan.warnings.iter().any(|warning| {
@@ -75,4 +75,41 @@ fn tagged_templates_with_types_are_no_syntax_errors() {
     let plan = planned(&Metadata::default(), &tree(&files));
     assert!(plan.warnings.is_empty(), "{:?}", plan.warnings);
     assert!(plan.environment_missing.is_empty(), "the preview's database sets it");
+}
+
+/// What is well known is installed, unless a lock says exactly what is; the rest is said.
+#[test]
+fn packages_that_package_json_forgot() {
+    let json = r#"{"name":"x","scripts":{"start":"node index.js"},"dependencies":{"express":"4","mongoose":"8"},"devDependencies":{"@types/geojson":"1"}}"#;
+    let source = "const express = require('express');\nrequire('dotenv').config();\nimport made from 'made-up-thing/x';\n\
+                  import type { T } from 'only-types';\nimport 'node:fs'; import 'fs/promises'; import './index.css';\n\
+                  try {\n  require('optional-one');\n} catch {}\nimport { Double } from 'bson';\nimport a from '@/lib/a';\n\
+                  import { b } from '@parts/b';\nimport c from 'lib/c';\nimport { G } from 'geojson';\n\
+                  import 'x/self';\nlisten(3000);\n";
+    let files = [
+        ("package.json", json),
+        ("index.js", source),
+        ("index.test.js", "require('jest-thing')\n"),
+        ("scripts/once.js", "require('of-a-script')\n"),
+        ("lib/c.js", ""),
+        ("tsconfig.json", r#"{"compilerOptions":{"paths":{"@parts/*":["./lib/*"]}}}"#),
+    ];
+    let of = |files: &[(&str, &str)]| {
+        let plan = planned(&Metadata::default(), &tree(files));
+        let needs = plan.warnings.into_iter().filter(|warning| warning.message.contains("does not name"));
+        let needs = needs.map(|warning| (warning.message, warning.file, warning.line)).collect::<Vec<_>>();
+        let Recipe::Node(recipe) = plan.recipe else { panic!("{:?}", plan.recipe) };
+        (recipe.packages, needs)
+    };
+    let needs = |package: &str, line| {
+        let message = format!("needs {package}, which package.json does not name");
+        (message, Some("index.js".to_owned()), Some(line))
+    };
+    let (packages, warned) = of(&files);
+    assert_eq!(packages, ["dotenv"]);
+    assert_eq!(warned, [needs("made-up-thing", 3)]);
+    let lock = ("package-lock.json", r#"{"packages":{"node_modules/made-up-thing":{}}}"#);
+    let (packages, warned) = of(&[files.as_slice(), &[lock]].concat());
+    assert!(packages.is_empty());
+    assert_eq!(warned, [needs("dotenv", 2)]);
 }

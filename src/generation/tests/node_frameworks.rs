@@ -258,6 +258,111 @@ fn servers_of_the_apps_own_are_started_as_they_are() {
 }
 
 #[test]
+fn a_port_in_the_code_of_what_a_framework_compiles_is_the_one() {
+    let nest = r#"{"scripts":{"build":"nest build","start:prod":"node dist/main"},"dependencies":{"@nestjs/core":"10"}}"#;
+    for (listens, port) in [
+        ("app.listen(3001)", 3001),
+        ("app.listen(configService.get('APP_PORT') || 5000)", 5000),
+        ("app.listen(configService.get<number>('PORT', 4000))", 4000),
+        ("app.listen(process.env.PORT)", 3000),
+    ] {
+        let main = ("src/main.ts", listens);
+        let other = ("a.js", "server.listen(1)");
+        let files = [package(nest), main, other];
+        assert_eq!(brief(&Metadata::default(), &files).2, port, "{listens}");
+    }
+}
+
+/// By variables where it, or its command line, asks for them, and else by Node itself.
+#[test]
+fn servers_on_the_loopback_address_are_told_to_listen_on_every_one() {
+    let of = |text: &'static str, listens: &str| {
+        planned(&Metadata::default(), &tree(&[package(text), ("app.js", listens)]))
+    };
+    let fastify = r#"{"scripts":{"start":"node app.js"},"dependencies":{"fastify":"4"}}"#;
+    let express = r#"{"scripts":{"start":"node app.js"},"dependencies":{"express":"4"}}"#;
+    for plan in [
+        of(fastify, "const app = Fastify();\napp.listen({ port: 3040 });\n"),
+        of(express, "const app = express();\napp.listen(3040, '127.0.0.1', () => {});\n"),
+    ] {
+        assert_eq!(plan.bind, "every address, by NODE_OPTIONS");
+        let options = &plan.environment["NODE_OPTIONS"];
+        assert!(options.starts_with("--import=data:text/javascript,import%20net") && !options.contains(' '));
+        let said = plan.decisions.iter().find(|decision| decision.what == "address").expect("a reason");
+        assert_eq!((said.file.as_deref(), said.line), (Some("app.js"), Some(2)));
+    }
+    let asks = of(fastify, "app.listen({ port: 3040, host: process.env.HOST || 'localhost' });\n");
+    assert!(asks.warnings.is_empty() && asks.bind.starts_with("every"), "{:?}", asks.warnings);
+    assert_eq!(asks.environment.get("HOST").map(String::as_str), Some("0.0.0.0"));
+    for plan in [asks, of(express, "app.listen(3040);\n")] {
+        assert!(!plan.environment.contains_key("NODE_OPTIONS"), "{:?}", plan.environment);
+    }
+}
+
+#[test]
+fn a_start_script_that_names_no_file_is_passed_over() {
+    let text = "{\n\"scripts\":{\n\"start\":\"node index.js\"},\"dependencies\":{\"express\":\"4\"}}";
+    let files = [package(text), ("src/server.js", "import e from 'express'; listen(3000)\n")];
+    let plan = planned(&Metadata::default(), &tree(&files));
+    let start = plan.start.unwrap_or_default();
+    assert_eq!(start.last().map(String::as_str), Some("src/server.js"), "{start:?}");
+    let said = plan.warnings.iter().find(|warning| warning.message.starts_with("runs index.js"));
+    assert_eq!(said.and_then(|warning| warning.line), Some(3), "{:?}", plan.warnings);
+    let built = r#"{"scripts":{"build":"x","start":"node index.js"},"dependencies":{"express":"4"}}"#;
+    assert_eq!(of(built, files[1]).1, "node index.js", "the build may make it");
+}
+
+#[test]
+fn the_page_a_builder_starts_from_is_no_site_of_its_own() {
+    for (text, page) in [
+        (r#"{"devDependencies":{"vite":"5"}}"#, "index.html"),
+        (r#"{"dependencies":{"react-scripts":"5"}}"#, "public/index.html"),
+    ] {
+        let plan = planned(&Metadata::default(), &tree(&[package(text), (page, "<p>")]));
+        assert!(plan.warnings.is_empty(), "{text}: {:?}", plan.warnings);
+    }
+}
+
+#[test]
+fn programs_for_bun_are_run_by_it() {
+    let hono = r#"{"scripts":{"dev":"bun run --hot src/index.ts"},"dependencies":{"hono":"4"}}"#;
+    let exported =
+        "import { Database } from 'bun:sqlite';\nexport default { port: 4000, fetch: app.fetch };\n";
+    assert_eq!(of(hono, ("src/index.ts", exported)), expected("hono", "bun src/index.ts", 4000));
+    assert_eq!(
+        of(hono, ("src/index.ts", "export default app;\n")),
+        expected("hono", "bun src/index.ts", 3000)
+    );
+    let alone = r#"{"module":"index.ts","devDependencies":{"@types/bun":"latest"}}"#;
+    let serves = ("index.ts", "Bun.serve({ port: 3100, fetch: () => new Response('x') });\n");
+    assert_eq!(of(alone, serves), expected("node", "bun index.ts", 3100));
+    let plan = planned(&Metadata::default(), &tree(&[package(alone), serves]));
+    let Recipe::Node(node) = plan.recipe else { panic!("{:?}", plan.recipe) };
+    assert_eq!(node.packages, ["bun"]);
+    let node = r#"{"dependencies":{"hono":"4","@hono/node-server":"1"}}"#;
+    let serve = ("src/index.ts", "serve({ fetch: app.fetch, port: 8787 })\nexport default app\n");
+    assert_eq!(of(node, serve).1, "tsx src/index.ts");
+}
+
+/// The compiler leaves what it compiled in spite of them.
+#[test]
+fn type_errors_do_not_stop_a_server() {
+    let otherwise = |text: &'static str| {
+        let plan = planned(&Metadata::default(), &tree(&[package(text), ("src/server.ts", "listen(1)")]));
+        let Recipe::Node(node) = plan.recipe else { panic!("{:?}", plan.recipe) };
+        node.build_otherwise.join(" ")
+    };
+    let express = r#"{"scripts":{"build":"tsc -p .","start":"node --enable-source-maps ./dist/server"},"dependencies":{"express":"4"}}"#;
+    assert_eq!(otherwise(express), "test -e dist/server.js");
+    let nest = r#"{"dependencies":{"@nestjs/core":"10"}}"#;
+    assert_eq!(otherwise(nest), "test -e dist/main.js");
+    let script = r#"{"scripts":{"build":"rimraf dist && tsc","start":"NODE_ENV=production node dist/server.js"},"dependencies":{"express":"4"}}"#;
+    assert_eq!(otherwise(script), "test -e dist/server.js");
+    let bundled = r#"{"scripts":{"build":"esbuild src/server.ts","start":"node dist/server.js"},"dependencies":{"express":"4"}}"#;
+    assert_eq!(otherwise(bundled), "", "another builder leaves nothing");
+}
+
+#[test]
 fn the_metadata_may_name_the_framework_and_must_be_right() {
     let files = [
         package(r#"{"dependencies":{"astro":"5","express":"4"},"scripts":{"start":"node s.js"}}"#),

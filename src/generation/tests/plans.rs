@@ -1,8 +1,8 @@
 //! Each framework and each tricky case, as a snapshot of its Dockerfile and its explained plan.
 
 use super::super::recipe::Recipe;
-use super::super::{Dialect, dockerfile};
-use super::{EXPRESS, FASTAPI, metadata, planned, tree};
+use super::super::{BuildInputs, Dialect, Part, context, dockerfile};
+use super::{EXPRESS, FASTAPI, brief, metadata, planned, refused, tree};
 use crate::domain::{Metadata, Mode};
 
 snapshot!(
@@ -327,6 +327,39 @@ fn secrets_and_environment_are_in_no_dockerfile() {
 }
 
 #[test]
+fn a_single_page_is_served_whatever_it_is_called() {
+    for page in ["snake-game.html", "my-site/home.html"] {
+        let files = tree(&[(page, "<h1>x"), ("my-site/style.css", ""), ("app.js", "")]);
+        let plan = planned(&Metadata::default(), &files);
+        assert_eq!(plan.framework, "static", "{page}");
+        let mut archive = Vec::new();
+        context(&plan, &files, &BuildInputs::default(), &Part::Whole, &mut archive).expect("written");
+        let (folder, name) = page.rsplit_once('/').map_or(("/app", page), |_| ("/app/my-site", "home.html"));
+        let archive = String::from_utf8_lossy(&archive);
+        assert!(archive.contains(&format!("root {folder};\n        index {name};")), "{archive}");
+    }
+    let program = [("report.html", "<h1>x"), ("main.py", "print(1)\n")];
+    assert_eq!(brief(&Metadata::default(), &program).0, "python");
+    refused(&Metadata::default(), &tree(&[("a.html", ""), ("b.html", "")]));
+}
+
+#[test]
+fn variables_beside_the_app_come_before_those_at_the_top() {
+    let plan = planned(
+        &Metadata::default(),
+        &tree(&[
+            (".env", "KEY=top\nTOP=1\n"),
+            ("backend/.env", "KEY=near\nJWT_SECRET=x\n"),
+            ("backend/package.json", r#"{"scripts":{"start":"node a.js"},"dependencies":{"express":"4"}}"#),
+            ("backend/a.js", "listen(process.env.PORT, process.env.JWT_SECRET)"),
+        ]),
+    );
+    let found: Vec<_> = plan.dotenv.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(found, [("JWT_SECRET", "x"), ("KEY", "near"), ("TOP", "1")]);
+    assert!(plan.environment_missing.is_empty(), "{:?}", plan.environment_missing);
+}
+
+#[test]
 fn the_classic_builder_gets_the_same_image_without_mounts() {
     let python = metadata(|m| m.system_packages = vec!["libpq5".into()]);
     let python = planned(&python, &tree(&[("main.py", FASTAPI), ("requirements.txt", "fastapi\n")]));
@@ -371,6 +404,14 @@ fn a_dockerfile_that_cannot_be_built_here_gives_way_to_what_the_files_say() {
         "{:?}",
         plan.warnings
     );
+    let whole = [without[0], without[1], without[2], ("package-lock.json", "{}")];
+    assert_eq!(planned(&Metadata::default(), &tree(&whole)).framework, "dockerfile");
+    let by_lock = "FROM node:20\nCOPY package*.json ./\nRUN npm ci --omit=dev\nCOPY . .\n";
+    let without = [("Dockerfile", by_lock), ("package.json", package), ("server.js", server)];
+    let plan = planned(&Metadata::default(), &tree(&without));
+    assert_eq!(plan.framework, "express");
+    let said = plan.warnings.iter().find(|warning| warning.message.contains("npm ci needs a lockfile"));
+    assert_eq!(said.and_then(|warning| warning.line), Some(3), "{:?}", plan.warnings);
     let whole = [without[0], without[1], without[2], ("package-lock.json", "{}")];
     assert_eq!(planned(&Metadata::default(), &tree(&whole)).framework, "dockerfile");
     let unknown = planned(&Metadata::default(), &tree(&[("Dockerfile", alpine), ("a.txt", "")]));
