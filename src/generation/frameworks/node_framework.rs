@@ -76,6 +76,7 @@ impl<'p> App<'_, 'p> {
         let text = self.config(stem)?;
         text.match_indices(key).find_map(|(at, _)| {
             let rest = text[at + key.len()..].trim_start().strip_prefix(':')?.trim_start();
+            let rest = only_part(rest).unwrap_or(rest);
             let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\'' | '`'))?;
             let value = rest[1..].split(quote).next()?;
             (value.len() <= 200).then(|| value.trim_start_matches("./").trim_end_matches('/').to_owned())
@@ -85,6 +86,14 @@ impl<'p> App<'_, 'p> {
     pub fn port_text(&self) -> String {
         self.port.to_string()
     }
+}
+
+/// `"dist"` of `path.resolve(import.meta.dirname, "dist")`, where nothing else is said.
+fn only_part(value: &str) -> Option<&str> {
+    let calls = ["path.resolve(", "path.join(", "resolve(", "join("];
+    let inside = calls.iter().find_map(|call| value.strip_prefix(call))?.split(')').next()?;
+    let quotes = || inside.match_indices(['"', '\'']);
+    (quotes().count() == 2).then(|| quotes().next().map(|(at, _)| &inside[at..]))?
 }
 
 /// A command of plain words.

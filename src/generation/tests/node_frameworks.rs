@@ -188,6 +188,16 @@ fn pages_that_builders_make_are_served_by_nginx() {
     for (text, file, framework, folder, single) in [
         (r#"{"dependencies":{"react-scripts":"5"}}"#, none, "create-react-app", "build", true),
         (r#"{"devDependencies":{"vite":"5"}}"#, none, "vite", "dist", true),
+        (
+            r#"{"devDependencies":{"vite":"6"}}"#,
+            (
+                "vite.config.ts",
+                "{ root: path.resolve(import.meta.dirname, \"client\"), build: { outDir: path.resolve(__dirname, 'dist/public') } }",
+            ),
+            "vite",
+            "dist/public",
+            true,
+        ),
         (r#"{"dependencies":{"astro":"5"}}"#, none, "astro", "dist", false),
         (r#"{"dependencies":{"gatsby":"5"}}"#, none, "gatsby", "public", false),
         (r#"{"devDependencies":{"@vue/cli-service":"5"}}"#, none, "vue-cli", "dist", true),
