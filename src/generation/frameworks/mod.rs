@@ -30,6 +30,7 @@ mod php;
 mod port_in_code;
 mod python_own_server;
 mod python_program;
+mod python_run_first;
 mod python_script;
 mod python_server;
 mod remix;

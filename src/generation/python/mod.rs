@@ -9,8 +9,10 @@ mod locate;
 mod lockfiles;
 mod mend;
 mod packages;
+mod program;
 mod requirements;
 mod scan;
+mod servers;
 mod settings;
 mod version;
 
