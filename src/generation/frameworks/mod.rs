@@ -6,6 +6,7 @@ mod angular;
 mod asgi;
 mod astro;
 pub mod both;
+mod chainlit;
 mod create_react_app;
 mod django;
 mod express;
@@ -17,6 +18,7 @@ mod hono;
 mod koa;
 mod nestjs;
 mod next;
+mod nicegui;
 mod node_build;
 mod node_framework;
 mod node_script;
@@ -28,6 +30,7 @@ mod own_addresses;
 pub mod pages_server;
 mod php;
 mod port_in_code;
+mod python_listen;
 mod python_own_server;
 mod python_program;
 mod python_run_first;
@@ -58,6 +61,8 @@ pub static ALL: &[&dyn Framework] = &[
     &flask::Flask,
     &streamlit::STREAMLIT,
     &gradio::GRADIO,
+    &nicegui::NICEGUI,
+    &chainlit::CHAINLIT,
     &golang::Go,
     &php::Php,
     &ruby::Ruby,

@@ -106,3 +106,27 @@ fn dash_is_served_by_its_server() {
     assert!(start(&plan).starts_with("gunicorn previewd_program:app"), "{}", start(&plan));
     assert_eq!(plan.environment["PREVIEWD_PROGRAM"], "app:app.server");
 }
+
+#[test]
+fn libraries_with_servers_of_their_own_are_known() {
+    let nicegui = alone("main.py", "from nicegui import ui\nui.label('x')\nui.run(title='x')\n");
+    assert_eq!(
+        (nicegui.framework.as_str(), start(&nicegui).as_str(), nicegui.port),
+        ("nicegui", "python main.py", 8080)
+    );
+    let chainlit =
+        alone("app.py", "import chainlit as cl\n@cl.on_message\nasync def main(message):\n    pass\n");
+    assert_eq!(start(&chainlit), "chainlit run app.py --headless --host 0.0.0.0 --port 8000");
+}
+
+#[test]
+fn a_server_on_the_loopback_address_is_made_to_listen_everywhere() {
+    let aiohttp = "from aiohttp import web\nif __name__ == '__main__':\n    web.run_app(make(), host='localhost', port=8080)\n";
+    let plan = alone("main.py", aiohttp);
+    assert_eq!(start(&plan), "python /opt/previewd/previewd_listen.py 8080 main.py");
+    assert_eq!(supported(&plan), ["previewd_listen.py"]);
+    let everywhere =
+        "from http.server import HTTPServer\nPORT = 9000\nHTTPServer(('0.0.0.0', PORT), H).serve_forever()\n";
+    let plan = alone("server.py", everywhere);
+    assert_eq!((start(&plan).as_str(), plan.port), ("python server.py", 9000));
+}
