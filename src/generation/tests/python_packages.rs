@@ -1,0 +1,62 @@
+//! Packages told from imports and from what else the code says.
+
+use super::{planned, tree};
+use crate::domain::Metadata;
+use crate::generation::{Plan, Recipe};
+
+fn packages(plan: &Plan) -> Vec<&str> {
+    let Recipe::Python(recipe) = &plan.recipe else { panic!("{:?}", plan.recipe) };
+    recipe.packages.iter().map(String::as_str).collect()
+}
+
+fn alone(text: &str) -> Plan {
+    planned(&Metadata::default(), &tree(&[("main.py", text)]))
+}
+
+fn said(plan: &Plan) -> Vec<&str> {
+    plan.warnings
+        .iter()
+        .map(|warning| warning.message.as_str())
+        .filter(|m| m.contains("does not name"))
+        .collect()
+}
+
+#[test]
+fn packages_that_share_a_name_are_told_apart() {
+    let text = "from google import genai\nfrom google.cloud import storage, speech_v1\nimport google.generativeai as g\nfrom bson import ObjectId\nfrom pymongo import MongoClient\n";
+    assert_eq!(
+        packages(&alone(text)),
+        ["google-cloud-speech", "google-cloud-storage", "google-genai", "google-generativeai", "pymongo"]
+    );
+    let files = tree(&[
+        (
+            "app.py",
+            "from flask import Flask\nfrom bson import ObjectId\nfrom google import genai\napp = Flask(__name__)\n",
+        ),
+        ("requirements.txt", "flask\npymongo\ngoogle-genai\ngunicorn\n"),
+    ]);
+    assert_eq!(said(&planned(&Metadata::default(), &files)), Vec::<&str>::new());
+}
+
+#[test]
+fn what_is_never_imported_is_installed_as_well() {
+    let has = |text: &str, package: &str| {
+        let plan = alone(text);
+        assert!(packages(&plan).contains(&package), "{package}: {:?}", packages(&plan));
+    };
+    has("import sqlalchemy\nURL = 'sqlite+aiosqlite:///a.db'\n", "aiosqlite");
+    has("from starlette.middleware.sessions import SessionMiddleware\n", "itsdangerous");
+    has("from passlib.context import CryptContext\nc = CryptContext(schemes=['bcrypt'])\n", "bcrypt<5");
+    has("import pandas as pd\npd.read_excel('a.xlsx')\n", "openpyxl");
+    has("from flask_socketio import SocketIO\ns = SocketIO(app, async_mode='eventlet')\n", "eventlet");
+    has("from sqlalchemy import create_engine\nURL = 'postgresql://u@h/d'\n", "psycopg2-binary");
+    let with = |requirements: &str| {
+        let text = "from fastapi import FastAPI\nfrom passlib.context import CryptContext\nc = CryptContext(schemes=['bcrypt'])\napp = FastAPI()\n";
+        let plan =
+            planned(&Metadata::default(), &tree(&[("main.py", text), ("requirements.txt", requirements)]));
+        packages(&plan).into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(with("fastapi\nuvicorn\npasslib\n"), ["bcrypt<5"]);
+    assert_eq!(with("fastapi\nuvicorn\npasslib\nbcrypt\n"), ["bcrypt<5"]);
+    assert_eq!(with("fastapi\nuvicorn\npasslib\nbcrypt==4.0.1\n"), Vec::<String>::new());
+}
