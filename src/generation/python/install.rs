@@ -9,7 +9,7 @@ use super::mend::mended;
 use super::packages::{brought_by, package_of};
 use super::requirements::is_requirement;
 use super::scan::PyFile;
-use super::{implied, normalized};
+use super::{django_settings, implied, normalized};
 use crate::generation::plan::{Notes, Place, Source};
 use crate::generation::project::{Project, folder_of, is_python};
 use crate::generation::recipe::{DependencyFile, PythonRecipe};
@@ -65,6 +65,7 @@ pub fn recipe(project: &Project<'_>, location: &Location, needs: Needs, notes: &
         recipe.packages.push(companion);
     }
     add_features(project, &mut recipe, &mut has, needs, notes);
+    add_named_by_django(project, &mut recipe, &mut has, &dependencies, notes);
     if dependencies.kind != Kind::Undeclared {
         warn_of_missing(project, location, &has, &dependencies, notes);
     }
@@ -177,6 +178,37 @@ fn add_features(
         notes.decide("package", implied.package, Source::Detected, reason, place);
         recipe.packages.push(implied.package.to_owned());
         has.add_requirement(implied.package);
+    }
+}
+
+/// What a Django project needs and imports nowhere: installed when nothing lists its packages.
+fn add_named_by_django(
+    project: &Project<'_>,
+    recipe: &mut PythonRecipe,
+    has: &mut Present,
+    dependencies: &Dependencies,
+    notes: &mut Notes,
+) {
+    if !has.has("django") {
+        return;
+    }
+    for named in django_settings::named(project, &local_names(project)) {
+        let others = django_settings::does_as_well(&named.package);
+        if has.has(&named.package) || others.iter().any(|other| has.has(other)) {
+            continue;
+        }
+        let place = Place::line(&named.file, named.line);
+        has.add_requirement(&named.package);
+        match &dependencies.file {
+            Some(listed) => {
+                notes.warn(format!("needs {}, which {listed} does not name", named.package), place)
+            }
+            None => {
+                let reason = "named here; no requirements.txt or pyproject.toml lists packages";
+                notes.decide("package", &named.package, Source::Detected, reason, place);
+                recipe.packages.push(named.package);
+            }
+        }
     }
 }
 

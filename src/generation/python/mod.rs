@@ -3,6 +3,7 @@
 mod companions;
 mod declared;
 mod dependencies;
+mod django_settings;
 mod implied;
 mod imports;
 mod install;

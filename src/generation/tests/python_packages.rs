@@ -60,3 +60,35 @@ fn what_is_never_imported_is_installed_as_well() {
     assert_eq!(with("fastapi\nuvicorn\npasslib\nbcrypt\n"), ["bcrypt<5"]);
     assert_eq!(with("fastapi\nuvicorn\npasslib\nbcrypt==4.0.1\n"), Vec::<String>::new());
 }
+
+const MANAGE: &str = "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'core.settings')\n";
+const SETTINGS: &str = "INSTALLED_APPS = ['django.contrib.auth', 'rest_framework', 'corsheaders', 'blog']\nMIDDLEWARE = ['whitenoise.middleware.WhiteNoiseMiddleware']\nDATABASES = {'default': {'ENGINE': 'django.db.backends.postgresql', 'HOST': 'localhost'}}\n";
+const MODELS: &str = "from django.db import models\nclass P(models.Model):\n    i = models.ImageField()\n";
+
+#[test]
+fn what_django_names_as_text_is_installed_or_missed() {
+    let files = [("manage.py", MANAGE), ("core/settings.py", SETTINGS), ("blog/models.py", MODELS)];
+    let plan = planned(&Metadata::default(), &tree(&files));
+    assert_eq!(
+        packages(&plan),
+        [
+            "django",
+            "gunicorn",
+            "pillow",
+            "djangorestframework",
+            "django-cors-headers",
+            "whitenoise",
+            "psycopg2-binary"
+        ]
+    );
+    let listed =
+        [&files[..], &[("requirements.txt", "Django\ngunicorn\ndjangorestframework\nwhitenoise\npsycopg\n")]]
+            .concat();
+    let plan = planned(&Metadata::default(), &tree(&listed));
+    assert_eq!(packages(&plan), Vec::<&str>::new());
+    let missed: Vec<_> =
+        plan.warnings.iter().filter(|warning| warning.message.contains("does not name")).collect();
+    let places: Vec<_> = missed.iter().map(|warning| (warning.file.as_deref(), warning.line)).collect();
+    assert_eq!(places, [(Some("blog/models.py"), Some(3)), (Some("core/settings.py"), Some(1))]);
+    assert!(missed[1].message.contains("django-cors-headers"), "{missed:?}");
+}
