@@ -92,3 +92,24 @@ fn what_django_names_as_text_is_installed_or_missed() {
     assert_eq!(places, [(Some("blog/models.py"), Some(3)), (Some("core/settings.py"), Some(1))]);
     assert!(missed[1].message.contains("django-cors-headers"), "{missed:?}");
 }
+
+#[test]
+fn a_database_on_the_authors_machine_is_said() {
+    let place = |files: &[(&str, &str)]| {
+        let plan = planned(&Metadata::default(), &tree(files));
+        let said =
+            plan.warnings.into_iter().find(|warning| warning.message.contains("listens on localhost"))?;
+        Some((said.file?, said.line?))
+    };
+    let engine = |url: &str| {
+        format!("from fastapi import FastAPI\nimport os\napp = FastAPI()\nengine = create_engine({url})\n")
+    };
+    let literal = engine("'postgresql://postgres:password@localhost:5432/mydb'");
+    assert_eq!(place(&[("main.py", &literal)]), Some(("main.py".to_owned(), 4)));
+    let read = engine("os.getenv('DATABASE_URL', 'postgresql://localhost/mydb')");
+    assert_eq!(place(&[("main.py", &read)]), None);
+    let django = [("manage.py", MANAGE), ("core/settings.py", SETTINGS), ("blog/models.py", MODELS)];
+    assert_eq!(place(&django), Some(("core/settings.py".to_owned(), 3)));
+    let node = "const mysql = require('mysql2');\nconst db = mysql.createConnection({host:'localhost', user:'root'});\nrequire('express')().listen(3000);\n";
+    assert_eq!(place(&[("app.js", node)]), Some(("app.js".to_owned(), 2)));
+}
