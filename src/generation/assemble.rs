@@ -97,6 +97,9 @@ impl Expected {
         if let Some(need) = &database {
             let choice = format!("{}, {}", need.kind.name(), need.url_form);
             decide(notes, "database", choice, &need.reason, (&need.file, need.line));
+            if !own {
+                needs::warn_of_written(project, need, notes);
+            }
         }
         if let Some(need) = &cache {
             let choice = format!("{}, {}", need.kind.name(), need.url_form);

@@ -18,7 +18,7 @@ impl Framework for Flask {
     }
 
     fn also_called(&self) -> &'static [&'static str] {
-        &["wsgi", "bottle"]
+        &["wsgi", "bottle", "dash"]
     }
 
     fn looks_for(&self) -> &'static str {

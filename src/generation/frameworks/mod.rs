@@ -7,6 +7,7 @@ mod asgi;
 mod astro;
 pub mod both;
 mod bun;
+mod chainlit;
 mod create_react_app;
 mod django;
 mod every_address;
@@ -19,6 +20,7 @@ mod hono;
 mod koa;
 mod nestjs;
 mod next;
+mod nicegui;
 mod node_build;
 mod node_framework;
 mod node_script;
@@ -31,8 +33,10 @@ mod pages_inside;
 pub mod pages_server;
 mod php;
 mod port_in_code;
+mod python_listen;
 mod python_own_server;
 mod python_program;
+mod python_run_first;
 mod python_script;
 mod python_server;
 mod remix;
@@ -61,6 +65,8 @@ pub static ALL: &[&dyn Framework] = &[
     &flask::Flask,
     &streamlit::STREAMLIT,
     &gradio::GRADIO,
+    &nicegui::NICEGUI,
+    &chainlit::CHAINLIT,
     &golang::Go,
     &php::Php,
     &ruby::Ruby,

@@ -21,7 +21,7 @@ pub fn port_in_code(project: &Project<'_>, base: &str) -> Option<PortInCode> {
 fn python(project: &Project<'_>) -> Option<PortInCode> {
     let mut runs = project.python().iter().flat_map(|file| file.runs.iter().map(move |run| (file, run)));
     let in_code = runs.find_map(|(file, run)| {
-        let reason = format!("{}.run(…) in the code names it", run.on);
+        let reason = format!("{}(…) in the code names it", run.call);
         Some(PortInCode { port: run.port?, reason, place: Place::line(&file.path, run.line) })
     });
     gunicorn(project).or(in_code)

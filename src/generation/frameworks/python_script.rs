@@ -1,7 +1,7 @@
 //! A Python program that is run as it is.
 
 use super::python_server::{detected_port, environment};
-use super::{Finding, Framework, Outline, Strength};
+use super::{Finding, Framework, Outline, Strength, python_listen};
 use crate::generation::bases::Runtime;
 use crate::generation::entry_point::EntryPoint;
 use crate::generation::error::PlanError;
@@ -43,13 +43,13 @@ impl Framework for PythonScript {
             }
             None => detected_port(project, Some(&location.path), notes),
         };
-        warn_of_loopback(project, &location, notes);
         let runs_uvicorn =
             project.python().iter().any(|file| file.runs.iter().any(|run| run.on == "uvicorn"));
         let needs = Needs { server: runs_uvicorn.then_some("uvicorn"), websockets: runs_uvicorn };
         let recipe = python::recipe(project, &location, needs, notes);
-        let app = project.python_file(&location.path).and_then(|file| file.apps.first());
-        Ok(Outline {
+        let file = project.python_file(&location.path);
+        let app = file.and_then(|file| file.apps.first());
+        let mut outline = Outline {
             framework: app.map_or("python", |app| app.framework).to_owned(),
             base_image: project.bases.image(&Runtime::Python { version: version.clone() }),
             runtime_version: Some(version),
@@ -60,7 +60,11 @@ impl Framework for PythonScript {
             bind: "whatever the program listens on; it has to be 0.0.0.0".to_owned(),
             health: None,
             recipe: Recipe::Python(recipe),
-        })
+        };
+        if let Some(file) = file {
+            python_listen::put_right(file, &mut outline, notes);
+        }
+        Ok(outline)
     }
 }
 
@@ -143,16 +147,4 @@ fn best<'p>(project: &'p Project<'_>) -> Option<&'p PyFile> {
         _ => None,
     };
     project.python().iter().filter(named).min_by_key(rank).or_else(only)
-}
-
-fn warn_of_loopback(project: &Project<'_>, location: &Location, notes: &mut Notes) {
-    let Some(file) = project.python_file(&location.path) else { return };
-    for run in &file.runs {
-        // Both uvicorn.run() and Flask's run() listen on the loopback address unless told otherwise.
-        if matches!(run.host.as_deref(), None | Some("127.0.0.1" | "localhost" | "::1")) {
-            let message =
-                "listens on the loopback address only, where nobody reaches it; give host=\"0.0.0.0\"";
-            notes.warn(message, Place::line(&file.path, run.line));
-        }
-    }
 }

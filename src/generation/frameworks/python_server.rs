@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Finding, Outline, Strength};
+use super::{Finding, Outline, Strength, python_run_first};
 use crate::domain::Mode;
 use crate::generation::bases::Runtime;
 use crate::generation::entry_point::{Bind, EntryPoint, GUNICORN, Server, Target, UVICORN};
@@ -18,6 +18,19 @@ struct App {
     name: String,
     framework: &'static str,
     factory: bool,
+}
+
+impl App {
+    /// `app`, or `create_app()`.
+    fn attribute(&self) -> String {
+        format!("{}{}", self.name, if self.factory { "()" } else { "" })
+    }
+
+    /// As the server is given it; uvicorn is told by an option that it is to call a factory.
+    fn target(&self, server: &Server) -> String {
+        let attribute = if server.program == "gunicorn" { self.attribute() } else { self.name.clone() };
+        format!("{}:{attribute}", self.location.module)
+    }
 }
 
 pub fn detect(project: &Project<'_>, interface: Interface) -> Option<Finding> {
@@ -53,14 +66,25 @@ pub fn outline(
     };
     let version = python::choose_version(project, &app.location.folder, notes)?;
     let (port, given_host) = port(project, &app.location, given, server, notes);
+    let mut program = None;
     let start = match given {
         Some(argv) => rebound(argv, server, port, given_host, notes),
-        None => command(project, server, &app, port),
+        None => {
+            program = python_run_first::needed(project, &app.location, &app.attribute(), notes);
+            let target = program.as_ref().map(|_| python_run_first::TARGET.to_owned());
+            command(
+                project,
+                server,
+                target.unwrap_or_else(|| app.target(server)),
+                app.factory && program.is_none(),
+                port,
+            )
+        }
     };
     note_start(project, &app, &start, notes);
     let needs = Needs { server: Some(server.package), websockets: server.program == "uvicorn" };
     let recipe = python::recipe(project, &app.location, needs, notes);
-    Ok(Outline {
+    let mut outline = Outline {
         framework: app.framework.to_owned(),
         base_image: project.bases.image(&Runtime::Python { version: version.clone() }),
         runtime_version: Some(version),
@@ -71,7 +95,11 @@ pub fn outline(
         bind: "0.0.0.0, by the start command".to_owned(),
         health: None,
         recipe: Recipe::Python(recipe),
-    })
+    };
+    if let Some(program) = program {
+        python_run_first::add(&mut outline, program);
+    }
+    Ok(outline)
 }
 
 /// Variables every Python image sets.
@@ -86,10 +114,22 @@ pub fn environment(location: &Location) -> BTreeMap<String, String> {
     environment
 }
 
-/// The app object most likely meant: by file name, by depth, by variable name.
+/// The app object most likely meant: by file name, by depth, by variable name; another one of the
+/// same file, or of the module it names, when that is what it has uvicorn serve.
 fn best<'p>(project: &'p Project<'_>, interface: Interface) -> Option<(&'p PyFile, AppObject)> {
-    let apps = python::apps_of(project.python()).into_iter();
-    apps.filter(|(_, app)| app.interface == interface).min_by_key(|(file, app)| rank(&file.path, app))
+    let apps: Vec<(&PyFile, AppObject)> = python::apps_of(project.python());
+    let fitting = || apps.iter().filter(|(_, app)| app.interface == interface);
+    let likeliest = fitting().min_by_key(|(file, app)| rank(&file.path, app))?;
+    let run = likeliest.0.runs.iter().find(|run| run.on == "uvicorn");
+    let named = run.and_then(|run| run.target.as_deref()).and_then(|target| {
+        let (module, name) = target.split_once(':').map_or((None, target), |(m, name)| (Some(m), name));
+        let path = match module {
+            Some(module) => python::locate_module(project, module)?.path,
+            None => likeliest.0.path.clone(),
+        };
+        fitting().find(|(file, app)| file.path == path && app.name == name)
+    });
+    Some(named.unwrap_or(likeliest).clone())
 }
 
 fn rank(path: &str, app: &AppObject) -> (bool, usize, usize, usize, usize) {
@@ -132,24 +172,20 @@ fn app_of(project: &Project<'_>, target: &Target, label: &'static str) -> Result
     Ok(App { location, name: target.attribute.clone(), framework, factory })
 }
 
-fn command(project: &Project<'_>, server: &Server, app: &App, port: u16) -> Vec<String> {
-    let module = &app.location.module;
-    let mut argv: Vec<String> = vec![server.program.to_owned()];
+fn command(project: &Project<'_>, server: &Server, target: String, factory: bool, port: u16) -> Vec<String> {
+    let mut argv: Vec<String> = vec![server.program.to_owned(), target];
     let dev = project.mode() == Mode::Dev;
     match server.program {
         "gunicorn" => {
-            let call = if app.factory { "()" } else { "" };
             // Threads, so that a slow request does not stop the only worker; its heartbeat file
             // lies in memory because the root of the container is read-only.
             let options =
                 ["--workers", "1", "--threads", "4", "--worker-tmp-dir", "/dev/shm", "--access-logfile", "-"];
-            argv.push(format!("{module}:{}{call}", app.name));
             argv.extend(["--bind".to_owned(), format!("0.0.0.0:{port}")]);
             argv.extend(options.map(str::to_owned));
         }
         _ => {
-            argv.push(format!("{module}:{}", app.name));
-            argv.extend(app.factory.then(|| "--factory".to_owned()));
+            argv.extend(factory.then(|| "--factory".to_owned()));
             argv.extend(["--host", "0.0.0.0", "--port"].map(str::to_owned));
             argv.push(port.to_string());
         }
@@ -215,7 +251,7 @@ pub fn detected_port(project: &Project<'_>, first: Option<&str>, notes: &mut Not
     let runs = first.chain(files).flat_map(|file| file.runs.iter().map(move |run| (file, run)));
     for (file, run) in runs {
         if let Some(port) = run.port {
-            let reason = format!("{}.run(…) in the code names it", run.on);
+            let reason = format!("{}(…) in the code names it", run.call);
             notes.decide(
                 "port",
                 port.to_string(),

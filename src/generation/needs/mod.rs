@@ -11,6 +11,7 @@ mod seeds;
 mod system;
 mod url;
 mod variables;
+mod written;
 
 use serde::Serialize;
 
@@ -23,6 +24,7 @@ pub use self::migrations::find as migration;
 pub use self::seeds::find as seed;
 pub use self::system::find as system_packages;
 pub use self::variables::is_of_a_service;
+pub use self::written::warn as warn_of_written;
 
 /// A database the app expects.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]

@@ -45,7 +45,11 @@ pub fn find(project: &Project<'_>, dependencies: &Dependencies, notes: &mut Note
     if matches!(dependencies.kind, Kind::UvLock { .. }) {
         return Vec::new();
     }
-    let asked = asked(project, dependencies);
+    let mut asked = asked(project, dependencies);
+    let may_be_there = asked.contains_key("passlib") || dependencies.kind == Kind::Undeclared;
+    if may_be_there && tries_bcrypt(project) {
+        asked.entry("passlib[bcrypt]".to_owned()).or_default();
+    }
     let mut added = Vec::new();
     for pair in &PAIRS {
         let Some(spec) = asked.get(pair.package) else { continue };
@@ -67,6 +71,12 @@ pub fn find(project: &Project<'_>, dependencies: &Dependencies, notes: &mut Note
         added.push(requirement);
     }
     added
+}
+
+/// `CryptContext(schemes=["bcrypt"])` of passlib.
+fn tries_bcrypt(project: &Project<'_>) -> bool {
+    let mut lines = project.python().iter().filter_map(|file| project.text(&file.path)).flat_map(str::lines);
+    lines.any(|line| line.contains("CryptContext(") && line.contains("bcrypt"))
 }
 
 /// What is asked for by name, and which version of it.

@@ -6,10 +6,10 @@ use super::companions;
 use super::dependencies::{Dependencies, Kind};
 use super::locate::Location;
 use super::mend::mended;
-use super::normalized;
 use super::packages::{brought_by, package_of};
 use super::requirements::is_requirement;
 use super::scan::PyFile;
+use super::{django_settings, implied, normalized};
 use crate::generation::plan::{Notes, Place, Source};
 use crate::generation::project::{Project, folder_of, is_python};
 use crate::generation::recipe::{DependencyFile, PythonRecipe};
@@ -60,8 +60,12 @@ pub fn recipe(project: &Project<'_>, location: &Location, needs: Needs, notes: &
     }
     let mut has = Present::new(&dependencies, &recipe.packages);
     add_server(&mut recipe, &mut has, needs, &dependencies, notes);
+    for companion in companions::find(project, &dependencies, notes) {
+        has.add_requirement(&companion);
+        recipe.packages.push(companion);
+    }
     add_features(project, &mut recipe, &mut has, needs, notes);
-    recipe.packages.extend(companions::find(project, &dependencies, notes));
+    add_named_by_django(project, &mut recipe, &mut has, &dependencies, notes);
     if dependencies.kind != Kind::Undeclared {
         warn_of_missing(project, location, &has, &dependencies, notes);
     }
@@ -89,12 +93,12 @@ impl Present {
         for name in &dependencies.names {
             present.add(name);
         }
-        for package in packages {
-            for name in super::requirements::names_in(package) {
-                present.add(&name);
-            }
-        }
+        packages.iter().for_each(|package| present.add_requirement(package));
         present
+    }
+
+    fn add_requirement(&mut self, requirement: &str) {
+        super::requirements::names_in(requirement).iter().for_each(|name| self.add(name));
     }
 
     fn add(&mut self, name: &str) {
@@ -127,11 +131,13 @@ fn add_server(
 }
 
 /// Packages frameworks load only when a feature is used, and generated code tends to forget.
-const FEATURES: [(&str, &[&str], &str); 4] = [
+const FEATURES: [(&str, &[&str], &str); 6] = [
     ("fastapi", &["Form", "File", "UploadFile", "OAuth2PasswordRequestForm"], "python-multipart"),
     ("pydantic", &["EmailStr"], "email-validator"),
     ("fastapi", &["Jinja2Templates"], "jinja2"),
     ("starlette", &["Jinja2Templates"], "jinja2"),
+    ("starlette", &["SessionMiddleware"], "itsdangerous"),
+    ("wtforms", &["Email"], "email-validator"),
 ];
 
 fn add_features(
@@ -166,6 +172,44 @@ fn add_features(
     {
         add("websockets", file, line);
     }
+    for implied in implied::find(project, |package| has.has(package)) {
+        let reason = "a library loads it for what is asked here, and nothing names it";
+        let place = Place::line(&implied.file, implied.line);
+        notes.decide("package", implied.package, Source::Detected, reason, place);
+        recipe.packages.push(implied.package.to_owned());
+        has.add_requirement(implied.package);
+    }
+}
+
+/// What a Django project needs and imports nowhere: installed when nothing lists its packages.
+fn add_named_by_django(
+    project: &Project<'_>,
+    recipe: &mut PythonRecipe,
+    has: &mut Present,
+    dependencies: &Dependencies,
+    notes: &mut Notes,
+) {
+    if !has.has("django") {
+        return;
+    }
+    for named in django_settings::named(project, &local_names(project)) {
+        let others = django_settings::does_as_well(&named.package);
+        if has.has(&named.package) || others.iter().any(|other| has.has(other)) {
+            continue;
+        }
+        let place = Place::line(&named.file, named.line);
+        has.add_requirement(&named.package);
+        match &dependencies.file {
+            Some(listed) => {
+                notes.warn(format!("needs {}, which {listed} does not name", named.package), place)
+            }
+            None => {
+                let reason = "named here; no requirements.txt or pyproject.toml lists packages";
+                notes.decide("package", &named.package, Source::Detected, reason, place);
+                recipe.packages.push(named.package);
+            }
+        }
+    }
 }
 
 /// One import of a package from outside the tree.
@@ -185,31 +229,35 @@ fn outside_imports(project: &Project<'_>, location: &Location) -> Vec<Outside> {
     let under = |path: &str| location.folder.is_empty() || path.starts_with(&format!("{}/", location.folder));
     for file in project.python().iter().filter(|file| under(&file.path)) {
         for import in file.imports.iter().filter(|import| import.level == 0 && !tops.contains(import.top())) {
-            let Some(package) = package_of(&full_name(import)) else { continue };
-            if !is_requirement(&package) || !package.is_ascii() {
-                continue;
-            }
-            let (path, line, optional) = (file.path.clone(), import.line, import.optional);
-            let outside = Outside { top: import.top().to_owned(), package, file: path, line, optional };
-            match seen.get(&normalized(&outside.package)) {
-                None => {
-                    seen.insert(normalized(&outside.package), found.len());
-                    found.push(outside);
+            for package in full_names(import).iter().filter_map(|name| package_of(name)) {
+                if !is_requirement(&package) || !package.is_ascii() {
+                    continue;
                 }
-                // What one file can do without, another may need.
-                Some(at) if found[*at].optional && !outside.optional => found[*at] = outside,
-                Some(_) => {}
+                let (path, line, optional) = (file.path.clone(), import.line, import.optional);
+                let outside = Outside { top: import.top().to_owned(), package, file: path, line, optional };
+                match seen.get(&normalized(&outside.package)) {
+                    None => {
+                        seen.insert(normalized(&outside.package), found.len());
+                        found.push(outside);
+                    }
+                    // What one file can do without, another may need.
+                    Some(at) if found[*at].optional && !outside.optional => found[*at] = outside,
+                    Some(_) => {}
+                }
             }
         }
     }
     found
 }
 
-/// `from google.cloud import storage` imports `google.cloud.storage`.
-fn full_name(import: &super::imports::Import) -> String {
+/// `from google.cloud import storage, speech` imports `google.cloud.storage` and
+/// `google.cloud.speech`, which are of different packages.
+fn full_names(import: &super::imports::Import) -> Vec<String> {
+    let shared = matches!(import.module.as_str(), "google" | "google.cloud");
     match import.names.as_slice() {
-        [(only, _)] => format!("{}.{only}", import.module),
-        _ => import.module.clone(),
+        [(only, _)] => vec![format!("{}.{only}", import.module)],
+        names if shared => names.iter().map(|(name, _)| format!("{}.{name}", import.module)).collect(),
+        _ => vec![import.module.clone()],
     }
 }
 

@@ -3,14 +3,18 @@
 mod companions;
 mod declared;
 mod dependencies;
+mod django_settings;
+mod implied;
 mod imports;
 mod install;
 mod locate;
 mod lockfiles;
 mod mend;
 mod packages;
+mod program;
 mod requirements;
 mod scan;
+mod servers;
 mod settings;
 mod version;
 

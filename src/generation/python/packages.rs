@@ -10,8 +10,25 @@ pub fn package_of(module: &str) -> Option<String> {
     let longer = dotted.into_iter().find(|(name, _)| {
         module.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     });
+    if longer.is_none() && top == "google" {
+        return of_google(module);
+    }
     let exact = || IMPORTED.iter().find(|(name, _)| *name == top);
     Some(longer.or_else(exact).map_or_else(|| top.replace('_', "-"), |(_, package)| (*package).to_owned()))
+}
+
+/// Its packages share one name to be imported by: `google.cloud.speech_v1` is of
+/// `google-cloud-speech`.
+fn of_google(module: &str) -> Option<String> {
+    let mut parts = module.split('.').skip(1);
+    let package = match (parts.next()?, parts.next()) {
+        ("cloud", None) => return None,
+        ("cloud", Some(service)) => format!("google-cloud-{service}"),
+        (library, _) => format!("google-{library}"),
+    };
+    let versioned =
+        package.rsplit_once("_v").filter(|(_, rest)| rest.starts_with(|c: char| c.is_ascii_digit()));
+    Some(versioned.map_or(package.as_str(), |(name, _)| name).replace('_', "-"))
 }
 
 /// A module of the interpreter itself.
@@ -25,7 +42,7 @@ pub fn brought_by(package: &str) -> &'static [&'static str] {
 }
 
 /// Imports whose package has another name.
-const IMPORTED: [(&str, &str); 72] = [
+const IMPORTED: [(&str, &str); 84] = [
     ("PIL", "pillow"),
     ("Crypto", "pycryptodome"),
     ("OpenSSL", "pyOpenSSL"),
@@ -47,8 +64,20 @@ const IMPORTED: [(&str, &str); 72] = [
     ("flask_sqlalchemy", "flask-sqlalchemy"),
     ("flask_wtf", "flask-wtf"),
     ("git", "GitPython"),
-    ("google.cloud.storage", "google-cloud-storage"),
-    ("google.generativeai", "google-generativeai"),
+    ("bson", "pymongo"),
+    ("gridfs", "pymongo"),
+    ("dns", "dnspython"),
+    ("faiss", "faiss-cpu"),
+    ("fasthtml", "python-fasthtml"),
+    ("ffmpeg", "ffmpeg-python"),
+    ("google.cloud.exceptions", "google-cloud-core"),
+    ("google.cloud.secretmanager", "google-cloud-secret-manager"),
+    ("google.oauth2", "google-auth"),
+    ("googleapiclient", "google-api-python-client"),
+    ("mpl_toolkits", "matplotlib"),
+    ("ruamel", "ruamel.yaml"),
+    ("websocket", "websocket-client"),
+    ("whisper", "openai-whisper"),
     ("google.protobuf", "protobuf"),
     ("grpc", "grpcio"),
     ("httpx_sse", "httpx-sse"),
@@ -101,7 +130,32 @@ const IMPORTED: [(&str, &str); 72] = [
 ];
 
 /// What popular packages bring along, so that importing it needs nothing more.
-const BROUGHT: [(&str, &[&str]); 18] = [
+const BROUGHT: [(&str, &[&str]); 34] = [
+    ("aiohttp", &["yarl", "multidict", "attrs"]),
+    ("anthropic", &["httpx", "pydantic"]),
+    ("beanie", &["motor", "pymongo", "pydantic"]),
+    ("celery[redis]", &["redis"]),
+    ("dash", &["flask", "werkzeug", "plotly", "requests"]),
+    ("djangorestframework", &["django"]),
+    ("flask-pymongo", &["pymongo", "flask"]),
+    ("flask-socketio", &["python-socketio", "python-engineio", "flask"]),
+    ("google-api-python-client", &["google-auth", "google-auth-httplib2", "google-api-core", "httplib2"]),
+    ("google-genai", &["google-auth", "httpx", "pydantic", "requests"]),
+    (
+        "google-generativeai",
+        &[
+            "google-auth",
+            "google-api-core",
+            "google-api-python-client",
+            "google-ai-generativelanguage",
+            "protobuf",
+        ],
+    ),
+    ("mongoengine", &["pymongo"]),
+    ("motor", &["pymongo"]),
+    ("passlib[argon2]", &["argon2-cffi"]),
+    ("passlib[bcrypt]", &["bcrypt"]),
+    ("python-socketio", &["python-engineio"]),
     ("fastapi", &["starlette", "pydantic", "pydantic-core", "anyio", "typing-extensions"]),
     ("starlette", &["anyio"]),
     ("flask", &["werkzeug", "jinja2", "click", "itsdangerous", "markupsafe", "blinker"]),
@@ -366,6 +420,14 @@ mod tests {
         assert_eq!(package("PIL.Image"), "pillow");
         assert_eq!(package("cv2"), "opencv-python-headless");
         assert_eq!(package("google.cloud.storage.blob"), "google-cloud-storage");
+        assert_eq!(package("google.cloud.speech_v1"), "google-cloud-speech");
+        assert_eq!(package("google.genai.types"), "google-genai");
+        assert_eq!(package("google.generativeai"), "google-generativeai");
+        assert_eq!(package("google.oauth2.id_token"), "google-auth");
+        assert_eq!(package("google.auth.transport"), "google-auth");
+        assert_eq!(package("google.protobuf"), "protobuf");
+        assert_eq!((package_of("google"), package_of("google.cloud")), (None, None));
+        assert_eq!(package("bson.objectid"), "pymongo");
         assert_eq!(package("some_thing.x"), "some-thing");
         assert_eq!(package_of("os.path"), None);
         assert_eq!(package_of("asyncio"), None);

@@ -1,9 +1,13 @@
 //! One Python file read for what starts it: app objects and factories, servers run from code,
 //! imports, environment variables.
 
+use std::collections::BTreeMap;
+
 use tree_sitter::Node;
 
 use super::imports::{Import, imports_of};
+use super::program::{self, Program};
+use super::servers::{self, ServerRun, Servers};
 use crate::generation::plan::EnvRead;
 use crate::generation::syntax::{children, each_node, first_error, line_of, parse, string_value, text_of};
 
@@ -20,6 +24,8 @@ pub struct PyFile {
     pub calls: Vec<(String, String, usize)>,
     /// It runs a server of the standard library.
     pub serves: bool,
+    /// What it does when it is run by itself.
+    pub program: Program,
     /// The line of the first thing that is no Python; only looked for in files that are parsed.
     pub syntax_error: Option<usize>,
 }
@@ -42,17 +48,8 @@ pub struct AppObject {
     pub line: usize,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServerRun {
-    /// `uvicorn` or the variable `run` is called on.
-    pub on: String,
-    pub host: Option<String>,
-    pub port: Option<u16>,
-    pub line: usize,
-}
-
 /// Classes whose instances are apps.
-const CLASSES: [(&str, &str, Interface); 8] = [
+const CLASSES: [(&str, &str, Interface); 9] = [
     ("FastAPI", "fastapi", Interface::Asgi),
     ("Starlette", "starlette", Interface::Asgi),
     ("Quart", "quart", Interface::Asgi),
@@ -61,26 +58,28 @@ const CLASSES: [(&str, &str, Interface); 8] = [
     ("Flask", "flask", Interface::Wsgi),
     ("APIFlask", "flask", Interface::Wsgi),
     ("Bottle", "bottle", Interface::Wsgi),
+    ("Dash", "dash", Interface::Wsgi),
 ];
 
 /// What a file has to hold to be worth parsing.
-const TELLING: [&str; 7] =
-    ["environ", "getenv", ".run(", "if __name__", "create_app(", "BaseSettings", "decouple"];
+const TELLING: [&str; 6] = ["environ", "getenv", "if __name__", "create_app(", "BaseSettings", "decouple"];
 
 /// Reads one file. Broken syntax is read as far as it can be.
 pub fn scan(path: &str, text: &str) -> PyFile {
     let imports = imports_of(text);
     let serves = text.contains("HTTPServer") || text.contains("serve_forever");
     let mut file = PyFile { path: path.to_owned(), imports, serves, ..PyFile::default() };
-    let telling = CLASSES.iter().map(|class| class.0).chain(TELLING);
+    let telling = CLASSES.iter().map(|class| class.0).chain(TELLING).chain(servers::TELLING);
     if !telling.into_iter().any(|mark| text.contains(mark)) {
         return file;
     }
     let Some(tree) = parse(&tree_sitter_python::LANGUAGE.into(), text) else { return file };
     file.syntax_error = first_error(&tree);
-    let mut scan = Scan { text, file: &mut file, scopes: Vec::new(), calls: Vec::new() };
+    let mut scan =
+        Scan { text, file: &mut file, scopes: Vec::new(), calls: Vec::new(), constants: BTreeMap::new() };
     each_node(&tree, |node| scan.visit(node));
     file.calls = std::mem::take(&mut scan.calls);
+    file.program = program::read(&tree, text, &file);
     file
 }
 
@@ -90,6 +89,8 @@ struct Scan<'s> {
     scopes: Vec<Scope<'s>>,
     /// `app = make()` at the top: (variable, function, line).
     calls: Vec<(String, String, usize)>,
+    /// The source of what a name was last given.
+    constants: BTreeMap<String, &'s str>,
 }
 
 struct Scope<'s> {
@@ -144,14 +145,23 @@ impl<'s> Scan<'s> {
         else {
             return;
         };
-        if left.kind() != "identifier" || right.kind() != "call" {
+        if left.kind() != "identifier" {
             return;
         }
         let name = self.of(left);
+        self.constant(name.to_owned(), right);
+        if right.kind() == "attribute" && self.scopes.is_empty() {
+            self.part_of_app(name, self.of(right));
+        }
+        if right.kind() != "call" {
+            return;
+        }
         let class = self.class_of(right);
         match (self.scopes.last_mut(), class) {
             (None, Some((framework, interface))) => {
-                let name = name.to_owned();
+                // Dash is no app a server can be given; what it keeps in this attribute is.
+                let part = if framework == "dash" { ".server" } else { "" };
+                let name = format!("{name}{part}");
                 self.add_app(AppObject { framework, interface, name, factory: false, line: line_of(node) });
             }
             (None, None) => {
@@ -186,6 +196,13 @@ impl<'s> Scan<'s> {
             if !self.file.apps.iter().any(|app| app.name == name) {
                 self.add_app(AppObject { framework, interface, name, factory: true, line });
             }
+        }
+    }
+
+    /// `server = app.server` of Dash, which a server can be given as it is.
+    fn part_of_app(&mut self, name: &str, part: &str) {
+        if let Some(app) = self.file.apps.iter_mut().find(|app| !app.factory && app.name == part) {
+            app.name = name.to_owned();
         }
     }
 
@@ -226,32 +243,34 @@ impl<'s> Scan<'s> {
                 });
                 self.env_read(given.first().copied(), has_default);
             }
-            _ => {
-                if let Some(on) = function.strip_suffix(".run") {
-                    self.server_run(on, arguments, line_of(node));
-                }
-            }
+            "define" | "tornado.options.define" => self.option(arguments),
+            _ => self.server_run(node),
         }
     }
 
-    fn server_run(&mut self, on: &str, arguments: Node<'s>, line: usize) {
-        let (mut host, mut port) = (None, None);
-        for argument in children(arguments).into_iter().take(50) {
-            let (Some(name), Some(value)) =
-                (argument.child_by_field_name("name"), argument.child_by_field_name("value"))
-            else {
-                continue;
-            };
-            match self.of(name) {
-                "host" => host = string_value(self.of(value)),
-                "port" => port = last_number(self.of(value)),
-                _ => {}
-            }
+    fn server_run(&mut self, call: Node<'s>) {
+        let servers = Servers { text: self.text, imports: &self.file.imports, constants: &self.constants };
+        if let Some(run) = servers.read(call).filter(|_| self.file.runs.len() < 100) {
+            self.file.runs.push(run);
         }
-        let serves =
-            host.is_some() || port.is_some() || ["uvicorn", "app", "application", "socketio"].contains(&on);
-        if serves && self.file.runs.len() < 100 {
-            self.file.runs.push(ServerRun { on: on.to_owned(), host, port, line });
+    }
+
+    /// `define("port", default=8888)` of Tornado is read as `options.port`.
+    fn option(&mut self, arguments: Node<'s>) {
+        let given = children(arguments);
+        let name = given.first().and_then(|name| string_value(self.of(*name)));
+        let default = given.iter().find_map(|argument| {
+            let is_default = self.of(argument.child_by_field_name("name")?) == "default";
+            argument.child_by_field_name("value").filter(|_| is_default)
+        });
+        if let (Some(name), Some(default)) = (name, default) {
+            self.constant(format!("options.{name}"), default);
+        }
+    }
+
+    fn constant(&mut self, name: String, value: Node<'s>) {
+        if self.constants.len() < 500 {
+            self.constants.insert(name, self.of(value));
         }
     }
 
@@ -297,16 +316,6 @@ pub fn apps_of(files: &[PyFile]) -> Vec<(&PyFile, AppObject)> {
         }
     }
     apps
-}
-
-/// The port in `8000`, `int(os.getenv("PORT", 8000))` or `int(os.environ.get("PORT") or "8000")`.
-pub fn last_number(text: &str) -> Option<u16> {
-    if text.len() > 200 {
-        return None;
-    }
-    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-        .filter_map(|word| word.parse::<u16>().ok())
-        .rfind(|port| *port > 0)
 }
 
 #[cfg(test)]

@@ -20,6 +20,8 @@ mod other_languages;
 mod plans;
 mod properties;
 mod python_frameworks;
+mod python_packages;
+mod python_programs;
 mod refusals;
 mod reloads;
 
