@@ -86,7 +86,7 @@ impl Reading {
         // What stands in a string is no call; a type that is imported is none either.
         let called = whole.filter(|(at, call)| {
             let quotes = line[..*at].matches(['\'', '"', '`']).count();
-            quotes % 2 == 0 && !(*call == "import(" && line[..*at].contains(": "))
+            quotes.is_multiple_of(2) && !(*call == "import(" && line[..*at].contains(": "))
         });
         called.filter_map(|(at, call)| quoted(&line[at + call.len()..])).collect()
     }

@@ -71,7 +71,7 @@ pub fn find(project: &Project<'_>, has: impl Fn(&str) -> bool) -> Vec<Implied> {
 
 fn line_of(project: &Project<'_>, file: &PyFile, rule: &Rule) -> Option<usize> {
     let imports = |package: &&str| file.imports.iter().any(|import| import.top() == *package);
-    if !rule.imports.is_empty() && !rule.imports.iter().any(|package| imports(package)) {
+    if !rule.imports.is_empty() && !rule.imports.iter().any(imports) {
         return None;
     }
     let text = project.text(&file.path)?;
