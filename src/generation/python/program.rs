@@ -93,9 +93,9 @@ impl<'s> Reader<'s> {
         while let Some(parent) = root.parent() {
             root = parent;
         }
-        let functions = children(root).into_iter().filter(|node| node.kind() == "function_definition");
+        let mut functions = children(root).into_iter().filter(|node| node.kind() == "function_definition");
         let of_name = |node: &Node<'_>| node.child_by_field_name("name").is_some_and(|n| self.of(n) == name);
-        let body = functions.filter(of_name).last()?.child_by_field_name("body")?;
+        let body = functions.rfind(of_name)?.child_by_field_name("body")?;
         let serves = |leaf: Node<'_>| called(leaf).is_some_and(|call| self.starts_server(self.name(call)));
         leaves(body).into_iter().any(serves).then_some(body)
     }
