@@ -23,6 +23,9 @@ pub struct Program {
 /// Statements looked at, so that no file takes long.
 const MAX_STATEMENTS: usize = 2000;
 
+/// Statements under a guard that are followed into what they call.
+const MAX_FOLLOWED: usize = 20;
+
 pub fn read(tree: &Tree, text: &str, file: &PyFile) -> Program {
     let reader = Reader { text, file };
     let mut program = Program::default();
@@ -53,8 +56,9 @@ impl<'s> Reader<'s> {
     }
 
     fn under_guard(&self, statement: Node<'_>, block: Node<'_>, program: &mut Program) {
-        for leaf in leaves(block) {
-            match self.main_function(leaf) {
+        for (index, leaf) in leaves(block).into_iter().enumerate() {
+            let main = if index < MAX_FOLLOWED { self.main_function(leaf) } else { None };
+            match main {
                 Some(body) => leaves(body).into_iter().for_each(|leaf| self.note(leaf, program)),
                 None => self.note(leaf, program),
             }
@@ -63,12 +67,13 @@ impl<'s> Reader<'s> {
     }
 
     fn at_the_top(&self, statement: Node<'_>, program: &mut Program) {
+        if program.serves_on_import.is_some() {
+            return;
+        }
         let start = leaves(statement)
             .into_iter()
             .find(|leaf| called(*leaf).is_some_and(|call| self.starts_server(self.name(call))));
-        if program.serves_on_import.is_none() {
-            program.serves_on_import = start.map(line_of);
-        }
+        program.serves_on_import = start.map(line_of);
     }
 
     fn note(&self, leaf: Node<'_>, program: &mut Program) {
