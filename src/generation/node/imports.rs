@@ -1,5 +1,5 @@
 //! What JavaScript imports, read line by line: cheap enough for every file of a tree, where
-//! [`super::scan`] parses only those that may serve something.
+//! [`super::scan()`] parses only those that may serve something.
 
 use crate::generation::syntax::string_value;
 
