@@ -1,6 +1,8 @@
-"""Runs, but nobody outside its container can reach it: it listens on 127.0.0.1 only."""
+"""Runs, but nobody outside its container can reach it: it listens on 127.0.0.1 only, and its code does not say so."""
 
+import json
 import os
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
@@ -14,4 +16,5 @@ async def health() -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    uvicorn.run(app, host="127.0.0.1", port=int(os.environ.get("PORT", "8000")))
+    settings = json.loads(Path("settings.json").read_text())
+    uvicorn.run(app, host=settings["host"], port=int(os.environ.get("PORT", "8000")))

@@ -73,21 +73,25 @@ fn repeatable(state: &AppState, request: &Request) -> Result<Option<AnswerKey>, 
 }
 
 async fn keyed(state: AppState, key: AnswerKey, request: Request, next: Next) -> Result<Response, ApiError> {
-    if let Some(wait) = state.allowance.missing(&key.caller) {
-        let reason = "too many answers to calls with an Idempotency-Key are kept for you; go on without one"
-            .to_owned();
-        return Err(ApiError::Quota {
-            reason,
-            retry_after: u32::try_from(wait.as_secs()).unwrap_or(u32::MAX),
-        });
-    }
     let (request, fingerprint) = read(&state, request).await?;
     match claim(&state, &key, &fingerprint).await? {
-        AnswerClaim::First => act(state, key, request, next).await,
+        AnswerClaim::First => match state.allowance.missing(&key.caller) {
+            None => act(state, key, request, next).await,
+            Some(wait) => {
+                state.store.forget_answer(&key).await?;
+                Err(full(wait))
+            }
+        },
         AnswerClaim::Kept(answer) => replayed(&state, &key, answer),
         AnswerClaim::Other => Err(ApiError::KeyReused),
         AnswerClaim::UnderWay => Err(ApiError::UnderWay),
     }
+}
+
+fn full(wait: Duration) -> ApiError {
+    let reason = "too many answers to calls with an Idempotency-Key are kept for you; go on without one";
+    let retry_after = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX);
+    ApiError::Quota { reason: reason.to_owned(), retry_after }
 }
 
 /// The request with its body in memory, and what tells it from another.

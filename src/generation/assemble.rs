@@ -20,7 +20,7 @@ pub fn assemble(
     let notes = &mut notes;
     let own = language == Language::Docker;
     let (health_path, health_path_given) = health::choose(project, outline.health, notes);
-    let mut dotenv = if own { BTreeMap::new() } else { dotenv_of(files, &outline.folder, notes) };
+    let mut dotenv = if own { BTreeMap::new() } else { dotenv_of(files, &outline, notes) };
     if !own {
         examples::add(project, &outline.folder, &mut dotenv, notes);
     }
@@ -152,13 +152,13 @@ fn system_packages(project: &Project<'_>, language: Language, notes: &mut Notes)
 }
 
 /// A `.env` at the top, and one in the folder the app is started in, become run-time environment.
-fn dotenv_of(files: &FileSet, folder: &str, notes: &mut Notes) -> BTreeMap<String, String> {
+fn dotenv_of(files: &FileSet, outline: &Outline, notes: &mut Notes) -> BTreeMap<String, String> {
     for (path, _) in files.iter().filter(|(path, _)| context::holds_secrets(path.as_str())) {
         let message = "kept out of the image, as it may hold secrets";
         notes.warn(message, Place::file(path.as_str()));
     }
     // The nearer one wins, as it does where the app reads them itself.
-    let mut paths = vec![".env".to_owned(), join(folder, ".env")];
+    let mut paths = vec![".env".to_owned(), join(&outline.folder, ".env")];
     paths.dedup();
     let mut variables = BTreeMap::new();
     for path in paths {
@@ -170,6 +170,15 @@ fn dotenv_of(files: &FileSet, folder: &str, notes: &mut Notes) -> BTreeMap<Strin
         }
         variables.extend(read);
     }
+    for (name, between) in [("PYTHONPATH", ":"), ("NODE_OPTIONS", " ")] {
+        // The start depends on what the plan sets.
+        if let (Some(own), Some(planned)) = (variables.get_mut(name), outline.environment.get(name)) {
+            *own = format!("{planned}{between}{own}");
+        }
+    }
+    // Meant for the machine of whoever wrote it, and reached by nobody here.
+    variables
+        .retain(|name, value| name != "HOST" || !["localhost", "127.0.0.1", "::1"].contains(&value.as_str()));
     variables
 }
 

@@ -212,6 +212,21 @@ pub struct BothRecipe {
     pub static_image: String,
 }
 
+impl BothRecipe {
+    /// Where the pages are made, in the container.
+    pub fn pages_dir(&self) -> String {
+        match self.pages_folder.as_str() {
+            "" => "/app".to_owned(),
+            folder => format!("/app/{folder}"),
+        }
+    }
+
+    /// Whether the pages are made in this folder, among packages of their own.
+    pub fn makes_pages_in(&self, dir: &str) -> bool {
+        self.node.as_ref().is_some_and(|pages| pages.install) && self.pages_dir() == dir
+    }
+}
+
 /// How the pages' own server is started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -362,6 +377,11 @@ impl Recipe {
 impl NodeRecipe {
     pub fn builds(&self) -> bool {
         !self.build.is_empty()
+    }
+
+    /// What is started finds its packages by a link beside the source.
+    pub fn links_packages(&self) -> bool {
+        self.install && !self.in_place && !self.builds() && !self.writes_beside_packages()
     }
 
     /// What is started is a tool of development on packages in a layer of their own; a build

@@ -8,7 +8,7 @@ use crate::scene::{path, text};
 /// Runs the SQL it is sent, as its own role or with the address it is told, and says what it
 /// finds in its environment.
 const CLERK: &str = r#"
-import http.server, json, os, psycopg
+import http.server, json, os, time, psycopg
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
@@ -21,6 +21,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             with psycopg.connect(address, autocommit=True, connect_timeout=5) as db:
                 found = db.execute(asked["sql"])
                 self.answer({"rows": found.fetchall() if found.description else []})
+                self.wfile.flush()
+                time.sleep(asked.get("hold", 0))
         except Exception as error:
             self.answer({"error": str(error), "state": getattr(error, "sqlstate", None)})
 

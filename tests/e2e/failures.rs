@@ -72,9 +72,15 @@ async fn a_crash_at_the_start_shows_its_traceback_and_a_new_launch_may_do_better
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_app_that_nobody_can_reach_is_told_where_to_listen() {
     let app = TestApp::with(quickly()).await;
-    let failure = fails(&app.user("ann"), "broken", &example("broken-localhost")).await;
+    let ann = app.user("ann");
+    let mut body = example("broken-localhost");
+    let failure = fails(&ann, "broken", &body).await;
     assert_eq!(failure["stage"], "startup");
     assert!(text(&failure, "reason").contains("bind 0.0.0.0"), "{failure}");
+    // Where the code says it, it is put right.
+    let said = text(&body["files"], "main.py").replace("settings[\"host\"]", "\"127.0.0.1\"");
+    body["files"]["main.py"] = json!(said);
+    assert_eq!(visitor(&up(&ann, "said", &body).await).get("/health").await.status, 200);
     app.finish().await;
 }
 

@@ -88,6 +88,7 @@ async fn a_disk_that_fills_up_is_told_of_and_a_full_one_takes_no_launch() {
     stop(&ann, "fresh-ends").await;
     assert_eq!(images(&app, "fresh-ends").await.len(), 1, "its time has not come");
     assert_eq!(app.stranger().get("/readiness").await.status, 200);
+    put(&ann, "fresh-more", &page("more")).await;
     app.shutdown().await;
 
     app.tune(|config| config.orchestrator.upkeep.disk_floor = u64::MAX);
@@ -97,7 +98,8 @@ async fn a_disk_that_fills_up_is_told_of_and_a_full_one_takes_no_launch() {
     assert_eq!(ready.status, 503, "{ready:?}");
     let disk = ready.json()["disk"].as_str().expect("a sentence").to_owned();
     assert!(disk.contains("are free at") && disk.contains("PREVIEW_DISK_FLOOR_MB"), "{disk}");
-    put(&ann, "fresh-more", &page("more")).await;
+    let unstored = ann.put("/api/v2/generations/fresh-none", &page("none")).await;
+    assert_eq!((unstored.status, unstored.json()["code"].as_str()), (503, Some("disk_full")), "{unstored:?}");
     let refused = launch_with(&ann, "fresh-more", json!({})).await;
     assert_eq!((refused.status, refused.json()["code"].as_str()), (503, Some("disk_full")), "{refused:?}");
     assert!(refused.headers.contains_key("retry-after"), "{refused:?}");

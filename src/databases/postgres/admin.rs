@@ -50,8 +50,8 @@ const OURS: &str = "SELECT r.rolname::text, COALESCE(pg_catalog.pg_database_size
 
 /// <https://www.postgresql.org/docs/15/sql-notify.html>, on the queue.
 const HOARDERS: &str = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
-    WHERE pg_catalog.pg_notification_queue_usage() > 0.01 AND pg_catalog.starts_with(usename::text, $1)
-      AND xact_start < pg_catalog.now() - INTERVAL '10 seconds'";
+    WHERE pg_catalog.starts_with(usename::text, $1) AND xact_start < pg_catalog.now() - INTERVAL '10 seconds'
+      AND pg_catalog.pg_notification_queue_usage() > CASE WHEN state LIKE 'idle in transaction%' THEN 0.01 ELSE 0.2 END";
 
 impl Postgres {
     /// A server of ours. Fails while it is starting.
@@ -181,7 +181,8 @@ impl Postgres {
     }
 
     /// What listeners have not read is kept for all databases together, in up to 8 GiB that count as nobody's, and a session
-    /// that listens and stays in its transaction reads nothing: above a hundredth of that such sessions end.
+    /// that listens and stays in its transaction reads nothing: above a hundredth of that, sessions end that are idle in one, and
+    /// above a fifth also those that are at work.
     pub async fn end_hoarders(&self, prefix: &str) -> Result<(), DatabaseError> {
         let ended = sqlx::query(HOARDERS).bind(prefix).execute(&self.pool);
         within("ending sessions that keep messages", ended).await?;

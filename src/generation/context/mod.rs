@@ -176,10 +176,9 @@ pub fn content(plan: &Plan, files: &FileSet) -> BTreeMap<String, Entry> {
     for (name, module) in plan.recipe.python().iter().flat_map(|python| &python.support) {
         entries.insert(format!("support/{name}"), text(module.clone()));
     }
-    let linked = |node: &NodeRecipe| {
-        node.install && !node.in_place && !node.builds() && !node.writes_beside_packages()
-    };
-    if plan.recipe.node_server().is_some_and(linked) {
+    // Where pages are made among packages of their own, a link would be in the place of these.
+    let is_taken = matches!(&plan.recipe, Recipe::Both(both) if both.makes_pages_in(&plan.working_dir));
+    if plan.recipe.node_server().is_some_and(NodeRecipe::links_packages) && !is_taken {
         link_packages(plan, &mut entries);
     }
     entries

@@ -13,10 +13,7 @@ pub fn write(plan: &Plan, recipe: &BothRecipe, dialect: Dialect) -> String {
     let mut out = Writer::new(dialect);
     gateway::stage(&mut out, &recipe.static_image);
     if let Some(pages) = &recipe.node {
-        let dir = match recipe.pages_folder.as_str() {
-            "" => "/app".to_owned(),
-            folder => format!("/app/{folder}"),
-        };
+        let dir = recipe.pages_dir();
         let place = Place { base: &recipe.node_image, prefix: "pages-", deps: "pages-deps", dir: &dir };
         match recipe.pages_server {
             Some(_) => node::pages_server(&mut out, pages, &place, &recipe.own_addresses),
@@ -26,7 +23,12 @@ pub fn write(plan: &Plan, recipe: &BothRecipe, dialect: Dialect) -> String {
     let base = out.base(plan);
     match recipe.server.as_ref() {
         Recipe::Python(server) => python::stages(&mut out, plan, server, &base, dialect),
-        Recipe::Node(server) => node::stages(&mut out, plan, server, &base),
+        Recipe::Node(server) => {
+            node::stages(&mut out, plan, server, &base);
+            if server.links_packages() && recipe.makes_pages_in(&plan.working_dir) {
+                node::link(&mut out, &plan.working_dir);
+            }
+        }
         Recipe::Go(server) => go::stages(&mut out, plan, server, &base),
         Recipe::Ruby(server) => ruby::stages(&mut out, plan, server, &base),
         // Nothing else is ever put behind pages.

@@ -93,6 +93,12 @@ pub fn source_onto(out: &mut Writer, plan: &Plan, recipe: &NodeRecipe, environme
     }
 }
 
+/// The link to the packages, where the source cannot bring it.
+pub fn link(out: &mut Writer, dir: &str) {
+    out.line(&format!("USER {USER}"));
+    out.run(&[format!("ln -s {MODULES} {dir}/node_modules")]);
+}
+
 fn prune(out: &mut Writer, recipe: &NodeRecipe) {
     if recipe.prune {
         out.stage("deps", "production");

@@ -28,18 +28,23 @@ net.Server.prototype.listen = function (first, ...rest) {
 /// Since this version the variable may hold what is to be loaded.
 const TAKES_MODULES_SINCE: u32 = 20;
 
+/// Whether this version of Node does; Bun listens in another way.
+pub fn takes_modules(version: &str) -> bool {
+    version.parse::<u32>().map_or(true, |version| version >= TAKES_MODULES_SINCE)
+}
+
 pub fn reach(
     project: &Project<'_>,
     framework: &str,
     started: Option<&str>,
-    version: &str,
+    takes_modules: bool,
     notes: &mut Notes,
 ) -> Reached {
     let none = Reached { bind: EVERYWHERE, environment: BTreeMap::new() };
     let Some((file, listen)) = first_listen(project, started) else { return none };
     let Some(why) = why_at_home(framework, listen) else { return none };
     let place = Place::line(&file.path, listen.line);
-    if version.parse::<u32>().is_ok_and(|version| version < TAKES_MODULES_SINCE) {
+    if !takes_modules {
         notes.warn(format!("{why}, {UNREACHED}: write host: \"0.0.0.0\""), place);
         return Reached { bind: "the loopback address alone", ..none };
     }

@@ -12,7 +12,22 @@ import sys
 _EVERY = {"127.0.0.1": "0.0.0.0", "localhost": "0.0.0.0", "::1": "::"}
 
 
-def _listen_on(planned):
+class _NoLoopForUvicorn:
+    """uvloop binds by itself. uvicorn does without it when it cannot be imported; the app may have it."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name != "uvloop":
+            return None
+        frame = sys._getframe(1)
+        while frame and "importlib" in frame.f_globals.get("__name__", ""):
+            frame = frame.f_back
+        if frame and frame.f_globals.get("__name__", "").startswith("uvicorn."):
+            raise ModuleNotFoundError("uvicorn does without uvloop here", name=name)
+        return None
+
+
+def _listen_on(planned, is_named):
     bind = socket.socket.bind
     asked = []
 
@@ -21,7 +36,7 @@ def _listen_on(planned):
             host, port, *rest = address
             if port:
                 asked.append(port)
-                address = (_EVERY.get(host, host), planned if port == asked[0] else port, *rest)
+                address = (_EVERY.get(host, host), planned if port == asked[0] and not is_named else port, *rest)
         return bind(self, address)
 
     socket.socket.bind = ours
@@ -32,10 +47,10 @@ def _main():
     sys.argv = sys.argv[2:]
     sys.path[0] = os.path.dirname(os.path.abspath(path))
     with open(path, "rb") as source:
-        if b"uvloop" not in source.read():
-            # It binds by itself; uvicorn does without it when it cannot be imported.
-            sys.modules["uvloop"] = None
-    _listen_on(planned)
+        # Where the code names the planned port, the others it listens on are meant as they are.
+        is_named = str(planned).encode() in source.read()
+    sys.meta_path.insert(0, _NoLoopForUvicorn)
+    _listen_on(planned, is_named)
     runpy.run_path(path, run_name="__main__")
 
 

@@ -91,8 +91,9 @@ pub fn accept_what_is_started(
     notes: &mut Notes,
 ) {
     let text = package.scripts.get("build").map_or("nest build", String::as_str);
-    let compiles = text.split(|c: char| c.is_whitespace() || c == ';').any(|word| word == "tsc")
-        || text.contains("nest build");
+    // Last: what comes after a compiler that complains is not done.
+    let last = text.rsplit([';', '&']).next().unwrap_or(text);
+    let compiles = last.split_whitespace().any(|word| word == "tsc") || last.contains("nest build");
     if !compiles || build.commands.is_empty() || !build.otherwise.is_empty() {
         return;
     }

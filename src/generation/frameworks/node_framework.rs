@@ -265,7 +265,8 @@ impl NodeFramework {
         if self.role == Role::Server && !is_told {
             let main = join(app.package.folder(), "src/main.ts");
             let port = node_start::port(app.project, Some(&main), self.port, notes);
-            return (port, every_address::reach(app.project, self.name, Some(&main), version, notes));
+            let takes_modules = every_address::takes_modules(version);
+            return (port, every_address::reach(app.project, self.name, Some(&main), takes_modules, notes));
         }
         decide_port(app.project, app.port, self.name, notes);
         let bind = "0.0.0.0, by the start command or HOST";

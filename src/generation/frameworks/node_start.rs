@@ -42,8 +42,10 @@ pub fn outline(
     start.needs.build = build.commands;
     add_module_flag(project, &version, &mut start, notes);
     let port = port(project, start.file.as_deref(), usual_port, notes);
-    let reached = every_address::reach(project, framework, start.file.as_deref(), &version, notes);
     add_bun(project, &mut start, notes);
+    let by_bun = start.argv.first().is_some_and(|program| program == "bun");
+    let takes_modules = !by_bun && every_address::takes_modules(&version);
+    let reached = every_address::reach(project, framework, start.file.as_deref(), takes_modules, notes);
     let mut recipe = node::recipe(project, start.needs, notes);
     recipe.build_otherwise = build.otherwise;
     if let Some(package) = project.package() {
@@ -227,8 +229,10 @@ fn instead_of_missing(
     let [program, file] = words.as_slice() else { return None };
     let runs_files = matches!(program.as_str(), "node" | "nodemon" | "tsx" | "ts-node" | "bun");
     let named = join(package.folder(), file.trim_start_matches("./"));
-    let forms = ["", ".js", ".mjs", ".cjs", ".ts", "/index.js", "/index.ts"];
-    let there = forms.iter().any(|end| project.contains(&format!("{named}{end}")));
+    let forms = ["", ".js", ".mjs", ".cjs", ".ts", "/index.js", "/index.ts", "/package.json"];
+    // A folder is started by what its package.json names.
+    let is_folder = file.trim_end_matches('/').ends_with('.');
+    let there = is_folder || forms.iter().any(|end| project.contains(&format!("{named}{end}")));
     let made =
         ["build", &format!("pre{script}"), "postinstall"].iter().any(|it| package.scripts.contains_key(*it));
     if !runs_files || there || made || file.starts_with('-') {

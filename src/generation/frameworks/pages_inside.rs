@@ -6,7 +6,7 @@ use super::node_framework::{App, NodeFramework, Serve};
 use super::node_site::Built;
 use crate::domain::Mode;
 use crate::generation::node::{self, Package, Role};
-use crate::generation::project::{Project, join, name_of};
+use crate::generation::project::{Project, join};
 use crate::generation::quoting::is_plain_path;
 use crate::generation::recipe::NodeRecipe;
 
@@ -36,17 +36,30 @@ pub fn find<'p>(
         builder.role == Role::Pages && builder.packages.iter().any(|name| package.lists(name))
     };
     let framework: &'static NodeFramework = PAGE_BUILDERS.iter().find(listed)?;
-    if !is_plain_path(package.folder()) || !has_page(project, package) {
+    if !is_plain_path(package.folder()) || !is_built(project, package, framework) {
         return None;
     }
     let Serve::Pages(built) = (framework.run)(&App { project, package, port: 0 }) else { return None };
     (!is_handed_out(project, package, &built)).then_some((package, framework, built))
 }
 
-/// The page builders start from.
-fn has_page(project: &Project<'_>, package: &Package) -> bool {
-    let under = join(package.folder(), "");
-    project.paths().any(|path| path.starts_with(under.trim_end_matches('/')) && name_of(path) == "index.html")
+/// Where builders find the page that they start from.
+const PAGES: [&str; 7] = [
+    "index.html",
+    "client/index.html",
+    "frontend/index.html",
+    "web/index.html",
+    "src/index.html",
+    "src/client/index.html",
+    "client/src/index.html",
+];
+
+/// A page to start from, and a script that does: a builder may be there for tests alone.
+fn is_built(project: &Project<'_>, package: &Package, builder: &NodeFramework) -> bool {
+    let has_page = |name: &&str| project.contains(&join(package.folder(), name));
+    let build = package.scripts.get("build").map_or("", String::as_str);
+    let runs = |name: &&str| build.split_whitespace().any(|word| word == *name);
+    PAGES.iter().any(has_page) && builder.packages.iter().any(runs)
 }
 
 fn is_handed_out(project: &Project<'_>, package: &Package, built: &Built) -> bool {

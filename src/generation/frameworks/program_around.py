@@ -9,6 +9,7 @@ import importlib
 import importlib.util
 import os
 import sys
+import traceback
 
 
 class _Served(BaseException):
@@ -62,13 +63,16 @@ def _take_starts(text):
             module = importlib.import_module(package)
         except ImportError:
             continue
-        place = getattr(module, owner) if owner else module
+        # A folder of the app may have a library's name.
+        place = getattr(module, owner, None) if owner else module
+        if place is None:
+            continue
         taken.append((place, name, getattr(place, name, None)))
         setattr(place, name, start)
     return taken
 
 
-def _run(name):
+def _run(name, wanted):
     """The module, run as a program, and what it was about to serve."""
     spec = importlib.util.find_spec(name)
     if spec is None:
@@ -87,6 +91,11 @@ def _run(name):
         exec(code, module.__dict__)
     except _Served as end:
         return module, end
+    except (Exception, SystemExit):
+        # What is to be served may be there all the same, as it is for whoever imports it.
+        if not hasattr(module, wanted):
+            raise
+        traceback.print_exc()
     finally:
         sys.argv = arguments
         # The server of the preview may be one of them.
@@ -117,7 +126,7 @@ def _member(module, path):
 
 def _served(target):
     name, _, path = target.partition(":")
-    module, end = _outside_of_loops(_run, name)
+    module, end = _outside_of_loops(_run, name, path.removesuffix("()").partition(".")[0])
     app = end.app
     if isinstance(app, str):
         of, _, path = app.partition(":")

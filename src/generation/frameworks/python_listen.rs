@@ -13,8 +13,10 @@ const AROUND: &str = include_str!("listen_around.py");
 pub fn put_right(file: &PyFile, outline: &mut Outline, notes: &mut Notes) {
     let Some(run) = file.runs.iter().find(|run| is_loopback(run.host.as_deref())) else { return };
     let place = Place::line(&file.path, run.line);
+    // Their sockets are their own.
+    let brings_sockets = file.imports.iter().any(|import| matches!(import.top(), "gevent" | "eventlet"));
     match (outline.start.as_deref(), &mut outline.recipe) {
-        (Some([python, path]), Recipe::Python(recipe)) if python == "python" => {
+        (Some([python, path]), Recipe::Python(recipe)) if python == "python" && !brings_sockets => {
             let module = "/opt/previewd/previewd_listen.py".to_owned();
             outline.start = Some(vec![python.clone(), module, outline.port.to_string(), path.clone()]);
             recipe.support.insert("previewd_listen.py".to_owned(), AROUND.to_owned());

@@ -105,11 +105,18 @@ pub fn is_of_a_builder(project: &Project<'_>, finding: &Finding) -> bool {
     })
 }
 
+/// Endings of files that are no page's: of a tree that has them, its one page may be a template.
+const SOURCES: [&str; 18] = [
+    "py", "go", "java", "kt", "scala", "cs", "fs", "ex", "exs", "rb", "php", "rs", "ts", "tsx", "jsx", "vue",
+    "svelte", "ipynb",
+];
+
 /// The one page of a tree that holds no program, whatever it is called.
 fn only_page(project: &Project<'_>) -> Option<String> {
     let is_page = |path: &&str| path.ends_with(".html") && !path.contains("node_modules/");
     let mut pages = project.paths().filter(is_page);
     let (page, more) = (pages.next()?, pages.next());
-    let is_program = project.package().is_some() || !project.python().is_empty() || !project.go().is_empty();
+    let is_source = |path: &str| path.rsplit_once('.').is_some_and(|(_, end)| SOURCES.contains(&end));
+    let is_program = project.package().is_some() || project.paths().any(is_source);
     (more.is_none() && !is_program && is_plain_path(page)).then(|| page.to_owned())
 }

@@ -73,6 +73,8 @@ impl<'s> Servers<'s> {
         let arguments = children(call.child_by_field_name("arguments")?);
         let usual = self.usual(function, &arguments)?;
         let (host, port) = self.address(usual.given, &arguments);
+        // What is handed on as a whole may say where.
+        let is_open = arguments.iter().any(|argument| argument.kind() == "dictionary_splat");
         let first = arguments.first();
         let target = first.and_then(|first| match first.kind() {
             "identifier" => Some(text_of(*first, self.text).to_owned()),
@@ -82,7 +84,7 @@ impl<'s> Servers<'s> {
         Some(ServerRun {
             on: on.to_owned(),
             call: function.to_owned(),
-            host: host.or_else(|| usual.everywhere.then(|| EVERYWHERE.to_owned())),
+            host: host.or_else(|| (usual.everywhere || is_open).then(|| EVERYWHERE.to_owned())),
             port: port.or(usual.port),
             target,
             line: line_of(call),

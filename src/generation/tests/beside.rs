@@ -111,6 +111,9 @@ fn pages_and_a_server_of_one_package() {
     assert_eq!(both.own_addresses, ["http://localhost:3001"]);
     let builds = plan.decisions.iter().filter(|decision| decision.what == "build").count();
     assert_eq!(builds, 1, "{:?}", plan.decisions);
+    // The pages are made among packages of their own, where the link to the server's would lie.
+    let text = super::dockerfile(&plan, super::Dialect::Classic);
+    assert!(text.contains("ln -s /opt/node/node_modules /app/node_modules"), "{text}");
     let itself = "require('express')().use(express.static(path.join(__dirname, '../dist'))).listen(3001)\n";
     assert_eq!(brief(&Metadata::default(), &all(itself)).0, "express", "it hands them out itself");
     let development = metadata(|m| m.mode = Some(Mode::Dev));
