@@ -55,6 +55,7 @@ mount_cgroups() {
 start_plainly() {
     mkdir -p "$STATE_DIR"
     as_root rm -f "$pid_file"
+    [ ! -e "$log" ] || as_root mv -f "$log" "$log.1"
     mount_cgroups
     say "starting dockerd on $socket (log: $log)"
     # A session of its own, so that a Ctrl-C in this terminal does not end it.
@@ -68,16 +69,26 @@ engine_runs() {
     [ -S "$socket" ] && as_root env DOCKER_HOST="unix://$socket" timeout 10 docker version >/dev/null 2>&1
 }
 
+# A dockerd started here that has ended again, as one whose data directory was torn does, is not waited for.
+ended_at_once() { [ "$1" -gt 5 ] && ! systemd_runs && ! own_dockerd >/dev/null; }
+
 await_engine() {
     local waited=0
     until engine_runs; do
         waited=$((waited + 1))
-        if [ "$waited" -gt "$deadline_seconds" ]; then
-            [ ! -e "$log" ] || tail -n 20 "$log" >&2
-            die "the engine did not answer within $deadline_seconds s"
-        fi
+        ! ended_at_once "$waited" || give_up "dockerd ended at its start"
+        [ "$waited" -le "$deadline_seconds" ] || give_up "the engine did not answer within $deadline_seconds s"
         sleep 1
     done
+}
+
+# An error whose cause the engine's log tells: the head of a panic, and what was said last.
+give_up() {
+    if [ -e "$log" ] && ! systemd_runs; then
+        grep -m 1 -A 5 '^panic:\|^fatal error:\|^unexpected fault' "$log" >&2 || true
+        tail -n 20 "$log" >&2
+    fi
+    die "$1 (log: $log)"
 }
 
 # The socket belongs to root and the docker group. Membership counts from the next login on; join_engine_group
