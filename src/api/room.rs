@@ -5,8 +5,7 @@
 //! says it has, else for the longest that is taken. The room is held until the call is answered,
 //! and by whatever goes on with the body when its client has gone.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
@@ -20,7 +19,7 @@ use tokio::time::{Instant, timeout_at};
 use super::auth::Caller;
 use super::problem::ApiError;
 use super::{AppState, SMALL_BODY, v2};
-use crate::domain::UserId;
+use crate::domain::{Present, UserId};
 
 #[derive(Debug, Clone, Copy)]
 pub struct Config {
@@ -42,8 +41,8 @@ impl Default for Config {
 pub struct Room {
     /// A permit is a byte.
     whole: Arc<Semaphore>,
-    /// Of those who hold some or wait for it. Never locked across an await.
-    users: Arc<Mutex<HashMap<UserId, Weak<Semaphore>>>>,
+    /// The parts of those who hold some or wait for it.
+    users: Arc<Present<Semaphore>>,
     share: usize,
     patience: Duration,
 }
@@ -118,8 +117,9 @@ impl Room {
     async fn take(&self, user: &UserId, bytes: usize) -> Result<Held, ApiError> {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let until = Instant::now() + self.patience;
+        let own = self.users.of(user, || Semaphore::new(self.share));
         // In this order: who waits for room of their own keeps none from the others.
-        let own = timeout_at(until, self.own(user).acquire_many_owned(bytes)).await;
+        let own = timeout_at(until, own.acquire_many_owned(bytes)).await;
         let Ok(Ok(own)) = own else {
             let reason =
                 "uploads of yours fill the memory that one user's may; wait for their end".to_owned();
@@ -131,18 +131,6 @@ impl Room {
             return Err(ApiError::Unavailable { code: "overloaded", reason, retry_after: 5 });
         };
         Ok(Held { _permits: Arc::new([own, of_all]) })
-    }
-
-    /// The user's part; whoever has some of it or waits for it keeps it known.
-    fn own(&self, user: &UserId) -> Arc<Semaphore> {
-        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
-        users.retain(|_, own| own.strong_count() > 0);
-        if let Some(own) = users.get(user).and_then(Weak::upgrade) {
-            return own;
-        }
-        let own = Arc::new(Semaphore::new(self.share));
-        users.insert(user.clone(), Arc::downgrade(&own));
-        own
     }
 }
 
@@ -183,7 +171,6 @@ mod tests {
         drop(held);
         let _all = room.take(&eve, 200).await.expect("given back");
         assert_eq!(room.whole.available_permits(), 600);
-        assert_eq!(room.users.lock().expect("free").len(), 1, "who is done is forgotten");
     }
 
     #[tokio::test]

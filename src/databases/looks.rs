@@ -3,14 +3,13 @@
 //! A look lasts as long as its question does, so whoever keeps on asking would keep everybody else
 //! waiting. A user has a part of the turns, a few more of theirs wait, and the rest is told so at once.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
 use super::DatabaseError;
-use crate::domain::UserId;
+use crate::domain::{Present, UserId};
 
 /// Of all users together: each is a connection or a container of its own.
 const AT_ONCE: usize = 4;
@@ -22,8 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) struct Looks {
     all: Arc<Semaphore>,
-    /// Those who look or wait at this moment. Never locked across an await.
-    users: Mutex<HashMap<UserId, Weak<User>>>,
+    /// Those who look or wait at this moment.
+    users: Present<User>,
 }
 
 struct User {
@@ -41,12 +40,12 @@ pub(super) struct Turn {
 
 impl Looks {
     pub fn new() -> Self {
-        Self { all: Arc::new(Semaphore::new(AT_ONCE)), users: Mutex::default() }
+        Self { all: Arc::new(Semaphore::new(AT_ONCE)), users: Present::default() }
     }
 
     /// Waits for a turn, where there is a place to wait in.
     pub async fn turn(&self, user: &UserId) -> Result<Turn, DatabaseError> {
-        let user = self.user(user);
+        let user = self.users.of(user, User::new);
         let place = now(&user.places)?;
         // In this order: who waits for one of their own keeps none from the others.
         let permits = async {
@@ -61,23 +60,15 @@ impl Looks {
 
     /// A turn that is free at this moment.
     pub fn turn_now(&self, user: &UserId) -> Result<Turn, DatabaseError> {
-        let user = self.user(user);
+        let user = self.users.of(user, User::new);
         let permits = [now(&user.places)?, now(&user.turns)?, now(&self.all)?];
         Ok(Turn { _permits: permits, _user: user })
     }
+}
 
-    fn user(&self, id: &UserId) -> Arc<User> {
-        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
-        users.retain(|_, user| user.strong_count() > 0);
-        if let Some(user) = users.get(id).and_then(Weak::upgrade) {
-            return user;
-        }
-        let user = Arc::new(User {
-            turns: Arc::new(Semaphore::new(OF_USER)),
-            places: Arc::new(Semaphore::new(OF_USER + WAITING)),
-        });
-        users.insert(id.clone(), Arc::downgrade(&user));
-        user
+impl User {
+    fn new() -> Self {
+        Self { turns: Arc::new(Semaphore::new(OF_USER)), places: Arc::new(Semaphore::new(OF_USER + WAITING)) }
     }
 }
 
@@ -114,7 +105,6 @@ mod tests {
         }
         drop(of_bob);
         drop(looks.turn_now(&bob).expect("free"));
-        assert_eq!(looks.users.lock().expect("free").len(), 1, "who is done is forgotten");
     }
 
     #[tokio::test]
