@@ -147,6 +147,9 @@ pub enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let json = cli.globals.json;
+    if matches!(cli.command, Command::Serve(_)) {
+        daemon::as_many_as_cores();
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return report(&anyhow::Error::new(error).context("cannot start the runtime"), json),

@@ -2,6 +2,7 @@
 //! engine and the database themselves, not over the API.
 
 mod admin;
+mod arenas;
 mod dockerfile;
 mod doctor;
 mod gc;
@@ -10,6 +11,7 @@ mod serve;
 mod token;
 
 pub use admin::{config, migrate, openapi};
+pub use arenas::as_many_as_cores;
 pub use dockerfile::dockerfile;
 pub use doctor::doctor;
 pub use gc::gc;
