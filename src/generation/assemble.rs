@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::frameworks::Outline;
 use super::needs::{self, CacheNeed, DatabaseKind, DatabaseNeed, DatabaseTask};
-use super::plan::{EnvRead, Language, Notes, Place, Plan, Source};
+use super::plan::{self, EnvRead, Language, Notes, Place, Plan, Source};
 use super::project::{Project, join};
-use super::{broken, context, dotenv, environment, examples, health, warm};
+use super::{broken, container, context, dotenv, environment, examples, health, warm};
 use crate::domain::{FileSet, Metadata};
 
 pub fn assemble(
@@ -26,10 +26,7 @@ pub fn assemble(
     }
     let system_packages = if own { Vec::new() } else { system_packages(project, language, notes) };
     let environment_read = project.environment_read();
-    let working_dir = match outline.folder.as_str() {
-        "" => "/app".to_owned(),
-        folder => format!("/app/{folder}"),
-    };
+    let working_dir = container::dir(&outline.folder);
     let expected = Expected::find(project, own, &environment_read, &working_dir, notes);
     let set_by =
         Setters { metadata: project.metadata, dotenv: &dotenv, outline: &outline, expected: &expected };
@@ -170,12 +167,8 @@ fn dotenv_of(files: &FileSet, outline: &Outline, notes: &mut Notes) -> BTreeMap<
         }
         variables.extend(read);
     }
-    for (name, between) in [("PYTHONPATH", ":"), ("NODE_OPTIONS", " ")] {
-        // The start depends on what the plan sets.
-        if let (Some(own), Some(planned)) = (variables.get_mut(name), outline.environment.get(name)) {
-            *own = format!("{planned}{between}{own}");
-        }
-    }
+    // The start depends on what the plan sets.
+    plan::add_to(&outline.environment, &mut variables);
     // Meant for the machine of whoever wrote it, and reached by nobody here.
     variables
         .retain(|name, value| name != "HOST" || !["localhost", "127.0.0.1", "::1"].contains(&value.as_str()));

@@ -15,17 +15,13 @@ pub fn warn(project: &Project<'_>, notes: &mut Notes) {
         found.extend(no_json(project, path));
     }
     for file in project.python() {
-        found.extend(file.syntax_error.map(|line| {
-            ("syntax error: the file cannot be imported".to_owned(), Place::line(&file.path, line))
-        }));
+        found.extend(broken(project, &file.path, file.syntax_error, "imported"));
         let mut seen = BTreeSet::new();
         let once = file.imports.iter().filter(|import| seen.insert((import.level, import.module.as_str())));
         found.extend(once.filter_map(|import| missing_module(project, file, import)));
     }
     for file in project.node() {
-        found.extend(file.syntax_error.map(|line| {
-            ("syntax error: the file cannot be loaded".to_owned(), Place::line(&file.path, line))
-        }));
+        found.extend(broken(project, &file.path, file.syntax_error, "loaded"));
         let missing = file.imports.iter().filter(|(module, _)| is_missing(project, &file.path, module));
         found.extend(missing.map(|(module, line)| {
             (format!("imports {module}, which is not among the files"), Place::line(&file.path, *line))
@@ -34,6 +30,29 @@ pub fn warn(project: &Project<'_>, notes: &mut Notes) {
     for (message, place) in found.into_iter().take(MOST_WARNINGS) {
         notes.warn(message, place);
     }
+}
+
+/// What keeps a file from being what it is.
+fn broken(
+    project: &Project<'_>,
+    path: &str,
+    syntax_error: Option<usize>,
+    done: &str,
+) -> Option<(String, Option<Place>)> {
+    if let Some(line) = fence(project.text(path)?) {
+        let message = format!("a mark of Markdown (```) was left in it: the file cannot be {done}");
+        return Some((message, Place::line(path, line)));
+    }
+    syntax_error.map(|line| (format!("syntax error: the file cannot be {done}"), Place::line(path, line)))
+}
+
+/// Models answer in Markdown, and its marks are easily left around the code. JavaScript may even take
+/// all of it for a text.
+fn fence(text: &str) -> Option<usize> {
+    let mut written = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    // One within may be a part of a text.
+    let mut ends = [written.next(), written.last()].into_iter().flatten();
+    ends.find(|(_, line)| line.starts_with("```")).map(|(index, _)| index + 1)
 }
 
 fn no_json(project: &Project<'_>, path: &str) -> Option<(String, Option<Place>)> {

@@ -15,6 +15,7 @@ mod assemble;
 mod bases;
 mod broken;
 pub mod compare;
+mod container;
 mod context;
 mod diagnosis;
 mod dockerfile;

@@ -84,6 +84,13 @@ impl Plan {
         }
     }
 
+    /// Variables somebody sets for the app, in front of which stands what its start depends on:
+    /// where the plan sets a path to modules, or options of Node, theirs come after.
+    pub fn beside(&self, mut given: BTreeMap<String, String>) -> BTreeMap<String, String> {
+        add_to(&self.environment, &mut given);
+        given
+    }
+
     /// Folders the app may write to besides those in memory. An own Dockerfile says nowhere what
     /// its app writes; it gets the folders in memory alone.
     pub fn writable(&self) -> Vec<String> {
@@ -98,6 +105,18 @@ impl Plan {
             | Recipe::Ruby(_)
             | Recipe::Static(_) => vec!["/app".to_owned()],
             Recipe::Site(_) | Recipe::Dockerfile(_) => Vec::new(),
+        }
+    }
+}
+
+/// Where both set one of the variables that are lists, what is planned and then what is given.
+pub(super) fn add_to(planned: &BTreeMap<String, String>, given: &mut BTreeMap<String, String>) {
+    for (name, between) in [("PYTHONPATH", ":"), ("NODE_OPTIONS", " ")] {
+        if let (Some(planned), Some(given)) = (planned.get(name), given.get_mut(name)) {
+            *given = match given.as_str() {
+                "" => planned.clone(),
+                given => format!("{planned}{between}{given}"),
+            };
         }
     }
 }

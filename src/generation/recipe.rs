@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::container;
+
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 #[serde(tag = "kind", rename_all = "camelCase")]
 pub enum Recipe {
@@ -71,6 +73,9 @@ pub struct NodeRecipe {
     /// Commands that are run once packages are installed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub prepare: Vec<Vec<String>>,
+    /// Modules of ours that these run: name → text.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub support: BTreeMap<String, String>,
     /// Commands that build, in order; none when the source is run as it is.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub build: Vec<Vec<String>>,
@@ -215,9 +220,14 @@ pub struct BothRecipe {
 impl BothRecipe {
     /// Where the pages are made, in the container.
     pub fn pages_dir(&self) -> String {
-        match self.pages_folder.as_str() {
-            "" => "/app".to_owned(),
-            folder => format!("/app/{folder}"),
+        container::dir(&self.pages_folder)
+    }
+
+    /// Both are packages of one workspace, installed once and built among the source.
+    pub fn is_one_workspace(&self) -> bool {
+        match (self.server.as_ref(), &self.node) {
+            (Recipe::Node(server), Some(pages)) => server.is_in_one_workspace_with(pages),
+            _ => false,
         }
     }
 
@@ -337,6 +347,15 @@ impl Recipe {
         }
     }
 
+    /// Every Node of the build, run or not.
+    pub fn nodes(&self) -> impl Iterator<Item = &NodeRecipe> {
+        let site = match self {
+            Self::Site(recipe) => Some(&recipe.node),
+            _ => None,
+        };
+        self.node_server().into_iter().chain(self.beside()).chain(site)
+    }
+
     /// Images the build starts from besides the one of the last stage.
     pub fn further_images(&self) -> Vec<String> {
         match self {
@@ -362,19 +381,20 @@ impl Recipe {
 impl Recipe {
     /// A build by Node is given this variable.
     pub fn is_built_with(&self, variable: &str) -> bool {
-        let node = match self {
-            Self::Node(node) => Some(node),
-            Self::Site(site) => Some(&site.node),
-            Self::Both(both) if both.server.is_built_with(variable) => return true,
-            Self::Both(both) => both.node.as_ref(),
-            Self::Php(php) => php.assets.as_ref().map(|assets| &assets.node),
-            _ => None,
-        };
-        node.is_some_and(|node| node.build_environment.contains_key(variable))
+        self.nodes().any(|node| node.build_environment.contains_key(variable))
     }
 }
 
+/// Where modules of ours lie in the image.
+pub const SUPPORT: &str = "/opt/previewd/";
+
 impl NodeRecipe {
+    /// Something of the source is needed for what is done once packages are installed.
+    pub fn prepares_source(&self) -> bool {
+        let is_ours = |command: &Vec<String>| command.get(1).is_some_and(|word| word.starts_with(SUPPORT));
+        !self.prepare.iter().all(is_ours)
+    }
+
     pub fn builds(&self) -> bool {
         !self.build.is_empty()
     }
@@ -390,12 +410,34 @@ impl NodeRecipe {
         self.install && !self.in_place && !self.builds() && self.dev_dependencies
     }
 
+    pub fn is_in_one_workspace_with(&self, other: &Self) -> bool {
+        self.in_place && other.in_place && self.install_folder == other.install_folder
+    }
+
+    /// One installation for both, where both are of one workspace.
+    pub fn join(&mut self, other: &Self) {
+        if !self.is_in_one_workspace_with(other) {
+            return;
+        }
+        self.install |= other.install;
+        self.dev_dependencies |= other.dev_dependencies;
+        self.install_scripts |= other.install_scripts;
+        for package in &other.packages {
+            if !self.packages.contains(package) {
+                self.packages.push(package.clone());
+            }
+        }
+        self.support.extend(other.support.clone());
+        for command in &other.prepare {
+            if !self.prepare.contains(command) {
+                self.prepare.push(command.clone());
+            }
+        }
+    }
+
     /// Where the installation's folder lies in the container.
     pub fn install_dir(&self) -> String {
-        match self.install_folder.as_str() {
-            "" => "/app".to_owned(),
-            folder => format!("/app/{folder}"),
-        }
+        container::dir(&self.install_folder)
     }
 }
 

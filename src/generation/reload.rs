@@ -12,9 +12,11 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
+use super::container;
 use super::context::{Entry, append, content};
 use super::dockerfile::{Dialect, dockerfile};
 use super::plan::{Language, Plan};
+use super::project::join;
 use super::recipe::Recipe;
 use super::warm::ORDER;
 use crate::domain::{FileSet, Mode, ReloadWay};
@@ -152,7 +154,7 @@ fn in_container((plan, files): (&Plan, &FileSet), changed: &[&str]) -> (ReloadWa
         }
         Recipe::Php(_) | Recipe::Ruby(_) => (Restart, "the app reads its code when it starts".to_owned()),
         Recipe::Node(node) if node.builds() => rebuild("the app is built"),
-        Recipe::Node(node) if !node.prepare.is_empty() && !changed.iter().all(|path| is_code(path)) => {
+        Recipe::Node(node) if node.prepares_source() && !changed.iter().all(|path| is_code(path)) => {
             rebuild("something is made of the files when the image is")
         }
         Recipe::Python(python)
@@ -215,8 +217,8 @@ fn watches(plan: &Plan, files: &FileSet) -> bool {
 fn started_by(plan: &Plan, files: &FileSet) -> String {
     let start = plan.start.as_deref().unwrap_or_default().join(" ");
     const SCRIPTS: [&str; 3] = ["\"dev\"", "\"start:dev\"", "\"start\""];
-    let package = format!("{}/package.json", plan.working_dir.trim_start_matches("/app"));
-    let package = files.text(package.trim_start_matches('/')).unwrap_or_default();
+    let package = join(container::folder(&plan.working_dir), "package.json");
+    let package = files.text(&package).unwrap_or_default();
     // `npm run dev` says nothing by itself; what the script says does.
     let script = SCRIPTS.iter().find_map(|name| package.split_once(name)?.1.lines().next());
     let runs_script = ["npm ", "pnpm ", "yarn ", "bun "].iter().any(|manager| start.starts_with(manager));

@@ -136,3 +136,21 @@ async fn express_with_a_redis_of_its_own() {
     assert!(containers().await.is_empty());
     app.finish().await;
 }
+
+/// Neon's own package speaks to Neon alone; what it is asked for reaches the preview's database.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn express_with_neons_package() {
+    let app = TestApp::start().await;
+    let ann = app.user("ann");
+    let launched = launch_example(&ann, "neon-guests", "guests").await;
+    let guests = visitor(&launched).header("content-type", "application/json");
+    let first = guests.post("/guests", &json!({ "name": "Ann" })).await;
+    assert_eq!((first.status, first.json()), (201, json!({ "id": 1, "name": "Ann" })));
+    assert_eq!(guests.post("/parties", &json!(["Bob", "Eve"])).await.json(), json!([2, 3]));
+    assert_eq!(guests.post("/parties", &json!(["Kim", null])).await.status, 409, "nobody without a name");
+    let names = query(&ann, "guests", "SELECT name FROM guests ORDER BY id").await.json();
+    assert_eq!(names["rows"], json!([["Ann"], ["Bob"], ["Eve"]]), "the whole party or none of it");
+    assert_eq!(guests.get("/guests").await.json().as_array().map(Vec::len), Some(3));
+    stop(&ann, "guests").await;
+    app.finish().await;
+}

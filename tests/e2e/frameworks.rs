@@ -1,14 +1,19 @@
 //! Apps of each family, built and used: Django, a compiled Node server, Go, and pages with a
 //! server behind one port.
 
+use std::time::Duration;
+
 use futures_util::{SinkExt, StreamExt};
 use hyper::Method;
 use serde_json::json;
-use tokio_tungstenite::connect_async;
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::app::{TestApp, launch_example};
 use crate::scene::{text, visitor};
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// What stands between two marks.
 fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
@@ -85,14 +90,46 @@ async fn vite_counter_in_development() {
     app.finish().await;
 }
 
-/// The package it uses is built before it, by the manager the workspace names.
+/// The package it uses is built before it, by the manager the workspace names. Its pages, made on a
+/// server of their own, ask it where the developer's was.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pnpm_shop() {
     let app = TestApp::start().await;
     let launched = launch_example(&app.user("ann"), "pnpm-shop", "shop").await;
     let items = visitor(&launched).get("/api/items").await.json();
     assert_eq!(items, json!([{ "id": 1, "name": "Rope", "cents": 1250, "price": "€12.50" }]));
+    let page = visitor(&launched).get("/").await.text();
+    assert!(page.contains("Rope for €12.50"), "{page}");
     app.finish().await;
+}
+
+/// Each visitor of Flask-SocketIO holds a connection: more of them than a usual server has threads, on a
+/// library that no usual server serves.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn flask_lounge() {
+    let app = TestApp::start().await;
+    let launched = launch_example(&app.user("ann"), "flask-lounge", "lounge").await;
+    let address = text(&launched, "baseUrl").replacen("http", "ws", 1);
+    let mut guests = Vec::new();
+    for _ in 0..8 {
+        let address = format!("{address}/socket.io/?EIO=4&transport=websocket");
+        let (mut guest, _) = connect_async(address).await.expect("a WebSocket");
+        assert!(heard(&mut guest).await.starts_with("0{"), "engine.io opens");
+        guest.send(Message::text("40")).await.expect("sent");
+        assert!(heard(&mut guest).await.starts_with("40{"), "Socket.IO connects");
+        guests.push(guest);
+    }
+    guests[0].send(Message::text(r#"420["say","ahoy"]"#)).await.expect("sent");
+    for guest in &mut guests[1..] {
+        assert_eq!(heard(guest).await, r#"42["said","ahoy"]"#);
+    }
+    assert_eq!(visitor(&launched).get("/").await.json(), json!({ "said": ["ahoy"] }));
+    app.finish().await;
+}
+
+async fn heard(socket: &mut Socket) -> String {
+    let message = tokio::time::timeout(Duration::from_secs(20), socket.next()).await.expect("soon");
+    message.expect("open").expect("a message").into_text().expect("text").to_string()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -32,7 +32,7 @@ pub use self::inputs::{BuildInputs, build_args};
 use super::dockerfile::{Dialect, dockerfile, of_environment, onto_environment};
 use super::plan::{Notes, Plan};
 use super::quoting::sh_word;
-use super::recipe::{DependencyFile, NodeRecipe, PagesServer, Recipe};
+use super::recipe::{BothRecipe, DependencyFile, NodeRecipe, PagesServer, Recipe};
 use crate::domain::FileSet;
 
 /// One entry of the archive.
@@ -157,7 +157,7 @@ pub fn content(plan: &Plan, files: &FileSet) -> BTreeMap<String, Entry> {
             entries.insert("nginx.conf".to_owned(), text(nginx::of_both(recipe, plan.port)));
             entries.insert("both.sh".to_owned(), text(include_str!("both.sh").to_owned()));
             if let Some(pages) = &recipe.pages_server {
-                entries.insert("pages.sh".to_owned(), text(pages_script(&recipe.pages_folder, pages)));
+                entries.insert("pages.sh".to_owned(), text(pages_script(recipe, pages)));
             }
         }
         Recipe::Php(recipe) => {
@@ -173,7 +173,9 @@ pub fn content(plan: &Plan, files: &FileSet) -> BTreeMap<String, Entry> {
         entries.insert("pages-deps".to_owned(), Entry::Folder);
         add_dependencies(&mut entries, files, "pages-deps", beside.dependency_files.iter());
     }
-    for (name, module) in plan.recipe.python().iter().flat_map(|python| &python.support) {
+    let support = plan.recipe.python().into_iter().flat_map(|python| &python.support);
+    let support = support.chain(plan.recipe.nodes().flat_map(|node| &node.support));
+    for (name, module) in support {
         entries.insert(format!("support/{name}"), text(module.clone()));
     }
     // Where pages are made among packages of their own, a link would be in the place of these.
@@ -202,16 +204,22 @@ fn add_dependencies<'a>(
 }
 
 /// Starts the pages' own server on the Node that was brought along.
-fn pages_script(folder: &str, pages: &PagesServer) -> String {
-    let dir = if folder.is_empty() { "/app".to_owned() } else { format!("/app/{folder}") };
-    let mut script = format!("cd {dir} || exit 1\n");
+fn pages_script(recipe: &BothRecipe, pages: &PagesServer) -> String {
+    let dir = recipe.pages_dir();
+    let mut folders = vec![dir.clone()];
+    folders.extend(recipe.node.as_ref().map(NodeRecipe::install_dir));
+    folders.dedup();
+    let programs: Vec<String> =
+        folders.iter().map(|folder| sh_word(&format!("{folder}/node_modules/.bin"))).collect();
+    let mut script = format!("cd {} || exit 1\n", sh_word(&dir));
     for (name, value) in &pages.environment {
         script.push_str(&format!("export {name}={}\n", sh_word(value)));
     }
     let start: Vec<String> = pages.start.iter().map(|word| sh_word(word)).collect();
     script.push_str(&format!(
-        "export PORT={} HOSTNAME=127.0.0.1 LD_LIBRARY_PATH=/opt/pages/lib PATH={dir}/node_modules/.bin:/opt/pages/bin:$PATH\nexec {}\n",
+        "export PORT={} HOSTNAME=127.0.0.1 LD_LIBRARY_PATH=/opt/pages/lib PATH={}:/opt/pages/bin:$PATH\nexec {}\n",
         pages.port,
+        programs.join(":"),
         start.join(" ")
     ));
     script

@@ -1,6 +1,7 @@
 //! nginx's configuration: any user, read-only root, one folder of pages, and perhaps a server
 //! behind some of the paths.
 
+use crate::generation::container;
 use crate::generation::recipe::{BothRecipe, BuiltPages, PhpRecipe, StaticRecipe};
 
 /// What differs between the kinds of sites.
@@ -25,7 +26,7 @@ const OWN_PAGE: &str = "error_page 404 /404.html;";
 
 /// Files as they lie in the tree.
 pub fn of_files(site: &StaticRecipe, port: u16) -> String {
-    let root = if site.folder.is_empty() { "/app".to_owned() } else { format!("/app/{}", site.folder) };
+    let root = container::dir(&site.folder);
     let missing = if site.single_page { "/index.html" } else { "=404" };
     let not_found = if site.not_found_page { OWN_PAGE } else { "" };
     let index = if site.index.is_empty() { PAGE } else { &site.index };
@@ -114,7 +115,7 @@ pub fn of_both(recipe: &BothRecipe, port: u16) -> String {
 
 /// Files as they are, pages by PHP, and every other path by the page that is asked first.
 pub fn of_php(recipe: &PhpRecipe, port: u16) -> String {
-    let root = if recipe.root.is_empty() { "/app".to_owned() } else { format!("/app/{}", recipe.root) };
+    let root = container::dir(&recipe.root);
     let index = format!("{} index.html", recipe.index);
     let missing = format!("/{}$is_args$args", recipe.index);
     let site = Site {

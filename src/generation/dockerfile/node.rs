@@ -7,9 +7,11 @@
 use super::writer::{USER, Writer};
 use super::{Dialect, ENVIRONMENT, node_install};
 use crate::generation::OUR_CACHES;
+use crate::generation::container;
 use crate::generation::plan::Plan;
+use crate::generation::project::join;
 use crate::generation::quoting::run_word;
-use crate::generation::recipe::{BuiltPages, NodeRecipe, PackageManager, SiteRecipe};
+use crate::generation::recipe::{BothRecipe, BuiltPages, NodeRecipe, PackageManager, SiteRecipe};
 
 const CACHE: &str = "/var/cache/previewd/npm";
 /// Where packages lie in the image that is run.
@@ -44,9 +46,7 @@ pub fn stages(out: &mut Writer, plan: &Plan, recipe: &NodeRecipe, base: &str) {
     if recipe.in_place {
         in_place(out, recipe, &place);
         build_in(out, recipe, &place, None);
-        out.stage(base, "");
-        out.env(&plan.environment, &path);
-        out.line(&format!("COPY --from=build --chown={USER} /app/ /app/"));
+        built_in_place(out, plan, recipe, base);
         return;
     }
     if !recipe.builds() {
@@ -63,6 +63,31 @@ pub fn stages(out: &mut Writer, plan: &Plan, recipe: &NodeRecipe, base: &str) {
         out.line(&format!("COPY --from={from} {}/node_modules {MODULES}", plan.working_dir));
     }
     out.line(&format!("COPY --from=build --chown={USER} {BUILT}/app/ /app/"));
+}
+
+/// A server and pages of one workspace: installed once, built one after the other among the source.
+pub fn workspace(out: &mut Writer, plan: &Plan, server: &NodeRecipe, pages: &BothRecipe, base: &str) {
+    in_place(out, server, &Place { base, prefix: "", deps: "deps", dir: &plan.working_dir });
+    build_in(out, server, &Place { base, prefix: "", deps: "deps", dir: &plan.working_dir }, None);
+    if let Some(node) = &pages.node {
+        let dir = pages.pages_dir();
+        if server.builds() && plan.working_dir != server.install_dir() {
+            out.line(&format!("WORKDIR {}", server.install_dir()));
+        }
+        let found = match pages.pages_server {
+            Some(_) => pages_ask_the_preview("/app", &dir, &pages.own_addresses).into_iter().collect(),
+            None => found_pages(&pages.pages, &pages.own_addresses),
+        };
+        build_in(out, node, &Place { base, prefix: "", deps: "deps", dir: &dir }, Some(found));
+    }
+    built_in_place(out, plan, server, base);
+}
+
+/// The last stage of what was built among the source.
+fn built_in_place(out: &mut Writer, plan: &Plan, recipe: &NodeRecipe, base: &str) {
+    out.stage(base, "");
+    out.env(&plan.environment, &path(recipe, &plan.working_dir));
+    out.line(&format!("COPY --from=build --chown={USER} /app/ /app/"));
 }
 
 /// All that does not depend on the source, where nothing is built of it.
@@ -155,20 +180,16 @@ pub fn pages(out: &mut Writer, recipe: &NodeRecipe, pages: &BuiltPages, place: &
 }
 
 /// The stages of pages that are made on a server of their own: packages, the build in
-/// `/tmp/built/app`, and Node itself in `/runtime`, with the libraries an image without it may lack.
+/// `/tmp/built/app` or among the source, and Node itself in `/runtime`, with the libraries an image
+/// without it may lack.
 pub fn pages_server(out: &mut Writer, recipe: &NodeRecipe, place: &Place<'_>, own: &[String]) {
-    built(out, recipe, place, PAGES_MODULES);
-    let dir = place.dir.trim_start_matches("/app");
-    let folders =
-        [".next/static", "build/client", ".output/public", "dist/client", ".svelte-kit/output/client"];
-    if !own.is_empty() {
-        let expressions: Vec<String> =
-            own.iter().map(|address| format!("-e {}", run_word(&format!("s#{address}##g")))).collect();
-        out.run(&[format!(
-            "for folder in {}; do if [ -d {BUILT}/app{dir}/$folder ]; then find {BUILT}/app{dir}/$folder -type f -name '*.js' -exec sed -i {} '{{}}' +; fi; done",
-            folders.join(" "),
-            expressions.join(" ")
-        )]);
+    if recipe.in_place {
+        in_place(out, recipe, place);
+        build_in(out, recipe, place, None);
+        run_some(out, pages_ask_the_preview("/app", place.dir, own));
+    } else {
+        built(out, recipe, place, PAGES_MODULES);
+        run_some(out, pages_ask_the_preview(&format!("{BUILT}/app"), place.dir, own));
     }
     out.root_stage(place.base, &format!("{}runtime", place.prefix));
     out.run(&[
@@ -177,6 +198,32 @@ pub fn pages_server(out: &mut Writer, recipe: &NodeRecipe, place: &Place<'_>, ow
         "cp -L \"$program\" /runtime/bin/node".to_owned(),
         "for library in $(ldd \"$program\" | grep -o '/[^ )]*' | grep -E 'stdc|gcc_s|atomic'); do cp -L \"$library\" /runtime/lib/; done".to_owned(),
     ]);
+}
+
+fn run_some(out: &mut Writer, command: Option<String>) {
+    if let Some(command) = command {
+        out.run(&[command]);
+    }
+}
+
+/// Makes calls of the developer's own server, in what a build under `top` left for browsers, calls
+/// of the preview; nothing where there are none.
+fn pages_ask_the_preview(top: &str, dir: &str, own: &[String]) -> Option<String> {
+    let expressions: Vec<String> =
+        own.iter().map(|address| format!("-e {}", run_word(&format!("s#{address}##g")))).collect();
+    let folders =
+        [".next/static", "build/client", ".output/public", "dist/client", ".svelte-kit/output/client"];
+    let at = match container::folder(dir) {
+        "" => top.to_owned(),
+        inside => join(top, inside),
+    };
+    (!own.is_empty()).then(|| {
+        format!(
+            "for folder in {}; do if [ -d {at}/$folder ]; then find {at}/$folder -type f -name '*.js' -exec sed -i {} '{{}}' +; fi; done",
+            folders.join(" "),
+            expressions.join(" ")
+        )
+    })
 }
 
 /// `PATH` in front of the usual: programs of the packages.
@@ -214,7 +261,7 @@ fn built(out: &mut Writer, recipe: &NodeRecipe, place: &Place<'_>, modules: &str
     }
     source(out, recipe, place);
     let mut commands = build_commands(recipe, place.dir);
-    let inside = place.dir.trim_start_matches("/app").trim_start_matches('/');
+    let inside = container::folder(place.dir);
     let to = format!("{BUILT}/app");
     let link = if inside.is_empty() { to.clone() } else { format!("{to}/{inside}") };
     commands.push(format!("mkdir -p {to}"));
@@ -323,6 +370,9 @@ fn install(out: &mut Writer, recipe: &NodeRecipe, folder: &str) {
         });
     }
     after.extend(recipe.prepare.iter().map(|command| words(command)));
+    if !recipe.support.is_empty() {
+        out.line("COPY support/ /opt/previewd/");
+    }
     if !after.is_empty() {
         let settings = "export HOME=/tmp npm_config_cache=/tmp/npm";
         let path = format!("PATH={folder}/node_modules/.bin:$PATH");

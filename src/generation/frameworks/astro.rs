@@ -29,7 +29,7 @@ fn run(app: &App<'_, '_>) -> Serve {
             "the server of @astrojs/node; it reads HOST and PORT",
         );
     }
-    let built = Built::pages(&["dist"]).under(app.setting("astro.config", "base"));
+    let built = Built::pages(&["dist"]).under(app.base("astro.config", "base"));
     Serve::Pages(built.first(app.setting("astro.config", "outDir")))
 }
 

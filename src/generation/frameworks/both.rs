@@ -171,6 +171,9 @@ fn together(
         && at.as_ref() == Some(&package.path)
     {
         pages_inside::without_their_build(project, package, start, recipe);
+    }
+    if let (Recipe::Node(server), Some(pages)) = (&mut server.recipe, &node) {
+        server.join(pages);
         notes.forget_what_was_said_before();
     }
     notes.warnings.retain(|warning| !warning.message.contains(node_start::UNREACHED));

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use super::{Finding, Framework, Outline, Strength, python_program, python_server};
 use crate::domain::Mode;
+use crate::generation::container;
 use crate::generation::entry_point::EntryPoint;
 use crate::generation::error::PlanError;
 use crate::generation::plan::{Language, Notes, Place, Source};
@@ -95,7 +96,7 @@ impl Framework for Django {
         let needs = Needs { server, websockets: asgi };
         let mut environment = BTreeMap::new();
         environment.insert("DJANGO_SETTINGS_MODULE".to_owned(), site.settings.clone());
-        let around = if folder.is_empty() { "/app".to_owned() } else { format!("/app/{folder}") };
+        let around = container::dir(&folder);
         environment.insert("PYTHONPATH".to_owned(), format!("{around}:/opt/previewd"));
         let mut outline = python_program::outline(project, location, needs, start, port, notes)?;
         outline.framework = "django".to_owned();

@@ -14,6 +14,7 @@ mod every_address;
 mod express;
 mod fastify;
 mod flask;
+mod flask_sockets;
 mod golang;
 mod gradio;
 mod hono;

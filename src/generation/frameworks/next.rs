@@ -20,7 +20,7 @@ pub static NEXT: NodeFramework = NodeFramework {
 
 fn run(app: &App<'_, '_>) -> Serve {
     if app.config_says("next.config", &["output:'export'", "output:\"export\""]) {
-        return Serve::Pages(Built::pages(&["out"]));
+        return Serve::Pages(Built::pages(&["out"]).under(app.base("next.config", "basePath")));
     }
     Serve::Command(listening(app, "start"), "the production server of Next.js, on every address")
 }

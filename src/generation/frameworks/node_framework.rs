@@ -12,6 +12,7 @@ use crate::generation::error::PlanError;
 use crate::generation::node::{self, Needs, Package, Role};
 use crate::generation::plan::{Language, Notes, Place, Source};
 use crate::generation::project::{Project, join};
+use crate::generation::quoting::is_plain_path;
 use crate::generation::recipe::Recipe;
 
 pub struct NodeFramework {
@@ -73,19 +74,49 @@ impl<'p> App<'_, 'p> {
 
     /// `key: "value"` of the configuration.
     pub fn setting(&self, stem: &str, key: &str) -> Option<String> {
-        let text = self.config(stem)?;
-        text.match_indices(key).find_map(|(at, _)| {
-            let rest = text[at + key.len()..].trim_start().strip_prefix(':')?.trim_start();
-            let rest = only_part(rest).unwrap_or(rest);
-            let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\'' | '`'))?;
-            let value = rest[1..].split(quote).next()?;
+        values_of(self.config(stem)?, key).find_map(|value| {
+            let value = only_part(value).unwrap_or(value);
+            let quote = value.chars().next().filter(|c| matches!(c, '"' | '\'' | '`'))?;
+            let value = value[1..].split(quote).next()?;
             (value.len() <= 200).then(|| value.trim_start_matches("./").trim_end_matches('/').to_owned())
+        })
+    }
+
+    /// The path pages are built to lie under: `base: "/notes/"`, and of `isProd ? "/notes" : ""` what
+    /// holds for a build that nothing else is told.
+    pub fn base(&self, stem: &str, key: &str) -> Option<String> {
+        values_of(self.config(stem)?, key).find_map(|value| {
+            let value = value.split([',', '}', '\n']).next()?;
+            let value = match value.split_once('?') {
+                Some((condition, choice)) if !choice.starts_with(['?', '.']) => chosen(condition, choice)?,
+                _ => value,
+            };
+            let path = value.split(['"', '\'', '`']).nth(1)?.trim_end_matches('/');
+            (path.starts_with('/') && is_plain_path(path)).then(|| path.to_owned())
         })
     }
 
     pub fn port_text(&self) -> String {
         self.port.to_string()
     }
+}
+
+/// What comes after a key and its colon, wherever it stands.
+fn values_of<'t>(text: &'t str, key: &'t str) -> impl Iterator<Item = &'t str> {
+    text.match_indices(key).filter_map(move |(at, _)| {
+        let is_inside = text[..at].ends_with(|c: char| c.is_alphanumeric() || "_.@-/".contains(c));
+        let rest = text[at + key.len()..].trim_start_matches(['"', '\'']).trim_start();
+        rest.strip_prefix(':').filter(|_| !is_inside).map(str::trim_start)
+    })
+}
+
+/// The part of `condition ? … : …` that holds where production is built, in which no other variable
+/// is set.
+fn chosen<'t>(condition: &str, choice: &'t str) -> Option<&'t str> {
+    let (yes, no) = choice.split_once(':')?;
+    let is_negated = condition.contains("!=") || condition.trim_start().starts_with('!');
+    let is_of_production = condition.to_ascii_lowercase().contains("prod");
+    Some(if is_of_production == is_negated { no } else { yes })
 }
 
 /// `"dist"` of `path.resolve(import.meta.dirname, "dist")`, where nothing else is said.
@@ -205,6 +236,21 @@ impl NodeFramework {
         serve
     }
 
+    /// Says that its own server answers below a path alone.
+    pub fn warn_of_base(&self, app: &App<'_, '_>, notes: &mut Notes) {
+        const BASES: [(&str, &str, &str); 3] = [
+            ("next", "next.config", "basePath"),
+            ("sveltekit", "svelte.config", "base"),
+            ("astro", "astro.config", "base"),
+        ];
+        let Some((_, stem, key)) = BASES.iter().find(|(name, ..)| *name == self.name) else { return };
+        if let Some(base) = app.base(stem, key) {
+            let message =
+                format!("its pages lie below {base}/, and nothing is at /: {key} of {stem} says so");
+            notes.warn(message, Place::file(&app.package.path));
+        }
+    }
+
     /// Node runs the framework's own server.
     fn by_command(
         &self,
@@ -222,6 +268,7 @@ impl NodeFramework {
             self.packages.iter().find(|name| package.lists(name)).map(|name| package.place_of(project, name));
         notes.decide("start", argv.join(" "), Source::Default, reason, place);
         let (port, reached) = self.opened_port(app, &argv, &version, notes);
+        self.warn_of_base(app, notes);
         let mut build = match mode {
             Mode::Run => node_build::commands(project, package, self.build, notes),
             Mode::Dev => node_build::none(project, package, notes),

@@ -18,17 +18,13 @@ use crate::generation::recipe::{BothRecipe, BuiltPages, PagesServer, Recipe};
 pub fn combine(
     project: &Project<'_>,
     files: &FileSet,
-    server: Outline,
+    mut server: Outline,
     pages: &str,
     notes: &mut Notes,
 ) -> Option<Outline> {
     let framework: &'static NodeFramework = PAGE_BUILDERS.iter().find(|builder| builder.name == pages)?;
     let package = project.package().filter(|package| is_plain_path(package.folder()))?;
-    let fits = match &server.recipe {
-        Recipe::Python(_) | Recipe::Go(_) | Recipe::Ruby(_) => true,
-        Recipe::Node(server) => !server.in_place,
-        _ => false,
-    };
+    let fits = matches!(server.recipe, Recipe::Python(_) | Recipe::Node(_) | Recipe::Go(_) | Recipe::Ruby(_));
     if !fits || project.mode() == Mode::Dev || node::role_of(project, package) == Role::Server {
         return None;
     }
@@ -37,14 +33,16 @@ pub fn combine(
     let (Serve::Command(start, reason) | Serve::Tool(start, reason)) = (framework.run)(&app) else {
         return None;
     };
+    framework.warn_of_base(&app, notes);
     let build = node_build::commands(project, package, framework.build, notes);
     let needs = Needs { dev: true, build: build.commands, ..Needs::default() };
     let mut node = node::recipe_of(project, package, needs, notes);
-    if node.in_place {
-        return None;
-    }
     node.build_otherwise = build.otherwise;
     node.build_environment = node_build::environment(project, package, notes);
+    if let Recipe::Node(server) = &mut server.recipe {
+        server.join(&node);
+        notes.forget_what_was_said_before();
+    }
     // On the server side the pages find it where the developer's own was.
     let address = format!("http://localhost:{}", server.port);
     let mut own_addresses = own_addresses::find(project, package.folder(), notes);

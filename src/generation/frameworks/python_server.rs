@@ -1,14 +1,17 @@
 //! What all Python apps behind a server have in common: the app object, the start command, the port.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::flask_sockets::{self, Sockets};
 use super::{Finding, Outline, Strength, python_run_first};
 use crate::domain::Mode;
 use crate::generation::bases::Runtime;
+use crate::generation::container;
 use crate::generation::entry_point::{Bind, EntryPoint, GUNICORN, Server, Target, UVICORN};
 use crate::generation::error::PlanError;
+use crate::generation::node;
 use crate::generation::plan::{Notes, Place, Source};
-use crate::generation::project::{Project, name_of};
+use crate::generation::project::{Project, folder_of, name_of};
 use crate::generation::python::{self, AppObject, Interface, Location, Needs, PyFile};
 use crate::generation::recipe::Recipe;
 
@@ -66,9 +69,12 @@ pub fn outline(
     };
     let version = python::choose_version(project, &app.location.folder, notes)?;
     let (port, given_host) = port(project, &app.location, given, server, notes);
+    let is_ours = interface == Interface::Wsgi && given.is_none();
+    let sockets = is_ours.then(|| flask_sockets::of(project, &app.location)).flatten();
     let mut program = None;
     let start = match given {
         Some(argv) => rebound(argv, server, port, given_host, notes),
+        None if sockets == Some(Sockets::Own) => Vec::new(),
         None => {
             program = python_run_first::needed(project, &app.location, &app.attribute(), notes);
             let target = program.as_ref().map(|_| python_run_first::TARGET.to_owned());
@@ -77,13 +83,18 @@ pub fn outline(
                 server,
                 target.unwrap_or_else(|| app.target(server)),
                 app.factory && program.is_none(),
-                port,
+                (port, if sockets.is_some() { flask_sockets::THREADS } else { FEW_THREADS }),
             )
         }
     };
     note_start(project, &app, &start, notes);
-    let needs = Needs { server: Some(server.package), websockets: server.program == "uvicorn" };
+    if project.entry.is_none() {
+        warn_of_others(project, &app, notes);
+    }
+    let own = sockets == Some(Sockets::Own);
+    let needs = Needs { server: (!own).then_some(server.package), websockets: server.program == "uvicorn" };
     let recipe = python::recipe(project, &app.location, needs, notes);
+    let (location, attribute) = (app.location.clone(), app.attribute());
     let mut outline = Outline {
         framework: app.framework.to_owned(),
         base_image: project.bases.image(&Runtime::Python { version: version.clone() }),
@@ -99,6 +110,9 @@ pub fn outline(
     if let Some(program) = program {
         python_run_first::add(&mut outline, program);
     }
+    if own {
+        flask_sockets::run_itself(project, (&location, &attribute), &mut outline, notes);
+    }
     Ok(outline)
 }
 
@@ -108,8 +122,7 @@ pub fn environment(location: &Location) -> BTreeMap<String, String> {
     // The only way in is the daemon's proxy, which overwrites X-Forwarded-*.
     environment.insert("FORWARDED_ALLOW_IPS".to_owned(), "*".to_owned());
     if let Some(root) = &location.python_path {
-        let path = if root.is_empty() { "/app".to_owned() } else { format!("/app/{root}") };
-        environment.insert("PYTHONPATH".to_owned(), path);
+        environment.insert("PYTHONPATH".to_owned(), container::dir(root));
     }
     environment
 }
@@ -172,15 +185,32 @@ fn app_of(project: &Project<'_>, target: &Target, label: &'static str) -> Result
     Ok(App { location, name: target.attribute.clone(), framework, factory })
 }
 
-fn command(project: &Project<'_>, server: &Server, target: String, factory: bool, port: u16) -> Vec<String> {
+/// Of gunicorn, so that a slow request does not stop the only worker.
+const FEW_THREADS: &str = "4";
+
+fn command(
+    project: &Project<'_>,
+    server: &Server,
+    target: String,
+    factory: bool,
+    (port, threads): (u16, &str),
+) -> Vec<String> {
     let mut argv: Vec<String> = vec![server.program.to_owned(), target];
     let dev = project.mode() == Mode::Dev;
     match server.program {
         "gunicorn" => {
-            // Threads, so that a slow request does not stop the only worker; its heartbeat file
-            // lies in memory because the root of the container is read-only.
-            let options =
-                ["--workers", "1", "--threads", "4", "--worker-tmp-dir", "/dev/shm", "--access-logfile", "-"];
+            // The worker's heartbeat file lies in memory because the root of the container is
+            // read-only.
+            let options = [
+                "--workers",
+                "1",
+                "--threads",
+                threads,
+                "--worker-tmp-dir",
+                "/dev/shm",
+                "--access-logfile",
+                "-",
+            ];
             argv.extend(["--bind".to_owned(), format!("0.0.0.0:{port}")]);
             argv.extend(options.map(str::to_owned));
         }
@@ -211,6 +241,28 @@ fn note_start(project: &Project<'_>, app: &App, start: &[String], notes: &mut No
             reason,
             Place::file(&app.location.path),
         );
+    }
+}
+
+/// Apps of folders of their own: one of several services is started, and no more.
+fn warn_of_others(project: &Project<'_>, app: &App, notes: &mut Notes) {
+    let mut folders = vec![app.location.folder.clone()];
+    let (mut others, mut seen) = (python::apps_of(project.python()), BTreeSet::new());
+    others.retain(|(file, other)| {
+        !other.factory && !node::is_aside(folder_of(&file.path)) && seen.insert(folder_of(&file.path))
+    });
+    for (file, other) in others.into_iter().take(50) {
+        let Some(location) = python::locate(project, &file.path) else { continue };
+        if folders.len() > 5 || folders.contains(&location.folder) {
+            continue;
+        }
+        let chosen = &app.location.path;
+        let message = format!(
+            "a {} app too, and not started: {chosen} is; metadata.entryPoint decides, or a generation of its own",
+            other.framework
+        );
+        notes.warn(message, Place::line(&file.path, other.line));
+        folders.push(location.folder);
     }
 }
 

@@ -118,6 +118,22 @@ fn package(project: &Project<'_>) -> Option<Package> {
     found.into_iter().next()
 }
 
+/// `"127.0.0.1:3000"`, `("127.0.0.1", 3000)`, `([127, 0, 0, 1], 3000)`: the port, and whether the address
+/// is the loopback one.
+fn address_in(line: &str) -> Option<(u16, bool)> {
+    const EVERY: [&str; 5] = ["0.0.0.0:", "[::]:", "0.0.0.0\",", "[0,0,0,0],", "Ipv4Addr::UNSPECIFIED,"];
+    const LOOPBACK: [&str; 6] =
+        ["127.0.0.1:", "localhost:", "127.0.0.1\",", "localhost\",", "[127,0,0,1],", "Ipv4Addr::LOCALHOST,"];
+    let squeezed: String = line.chars().filter(|c| !c.is_whitespace()).take(400).collect();
+    let port_after = |host: &&str| {
+        let (_, rest) = squeezed.split_once(*host)?;
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).map_or(rest, |end| &rest[..end]);
+        digits.parse::<u16>().ok()
+    };
+    let every = EVERY.iter().find_map(port_after).map(|port| (port, false));
+    every.or_else(|| LOOPBACK.iter().find_map(port_after).map(|port| (port, true)))
+}
+
 /// A literal address such as `0.0.0.0:3000` in the source; else 8080.
 fn port(project: &Project<'_>, package: &Package, notes: &mut Notes) -> u16 {
     if let Some(port) = project.metadata.port {
@@ -128,13 +144,8 @@ fn port(project: &Project<'_>, package: &Package, notes: &mut Notes) -> u16 {
     let sources = project.paths().filter(|path| path.ends_with(".rs") && path.starts_with(folder)).take(500);
     for path in sources {
         for (index, line) in project.text(path).unwrap_or_default().lines().enumerate() {
-            let found = ["0.0.0.0:", "127.0.0.1:", "[::]:", "localhost:"].iter().find_map(|host| {
-                let (_, rest) = line.split_once(host)?;
-                let digits = rest.find(|c: char| !c.is_ascii_digit()).map_or(rest, |end| &rest[..end]);
-                Some((*host, digits.parse::<u16>().ok()?))
-            });
-            let Some((host, port)) = found else { continue };
-            if host.starts_with("127") || host.starts_with("local") {
+            let Some((port, is_loopback)) = address_in(line) else { continue };
+            if is_loopback {
                 let message = "listens on the loopback address only, where nobody reaches it; use 0.0.0.0";
                 notes.warn(message, Place::line(path, index + 1));
             }
@@ -157,4 +168,23 @@ fn port(project: &Project<'_>, package: &Package, notes: &mut Notes) -> u16 {
         None,
     );
     usual
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_in_each_way_of_writing_them() {
+        for (line, found) in [
+            ("axum::serve(TcpListener::bind(\"0.0.0.0:3000\").await?, app)", Some((3000, false))),
+            (".bind((\"127.0.0.1\", 8088))?", Some((8088, true))),
+            ("let addr = SocketAddr::from(([0, 0, 0, 0], 3001));", Some((3001, false))),
+            ("warp::serve(routes).run(([127, 0, 0, 1], 3030)).await;", Some((3030, true))),
+            ("HttpServer::new(app).bind((Ipv4Addr::UNSPECIFIED, 8080))", Some((8080, false))),
+            ("println!(\"see http://localhost/\");", None),
+        ] {
+            assert_eq!(address_in(line), found, "{line}");
+        }
+    }
 }

@@ -25,7 +25,7 @@ pub static SVELTEKIT: NodeFramework = NodeFramework {
 
 fn run(app: &App<'_, '_>) -> Serve {
     if app.lists("@sveltejs/adapter-static") {
-        return Serve::Pages(Built::single_page(&["build"]));
+        return Serve::Pages(Built::single_page(&["build"]).under(app.base("svelte.config", "base")));
     }
     if app.lists("@sveltejs/adapter-node") {
         return Serve::Command(words(&["node", "build"]), "the server that @sveltejs/adapter-node makes");

@@ -31,7 +31,7 @@ pub static VITE: NodeFramework = NodeFramework {
 fn run(app: &App<'_, '_>) -> Serve {
     let root = app.setting("vite.config", "root").filter(|root| !root.is_empty() && root != ".");
     let folder = app.setting("vite.config", "outDir");
-    let built = Built::single_page(&["dist", "build"]).under(app.setting("vite.config", "base"));
+    let built = Built::single_page(&["dist", "build"]).under(app.base("vite.config", "base"));
     Serve::Pages(match (root, folder) {
         (Some(root), None) => built.first(Some(format!("{root}/dist"))),
         (_, folder) => built.first(folder),

@@ -1,6 +1,7 @@
 //! What finding a migration and finding first data have in common.
 
 use super::DatabaseTask;
+use crate::generation::container;
 use crate::generation::plan::{Place, Source};
 use crate::generation::project::{Project, folder_of, join, name_of};
 use crate::generation::quoting::is_plain_path;
@@ -45,11 +46,7 @@ pub fn given(command: &str, field: &str, working_dir: &str) -> Option<DatabaseTa
 
 /// Where a folder of the tree lies in the container; the top for names that are odd.
 pub fn in_container(folder: &str) -> String {
-    match folder {
-        "" => "/app".to_owned(),
-        folder if is_plain_path(folder) => format!("/app/{folder}"),
-        _ => "/app".to_owned(),
-    }
+    container::dir(if is_plain_path(folder) { folder } else { "" })
 }
 
 /// The file of this name nearest to the top.

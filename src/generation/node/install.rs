@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::lock::Lock;
 use super::missing::Missing;
 use super::package::Package;
-use super::{lock, missing, prisma};
+use super::{lock, missing, neon, prisma};
 use crate::generation::plan::{Notes, Place, Source};
 use crate::generation::project::{Project, join};
 use crate::generation::quoting::is_plain_path;
@@ -39,9 +39,11 @@ pub fn recipe_of(
     let root = workspace_root(project, package);
     let lock = lock::choose(project, root, notes);
     add_missing(project, package, &lock, &mut needs, notes);
+    let is_workspace = package.has_local || root.has_local || !root.workspaces.is_empty();
+    let neon = neon::stand_in(project, package, is_workspace, &mut needs, notes);
     let names = package.dependencies.len() + package.dev_dependencies.len() + needs.packages.len();
     let install = names > 0 || !root.workspaces.is_empty();
-    let in_place = install && (package.has_local || root.has_local || !root.workspaces.is_empty());
+    let in_place = install && is_workspace;
     if in_place {
         let reason = "packages lie among the source, so a change of source installs again";
         let place = Place::file(&root.path);
@@ -51,7 +53,13 @@ pub fn recipe_of(
     let builds = !needs.build.is_empty();
     let prune = npm && builds && !needs.dev && needs.packages.is_empty() && !in_place && !needs.only_pages;
     let mut files = dependency_files(project, root, lock.file.as_deref());
-    let prepare = prisma::prepare(project, package, in_place, &mut files, notes);
+    let mut prepare = prisma::prepare(project, package, in_place, &mut files, notes);
+    let mut support = BTreeMap::new();
+    let runs_tools = !prepare.is_empty();
+    if let Some(neon) = neon {
+        prepare.push(neon.command);
+        support = neon.support;
+    }
     NodeRecipe {
         dependency_files: files,
         manager: lock.manager,
@@ -60,10 +68,11 @@ pub fn recipe_of(
         in_place,
         install_scripts: install && lock.install_scripts,
         install,
-        dev_dependencies: needs.dev || builds || !prepare.is_empty(),
+        dev_dependencies: needs.dev || builds || runs_tools,
         packages: needs.packages,
         install_folder: plain(root.folder()),
         prepare,
+        support,
         build: needs.build,
         build_otherwise: Vec::new(),
         build_environment: BTreeMap::new(),
@@ -123,6 +132,7 @@ fn without_package(project: &Project<'_>, needs: Needs, notes: &mut Notes) -> No
         in_place: false,
         install_folder: String::new(),
         prepare: Vec::new(),
+        support: BTreeMap::new(),
         build: needs.build,
         build_otherwise: Vec::new(),
         build_environment: BTreeMap::new(),

@@ -5,11 +5,13 @@ mod imports;
 mod install;
 mod lock;
 mod missing;
+mod neon;
 mod package;
 mod prisma;
 mod role;
 mod scan;
 mod version;
+mod workspaces;
 
 pub use declared::declared;
 pub use install::{Needs, recipe, recipe_of, workspace_root};

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::workspaces;
 use crate::generation::plan::Place;
-use crate::generation::project::{Project, folder_of, join};
+use crate::generation::project::{Project, folder_of};
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Package {
@@ -125,7 +126,7 @@ impl Package {
                         .any(|start| version.starts_with(start))
                 })
             }),
-            workspaces: workspaces(project, path, object.get("workspaces").is_some()),
+            workspaces: workspaces::members(project, path, &json),
             has_homepage: object.get("homepage").is_some_and(Value::is_string),
             prisma_seed: json.pointer("/prisma/seed").is_some_and(Value::is_string),
         })
@@ -137,18 +138,4 @@ pub fn owns(packages: &[Package], package: &Package, path: &str) -> bool {
     let under = |folder: &str| folder.is_empty() || path.starts_with(&format!("{folder}/"));
     let deeper = |other: &Package| other.folder().len() > package.folder().len() && under(other.folder());
     under(package.folder()) && !packages.iter().any(deeper)
-}
-
-/// With workspaces, every package.json under the folder takes part in the installation.
-fn workspaces(project: &Project<'_>, path: &str, declared: bool) -> Vec<String> {
-    let folder = folder_of(path);
-    if !declared && !project.contains(&join(folder, "pnpm-workspace.yaml")) {
-        return Vec::new();
-    }
-    let under = |other: &&str| {
-        *other != path
-            && other.ends_with("/package.json")
-            && (folder.is_empty() || other.starts_with(&format!("{folder}/")))
-    };
-    project.paths().filter(under).take(200).map(str::to_owned).collect()
 }

@@ -206,14 +206,22 @@ fn next_in_front_of_a_server_in_a_package_of_its_own() {
     ] {
         assert!(text.contains(line), "{text}");
     }
-    let workspace = [
-        ("package.json", r#"{"workspaces":["apps/*"],"devDependencies":{"turbo":"2"}}"#),
-        ("turbo.json", "{}"),
-        ("apps/web/package.json", next),
-        ("apps/api/package.json", express),
-        ("apps/api/index.js", server),
-    ];
-    let plan = planned(&Metadata::default(), &tree(&workspace));
-    let warned = plan.warnings.iter().find(|warning| warning.message.contains("express server"));
-    assert_eq!(warned.and_then(|warning| warning.file.as_deref()), Some("apps/api/package.json"));
+}
+
+/// `apps` begins like `/app` itself.
+#[test]
+fn folders_below_apps_are_what_they_are() {
+    let next = r#"{"name":"web","scripts":{"build":"next build"},"dependencies":{"next":"14"}}"#;
+    let text = super::dockerfile(
+        &planned(
+            &Metadata::default(),
+            &tree(&[("apps/web/package.json", next), ("apps/api/main.py", FASTAPI)]),
+        ),
+        super::Dialect::BuildKit,
+    );
+    assert!(
+        text.contains("--exclude=./apps/web/node_modules")
+            && text.contains("/tmp/built/app/apps/web/node_modules"),
+        "{text}"
+    );
 }

@@ -113,3 +113,20 @@ fn packages_that_package_json_forgot() {
     assert!(packages.is_empty());
     assert_eq!(warned, [needs("dotenv", 2)]);
 }
+
+#[test]
+fn marks_of_markdown_around_the_code_are_named() {
+    let warned = |name: &str, text: &str| {
+        let plan = planned(&Metadata::default(), &tree(&[("main.py", super::FASTAPI), (name, text)]));
+        let mut warnings = plan.warnings.into_iter();
+        warnings.find(|warning| warning.file.as_deref() == Some(name)).map(|it| (it.message, it.line))
+    };
+    let fence = |done: &str, line| {
+        Some((format!("a mark of Markdown (```) was left in it: the file cannot be {done}"), Some(line)))
+    };
+    assert_eq!(warned("a.py", "\n```python\nx = os.getenv(1)\n```\n"), fence("imported", 2));
+    assert_eq!(warned("a.py", "x = os.getenv(1)\n```\n"), fence("imported", 2));
+    assert_eq!(warned("a.js", "```js\nimport express from 'express';\n```\n"), fence("loaded", 1));
+    let text = "\"\"\"\n```\nx\n```\n\"\"\"\nx = = os.getenv(1)\n";
+    assert_eq!(warned("a.py", text), Some(("syntax error: the file cannot be imported".to_owned(), Some(6))));
+}

@@ -24,6 +24,7 @@ mod python_packages;
 mod python_programs;
 mod refusals;
 mod reloads;
+mod workspaces;
 
 use super::testing::tree;
 use super::{BaseImages, Dialect, Plan, PlanError, dockerfile, plan};

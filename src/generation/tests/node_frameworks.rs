@@ -398,3 +398,70 @@ fn what_builders_put_into_pages_is_there_when_they_build_and_nothing_else_is() {
     assert!(text.contains("VITE_API=\"https://x\"") && text.contains("VITE_B=\"1\""), "{text}");
     assert!(!text.contains("secret-"), "{text}");
 }
+
+/// Published below a path elsewhere: files are found there and at the top; a server's own pages are
+/// there alone, which is said.
+#[test]
+fn pages_below_a_path() {
+    let base = |package: &str, file: &str, config: &str| {
+        let plan = planned(&Metadata::default(), &tree(&[("package.json", package), (file, config)]));
+        let said = plan.warnings.iter().any(|warning| warning.message.contains("lie below /notes/"));
+        match plan.recipe {
+            Recipe::Site(site) => (site.pages.base, said),
+            _ => (String::new(), said),
+        }
+    };
+    let (next, kit) = (
+        r#"{"dependencies":{"next":"15"}}"#,
+        r#"{"devDependencies":{"@sveltejs/kit":"2","@sveltejs/adapter-static":"3"}}"#,
+    );
+    let vite = r#"{"devDependencies":{"vite":"5"}}"#;
+    let here = ("/notes".to_owned(), false);
+    let exported = "export default { output: 'export', basePath: isProd ? '/notes' : '' }";
+    assert_eq!(base(next, "next.config.mjs", exported), here);
+    assert_eq!(
+        base(
+            kit,
+            "svelte.config.js",
+            "kit: { paths: { base: process.argv.includes('dev') ? '' : '/notes' } }"
+        ),
+        here
+    );
+    assert_eq!(base(vite, "vite.config.ts", "base: mode === 'production' ? \"/notes/\" : \"/\","), here);
+    let nowhere = (String::new(), false);
+    for none in [
+        "base: '/', server: { proxy: { '/api': 'http://localhost:8000' } }",
+        "base: process.env.GITHUB_ACTIONS ? '/notes/' : '/',",
+        "base: command === 'serve' ? '/notes/' : '/'",
+        "resolve: { alias: { '@base': '/notes' } }",
+        "base: `/${name}/`",
+    ] {
+        assert_eq!(base(vite, "vite.config.ts", none), nowhere, "{none}");
+    }
+    assert_eq!(base(vite, "vite.config.ts", "base: command !== 'serve' ? '/notes/' : '/'"), here);
+    assert_eq!(base(vite, "vite.config.ts", "database: '/notes', base: './'"), (String::new(), false));
+    assert_eq!(base(next, "next.config.mjs", "export default { basePath: '/notes' }"), (String::new(), true));
+}
+
+/// Neon's package speaks to Neon alone.
+#[test]
+fn pg_stands_in_for_neons_package() {
+    let package = r#"{"scripts":{"start":"node a.js"},"dependencies":{"express":"4","@neondatabase/serverless":"0.10"}}"#;
+    let node = |package: &str, source: &str| {
+        let plan = planned(&Metadata::default(), &tree(&[("package.json", package), ("a.js", source)]));
+        let Recipe::Node(recipe) = &plan.recipe else { panic!("{:?}", plan.recipe) };
+        (super::dockerfile(&plan, super::Dialect::Classic), recipe.clone())
+    };
+    let (text, recipe) = node(package, "listen(5000)");
+    assert_eq!((recipe.packages, recipe.support.len()), (vec!["pg@8".to_owned()], 1));
+    assert!(!recipe.dev_dependencies, "nothing of development puts it there");
+    let (copy, run) = (text.find("COPY support/ /opt/previewd/"), text.find("node /opt/previewd/neon.cjs ."));
+    assert!(copy.is_some() && copy < run, "{text}");
+    let listed = package.replace("\"express\"", "\"pg\":\"8\",\"express\"");
+    let (_, recipe) = node(&listed, "listen(5000)");
+    assert!(recipe.packages.is_empty() && recipe.support.len() == 1, "{recipe:?}");
+    let (_, recipe) = node(package, "export const runtime = \"edge\"; listen(5000)");
+    assert!(recipe.support.is_empty(), "there is no Node: {recipe:?}");
+    let (_, recipe) = node(package, "neonConfig.wsProxy = (host) => host; listen(5000)");
+    assert!(recipe.packages.is_empty() && recipe.support.is_empty(), "it sees to it itself: {recipe:?}");
+}

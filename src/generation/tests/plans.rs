@@ -359,6 +359,22 @@ fn variables_beside_the_app_come_before_those_at_the_top() {
     assert!(plan.environment_missing.is_empty(), "{:?}", plan.environment_missing);
 }
 
+/// Without the plan's own the app is not found.
+#[test]
+fn paths_somebody_sets_come_after_those_the_start_depends_on() {
+    let files = tree(&[("src/shop/__init__.py", ""), ("src/shop/main.py", FASTAPI)]);
+    let mut plan = planned(&Metadata::default(), &files);
+    plan.environment.insert("PYTHONPATH".to_owned(), "/app/src".to_owned());
+    let beside = |value: &str| {
+        let given =
+            [("PYTHONPATH", value), ("KEY", "1")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        plan.beside(given.into())
+    };
+    assert_eq!(beside("/app/lib")["PYTHONPATH"], "/app/src:/app/lib");
+    assert_eq!((beside("")["PYTHONPATH"].as_str(), beside("")["KEY"].as_str()), ("/app/src", "1"));
+    assert_eq!(plan.beside(Default::default()), Default::default(), "nothing is set that nobody set");
+}
+
 #[test]
 fn the_classic_builder_gets_the_same_image_without_mounts() {
     let python = metadata(|m| m.system_packages = vec!["libpq5".into()]);

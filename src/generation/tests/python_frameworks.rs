@@ -128,3 +128,21 @@ fn what_the_newest_of_another_package_breaks_is_held_back() {
     assert_eq!(added("flask>=2\npasslib[bcrypt]==1.7.4\n"), ["bcrypt<5"]);
     assert_eq!(added("flask==1.1.4\n"), ["werkzeug<3", "jinja2<3.1", "itsdangerous<2.1"]);
 }
+
+#[test]
+fn of_several_services_the_others_are_named() {
+    let app = "from fastapi import FastAPI\napp = FastAPI()\n";
+    let files = tree(&[
+        ("services/orders/main.py", app),
+        ("services/orders/requirements.txt", "fastapi\n"),
+        ("services/orders/tests/fake.py", app),
+        ("services/users/main.py", app),
+        ("services/users/requirements.txt", "fastapi\n"),
+    ]);
+    let plan = planned(&Metadata::default(), &files);
+    let others = plan.warnings.iter().filter(|warning| warning.message.contains("a fastapi app too"));
+    let others: Vec<_> = others.map(|warning| (warning.file.as_deref(), warning.line)).collect();
+    assert_eq!(others, [(Some("services/users/main.py"), Some(2))], "{:?}", plan.warnings);
+    let one = tree(&[("main.py", app), ("sub/api.py", app)]);
+    assert!(planned(&Metadata::default(), &one).warnings.is_empty(), "parts of one app");
+}

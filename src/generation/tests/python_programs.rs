@@ -130,3 +130,63 @@ fn a_server_on_the_loopback_address_is_made_to_listen_everywhere() {
     let plan = alone("server.py", everywhere);
     assert_eq!((start(&plan).as_str(), plan.port), ("python server.py", 9000));
 }
+
+const SOCKETS: &str = "from flask import Flask\nfrom flask_socketio import SocketIO\napp = Flask(__name__)\nsocketio = SocketIO(app)\nif __name__ == '__main__':\n    socketio.run(app, port=5001)\n";
+
+/// Four visitors would fill a server of four threads.
+#[test]
+fn visitors_who_stay_connected_have_a_thread_each() {
+    let plan = alone("app.py", SOCKETS);
+    assert!(
+        start(&plan).starts_with("gunicorn app:app --bind 0.0.0.0:5001 --workers 1 --threads 100 "),
+        "{}",
+        start(&plan)
+    );
+    let named = SOCKETS.replace("(app)", "(app, async_mode='threading')");
+    let listed = tree(&[("app.py", &named), ("requirements.txt", "flask-socketio\neventlet\n")]);
+    assert!(start(&planned(&Metadata::default(), &listed)).contains("--threads 100"));
+    let without = "from flask import Flask\napp = Flask(__name__)\n";
+    assert!(start(&alone("app.py", without)).contains("--threads 4 "));
+}
+
+#[test]
+fn flask_socketio_on_eventlet_is_served_by_its_own_server() {
+    let own = "python /opt/previewd/previewd_socketio.py 5001 app app run";
+    let named = alone("app.py", &SOCKETS.replace("(app)", "(app, async_mode=\"eventlet\")"));
+    assert_eq!((start(&named).as_str(), supported(&named)), (own, vec!["previewd_socketio.py"]));
+    let Recipe::Python(recipe) = &named.recipe else { panic!("{:?}", named.recipe) };
+    assert!(recipe.packages.iter().any(|package| package == "eventlet"), "{recipe:?}");
+    assert!(!recipe.packages.iter().any(|package| package.contains("gunicorn")), "{recipe:?}");
+    // What is installed is what the library takes.
+    let listed = tree(&[("app.py", SOCKETS), ("requirements.txt", "flask-socketio\ngevent\n")]);
+    assert_eq!(start(&planned(&Metadata::default(), &listed)), own);
+    let apart = tree(&[
+        (
+            "chat/__init__.py",
+            "from flask import Flask\nfrom flask_socketio import SocketIO\nsocketio = SocketIO(async_mode='gevent')\ndef create_app():\n    app = Flask(__name__)\n    return app\n",
+        ),
+        (
+            "run.py",
+            "from chat import create_app, socketio\napp = create_app()\nif __name__ == '__main__':\n    socketio.run(app)\n",
+        ),
+    ]);
+    let run = planned(&Metadata::default(), &apart);
+    assert_eq!(start(&run), "python /opt/previewd/previewd_socketio.py 8000 run app run");
+    let never = SOCKETS
+        .replace("(app)", "(app, async_mode='gevent')")
+        .replace("    socketio.run(app, port=5001)", "    pass");
+    assert_eq!(start(&alone("app.py", &never)), "python /opt/previewd/previewd_socketio.py 8000 app app");
+    let api = "from flask import Flask\napp = Flask(__name__)\n";
+    let chat = SOCKETS.replace("(app)", "(app, async_mode='gevent')");
+    let services = tree(&[
+        ("services/api/main.py", api),
+        ("services/api/requirements.txt", "flask\n"),
+        ("services/chat/main.py", &chat),
+        ("services/chat/requirements.txt", "flask-socketio\n"),
+    ]);
+    let chosen = planned(&Metadata::default(), &services);
+    assert!(start(&chosen).starts_with("gunicorn main:app"), "another service's: {}", start(&chosen));
+    let given = metadata(|m| m.entry_point = Some("gunicorn -k gevent app:app".into()));
+    let files = [("app.py", SOCKETS), ("requirements.txt", "flask-socketio\ngevent\n")];
+    assert!(brief(&given, &files).1.starts_with("gunicorn -k gevent app:app"), "{:?}", brief(&given, &files));
+}

@@ -320,7 +320,11 @@ impl Life {
         // address is meant.
         environment.extend(self.database_environment());
         environment.extend(self.cache_environment());
-        environment.extend(self.preview.environment.clone());
+        let given = self.preview.environment.clone();
+        environment.extend(match &self.recipe {
+            Some(recipe) => recipe.plan.beside(given),
+            None => given,
+        });
         // The port the plan chose is the one we dial, whatever the environment says.
         environment.insert("PORT".to_owned(), self.preview.container_port.to_string());
         environment
