@@ -120,9 +120,10 @@ const from = createRequire(resolve(process.argv[2] ?? '.', 'index.js'));
 const folder = dirname(from.resolve('@neondatabase/serverless'));
 const names =
   'Client, Pool, Connection, DatabaseError, Query, defaults, escapeIdentifier, escapeLiteral, types, NeonDbError, NeonQueryPromise, UnsafeRawSql, neon, neonConfig';
-writeFileSync(`${folder}/index.js`, `const nodeModule = require('module');\nmodule.exports = (${standIn})(nodeModule);\n`);
-// As a whole, because bundlers take \`createRequire\` by its name for something to be bundled.
+// Asked for in this way first, because bundlers take the module for something of theirs.
+const ask = (otherwise) => `process.getBuiltinModule?.('module') ?? ${otherwise}`;
+writeFileSync(`${folder}/index.js`, `module.exports = (${standIn})(${ask("require('module')")});\n`);
 writeFileSync(
   `${folder}/index.mjs`,
-  `import * as nodeModule from 'module';\nexport const { ${names} } = (${standIn})(nodeModule);\n`,
+  `import * as nodeModule from 'module';\nexport const { ${names} } = (${standIn})(${ask('nodeModule')});\n`,
 );
