@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn addresses_are_read_in_each_way_of_writing_them() {
         for (line, found) in [
-            ("axum::serve(TcpListener::bind(\"0.0.0.0:3000\").await?, app)", Some((3000, false))),
+            ("serve(TcpListener::bind(\"0.0.0.0:3000\").await?, app)", Some((3000, false))),
             (".bind((\"127.0.0.1\", 8088))?", Some((8088, true))),
             ("let addr = SocketAddr::from(([0, 0, 0, 0], 3001));", Some((3001, false))),
             ("warp::serve(routes).run(([127, 0, 0, 1], 3030)).await;", Some((3030, true))),
