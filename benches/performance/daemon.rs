@@ -230,7 +230,22 @@ impl Daemon {
     }
 
     fn sweep(&self) -> anyhow::Result<()> {
-        docker::remove_labelled(&format!("previewd.instance={}", self.instance))
+        docker::remove_labelled(&format!("previewd.instance={}", self.instance))?;
+        self.remove_rules()
+    }
+
+    /// The daemon's rules in the packet filter stay where its previews do, and these are removed here. All
+    /// of them lie in chains whose names begin alike, as a rule says that has the instance in its comment.
+    fn remove_rules(&self) -> anyhow::Result<()> {
+        const REMOVE: &str = r#"
+            command -v iptables-save >/dev/null || exit 0
+            chains=$(iptables-save | sed -n "s/.*--comment \"previewd $1\" -j \(PVD-[0-9a-f]*-\).*/\1/p" | head -n 1)
+            [ -z "$chains" ] || iptables-save | grep -vF -e "$chains" | iptables-restore"#;
+        let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
+        let status =
+            Command::new("sh").args(["-c", REMOVE, "sh", &self.instance]).env("PATH", path).status()?;
+        anyhow::ensure!(status.success(), "the daemon's rules are still in the packet filter: {status}");
+        Ok(())
     }
 }
 
