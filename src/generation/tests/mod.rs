@@ -15,6 +15,7 @@ mod broken;
 mod contexts;
 mod dev_mode;
 mod environments;
+mod node_fixtures;
 mod node_frameworks;
 mod other_languages;
 mod plans;
