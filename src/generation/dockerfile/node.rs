@@ -67,8 +67,9 @@ pub fn stages(out: &mut Writer, plan: &Plan, recipe: &NodeRecipe, base: &str) {
 
 /// A server and pages of one workspace: installed once, built one after the other among the source.
 pub fn workspace(out: &mut Writer, plan: &Plan, server: &NodeRecipe, pages: &BothRecipe, base: &str) {
-    in_place(out, server, &Place { base, prefix: "", deps: "deps", dir: &plan.working_dir });
-    build_in(out, server, &Place { base, prefix: "", deps: "deps", dir: &plan.working_dir }, None);
+    let place = |dir| Place { base, prefix: "", deps: "deps", dir };
+    in_place(out, server, &place(&plan.working_dir));
+    build_in(out, server, &place(&plan.working_dir), None);
     if let Some(node) = &pages.node {
         let dir = pages.pages_dir();
         if server.builds() && plan.working_dir != server.install_dir() {
@@ -78,7 +79,7 @@ pub fn workspace(out: &mut Writer, plan: &Plan, server: &NodeRecipe, pages: &Bot
             Some(_) => pages_ask_the_preview("/app", &dir, &pages.own_addresses).into_iter().collect(),
             None => found_pages(&pages.pages, &pages.own_addresses),
         };
-        build_in(out, node, &Place { base, prefix: "", deps: "deps", dir: &dir }, Some(found));
+        build_in(out, node, &place(&dir), Some(found));
     }
     built_in_place(out, plan, server, base);
 }
@@ -200,6 +201,12 @@ pub fn pages_server(out: &mut Writer, recipe: &NodeRecipe, place: &Place<'_>, ow
     ]);
 }
 
+/// Expressions of sed that take these addresses out.
+fn without(own: &[String]) -> String {
+    let expressions = own.iter().map(|address| format!("-e {}", run_word(&format!("s#{address}##g"))));
+    expressions.collect::<Vec<_>>().join(" ")
+}
+
 fn run_some(out: &mut Writer, command: Option<String>) {
     if let Some(command) = command {
         out.run(&[command]);
@@ -209,8 +216,6 @@ fn run_some(out: &mut Writer, command: Option<String>) {
 /// Makes calls of the developer's own server, in what a build under `top` left for browsers, calls
 /// of the preview; nothing where there are none.
 fn pages_ask_the_preview(top: &str, dir: &str, own: &[String]) -> Option<String> {
-    let expressions: Vec<String> =
-        own.iter().map(|address| format!("-e {}", run_word(&format!("s#{address}##g")))).collect();
     let folders =
         [".next/static", "build/client", ".output/public", "dist/client", ".svelte-kit/output/client"];
     let at = match container::folder(dir) {
@@ -221,7 +226,7 @@ fn pages_ask_the_preview(top: &str, dir: &str, own: &[String]) -> Option<String>
         format!(
             "for folder in {}; do if [ -d {at}/$folder ]; then find {at}/$folder -type f -name '*.js' -exec sed -i {} '{{}}' +; fi; done",
             folders.join(" "),
-            expressions.join(" ")
+            without(own)
         )
     })
 }
@@ -338,11 +343,9 @@ fn found_pages(pages: &BuiltPages, own: &[String]) -> Vec<String> {
         format!("cp -r \"$found\" {BUILT}/pages"),
     ];
     if !own.is_empty() {
-        let expressions: Vec<String> =
-            own.iter().map(|address| format!("-e {}", run_word(&format!("s#{address}##g")))).collect();
         commands.push(format!(
             "find {BUILT}/pages -type f '(' -name '*.js' -o -name '*.html' ')' -exec sed -i {} '{{}}' +",
-            expressions.join(" ")
+            without(own)
         ));
     }
     commands

@@ -3,6 +3,7 @@
 //! with eventlet or gevent, no server but its own serves it.
 
 use super::Outline;
+use super::both::is_under;
 use crate::generation::plan::{Notes, Place, Source};
 use crate::generation::project::Project;
 use crate::generation::python::{self, Location, PyFile};
@@ -24,6 +25,7 @@ pub enum Sockets {
 
 /// Nothing for apps without such connections.
 pub fn of(project: &Project<'_>, app: &Location) -> Option<Sockets> {
+    // In the folder of the app, and no other service's.
     let files = || project.python().iter().filter(|file| is_under(&file.path, &app.folder));
     if !files().any(|file| imports(file, "flask_socketio")) {
         return files().any(|file| imports(file, "flask_sock")).then_some(Sockets::Threads);
@@ -37,11 +39,6 @@ pub fn of(project: &Project<'_>, app: &Location) -> Option<Sockets> {
 
 fn imports(file: &PyFile, name: &str) -> bool {
     file.imports.iter().any(|import| import.top() == name)
-}
-
-/// Somewhere in the folder of the app, and no other service's.
-fn is_under(path: &str, folder: &str) -> bool {
-    folder.is_empty() || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// `async_mode="eventlet"`.
