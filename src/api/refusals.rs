@@ -7,7 +7,6 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::Utc;
 use tokio_util::sync::CancellationToken;
 
 use super::rates;
@@ -58,15 +57,7 @@ impl Refusals {
 
     /// Every minute until `over`, and then what came before.
     pub async fn write(self, audit: AuditLog, over: CancellationToken) {
-        loop {
-            let is_over = tokio::time::timeout(MINUTE, over.cancelled()).await.is_ok();
-            for entry in self.taken() {
-                audit.record(entry).await;
-            }
-            if is_over {
-                return;
-            }
-        }
+        audit.record_every(MINUTE, over, || self.taken()).await;
     }
 
     fn taken(&self) -> Vec<AuditEntry> {
@@ -77,28 +68,20 @@ impl Refusals {
 }
 
 impl Stranger {
-    /// Each may have been about something else, in a trace of its own.
+    /// Without a target: each may have been about something else.
     fn entry(self, times: u64) -> AuditEntry {
-        AuditEntry {
-            timestamp: Utc::now(),
-            actor: None,
-            on_behalf: None,
-            via: self.via,
-            action: self.action,
-            target: None,
-            address: self.network.map(|network| match network {
-                IpAddr::V4(address) => address.to_string(),
-                IpAddr::V6(network) => format!("{network}/64"),
-            }),
-            status: self.status,
-            trace_id: None,
-            times,
-        }
+        let address = self.network.map(|network| match network {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(network) => format!("{network}/64"),
+        });
+        AuditEntry { address, ..AuditEntry::gathered(self.via, self.action, self.status, times) }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use chrono::Utc;
+
     use super::*;
 
     fn refused(action: &str, status: u16) -> AuditEntry {

@@ -25,3 +25,22 @@ pub struct AuditEntry {
     /// entry.
     pub times: u64,
 }
+
+impl AuditEntry {
+    /// Of somebody who did not come to be known and did one thing `times` times. Each may have been in a
+    /// trace of its own.
+    pub fn gathered(via: String, action: String, status: u16, times: u64) -> Self {
+        Self {
+            timestamp: Utc::now(),
+            actor: None,
+            on_behalf: None,
+            via,
+            action,
+            target: None,
+            address: None,
+            status,
+            trace_id: None,
+            times,
+        }
+    }
+}

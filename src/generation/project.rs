@@ -217,6 +217,11 @@ pub fn folder_of(path: &str) -> &str {
 }
 
 /// `folder/name`, or `name` at the top.
+/// It lies in the folder, at any depth; everything lies in `""`.
+pub fn is_under(path: &str, folder: &str) -> bool {
+    folder.is_empty() || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+}
+
 pub fn join(folder: &str, name: &str) -> String {
     if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }

@@ -6,7 +6,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::Utc;
 use tokio_util::sync::CancellationToken;
 
 use super::Visitors;
@@ -63,18 +62,9 @@ impl Visits {
 
 impl Visitor {
     fn entry(self, times: u64) -> AuditEntry {
-        AuditEntry {
-            timestamp: Utc::now(),
-            actor: None,
-            on_behalf: None,
-            via: self.via,
-            action: "visitPreview".to_owned(),
-            target: self.target,
-            address: self.address,
-            status: if self.was_let_in { 200 } else { 401 },
-            trace_id: None,
-            times,
-        }
+        let status = if self.was_let_in { 200 } else { 401 };
+        let gathered = AuditEntry::gathered(self.via, "visitPreview".to_owned(), status, times);
+        AuditEntry { target: self.target, address: self.address, ..gathered }
     }
 }
 
@@ -93,15 +83,7 @@ impl VisitWriter {
 
     /// Until `over`, and then what came before.
     pub async fn write(self, over: CancellationToken) {
-        loop {
-            let is_over = tokio::time::timeout(self.window, over.cancelled()).await.is_ok();
-            for entry in self.visitors.visits().taken() {
-                self.audit.record(entry).await;
-            }
-            if is_over {
-                return;
-            }
-        }
+        self.audit.record_every(self.window, over, || self.visitors.visits().taken()).await;
     }
 }
 

@@ -39,6 +39,24 @@ impl AuditLog {
         }
     }
 
+    /// Once in a `window` until `over`, and then once more: what was `gathered` since the last time.
+    pub async fn record_every(
+        &self,
+        window: Duration,
+        over: CancellationToken,
+        gathered: impl Fn() -> Vec<AuditEntry> + Send,
+    ) {
+        loop {
+            let is_over = tokio::time::timeout(window, over.cancelled()).await.is_ok();
+            for entry in gathered() {
+                self.record(entry).await;
+            }
+            if is_over {
+                return;
+            }
+        }
+    }
+
     /// For who cannot wait.
     pub fn record_soon(&self, entry: AuditEntry) {
         if let Err(error) = self.entries.try_send(entry) {

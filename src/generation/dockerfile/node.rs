@@ -11,7 +11,7 @@ use crate::generation::container;
 use crate::generation::plan::Plan;
 use crate::generation::project::join;
 use crate::generation::quoting::run_word;
-use crate::generation::recipe::{BothRecipe, BuiltPages, NodeRecipe, PackageManager, SiteRecipe};
+use crate::generation::recipe::{BothRecipe, BuiltPages, NodeRecipe, PackageManager, SUPPORT, SiteRecipe};
 
 const CACHE: &str = "/var/cache/previewd/npm";
 /// Where packages lie in the image that is run.
@@ -374,7 +374,7 @@ fn install(out: &mut Writer, recipe: &NodeRecipe, folder: &str) {
     }
     after.extend(recipe.prepare.iter().map(|command| words(command)));
     if !recipe.support.is_empty() {
-        out.line("COPY support/ /opt/previewd/");
+        out.line(&format!("COPY support/ {SUPPORT}"));
     }
     if !after.is_empty() {
         let settings = "export HOME=/tmp npm_config_cache=/tmp/npm";

@@ -5,7 +5,7 @@ use super::{Dialect, ENVIRONMENT};
 use crate::generation::OUR_CACHES;
 use crate::generation::plan::Plan;
 use crate::generation::quoting::run_word;
-use crate::generation::recipe::PythonRecipe;
+use crate::generation::recipe::{PythonRecipe, SUPPORT};
 
 const INSTALL: &str = "uv pip install --python /opt/venv/bin/python";
 const CACHE: &str = "/var/cache/previewd/uv";
@@ -33,7 +33,7 @@ pub fn environment(out: &mut Writer, recipe: &PythonRecipe, base: &str, dialect:
         out.line("COPY --from=deps /opt/venv /opt/venv");
     }
     if !recipe.support.is_empty() {
-        out.line("COPY support/ /opt/previewd/");
+        out.line(&format!("COPY support/ {SUPPORT}"));
     }
     out.place_for_source();
 }

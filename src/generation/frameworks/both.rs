@@ -13,7 +13,7 @@ use crate::generation::bases::Runtime;
 use crate::generation::endpoints;
 use crate::generation::node::{self, Package, Role};
 use crate::generation::plan::{Notes, Place, Source};
-use crate::generation::project::{Project, folder_of, join};
+use crate::generation::project::{Project, join};
 use crate::generation::quoting::is_plain_path;
 use crate::generation::recipe::{BothRecipe, BuiltPages, Recipe};
 
@@ -244,11 +244,4 @@ fn prefixes(files: &FileSet, server: &Outline, notes: &mut Notes) -> Vec<String>
         "these paths are always the server's; so is whatever is neither a file nor asked for as a page";
     notes.decide("paths of the server", found.join(" "), Source::Detected, reason, place);
     found
-}
-
-/// Where the pages' sources lie, for looking into them.
-pub fn is_under(path: &str, folder: &str) -> bool {
-    folder.is_empty()
-        || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
-        || folder_of(path) == folder
 }

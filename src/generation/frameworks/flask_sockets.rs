@@ -3,9 +3,8 @@
 //! with eventlet or gevent, no server but its own serves it.
 
 use super::Outline;
-use super::both::is_under;
 use crate::generation::plan::{Notes, Place, Source};
-use crate::generation::project::Project;
+use crate::generation::project::{Project, is_under};
 use crate::generation::python::{self, Location, PyFile};
 use crate::generation::recipe::{Recipe, SUPPORT};
 

@@ -1,9 +1,8 @@
 //! Addresses of the server on a developer's machine, written into pages: a visitor's browser would
 //! look for them on the visitor's own machine.
 
-use super::both::is_under;
 use crate::generation::plan::{Notes, Place, Source};
-use crate::generation::project::{Project, name_of};
+use crate::generation::project::{Project, is_under, name_of};
 use crate::generation::recipe::NodeRecipe;
 
 const HOSTS: [&str; 6] = [

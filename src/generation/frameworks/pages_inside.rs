@@ -6,7 +6,7 @@ use super::node_framework::{App, NodeFramework, Serve};
 use super::node_site::Built;
 use crate::domain::Mode;
 use crate::generation::node::{self, Package, Role};
-use crate::generation::project::{Project, join};
+use crate::generation::project::{Project, is_under, join};
 use crate::generation::quoting::is_plain_path;
 use crate::generation::recipe::NodeRecipe;
 
@@ -65,8 +65,7 @@ fn is_built(project: &Project<'_>, package: &Package, builder: &NodeFramework) -
 fn is_handed_out(project: &Project<'_>, package: &Package, built: &Built) -> bool {
     let mut names: Vec<&str> = built.folders.iter().flat_map(|folder| folder.split('/')).collect();
     names.push("index.html");
-    let under = |path: &str| package.folder().is_empty() || path.starts_with(&join(package.folder(), ""));
-    project.node().iter().filter(|file| under(&file.path)).any(|file| {
+    project.node().iter().filter(|file| is_under(&file.path, package.folder())).any(|file| {
         let text = project.text(&file.path).unwrap_or_default();
         let says = |mark: &str| text.contains(mark);
         HANDS_OUT.iter().any(|mark| says(mark))

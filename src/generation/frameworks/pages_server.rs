@@ -10,7 +10,7 @@ use crate::generation::bases::Runtime;
 use crate::generation::endpoints;
 use crate::generation::node::{self, Needs, Role};
 use crate::generation::plan::{Notes, Place, Source};
-use crate::generation::project::Project;
+use crate::generation::project::{Project, is_under};
 use crate::generation::quoting::is_plain_path;
 use crate::generation::recipe::{BothRecipe, BuiltPages, PagesServer, Recipe};
 
@@ -100,11 +100,12 @@ pub fn combine(
 /// First parts of the server's paths. Where the pages' own server knows a path of the same
 /// beginning it stays with them, for they may ask the server for it.
 fn prefixes(files: &FileSet, pages: &str, server: &Outline, notes: &mut Notes) -> Vec<String> {
-    let under = |file: &str, folder: &str| folder.is_empty() || file.starts_with(&format!("{folder}/"));
     let on_node = matches!(server.recipe, Recipe::Node(_));
     // The deeper of the two folders has what lies in both.
     let of_server = |file: &str| {
-        on_node && under(file, &server.folder) && (server.folder.len() > pages.len() || !under(file, pages))
+        on_node
+            && is_under(file, &server.folder)
+            && (server.folder.len() > pages.len() || !is_under(file, pages))
     };
     let first = |path: &str| path.trim_start_matches('/').split('/').next().unwrap_or_default().to_owned();
     let plain = |part: &String| !part.is_empty() && is_plain_path(part);
@@ -113,7 +114,7 @@ fn prefixes(files: &FileSet, pages: &str, server: &Outline, notes: &mut Notes) -
     let (mut own, mut servers) = (BTreeSet::new(), BTreeSet::new());
     let mut place = None;
     for endpoint in endpoints::endpoints(files) {
-        if under(&endpoint.file, pages) && is_page(&endpoint.file) && !of_server(&endpoint.file) {
+        if is_under(&endpoint.file, pages) && is_page(&endpoint.file) && !of_server(&endpoint.file) {
             own.insert(first(&endpoint.path));
         } else {
             place = place.or_else(|| Place::file(&endpoint.file));

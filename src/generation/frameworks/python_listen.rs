@@ -4,7 +4,7 @@
 use super::Outline;
 use crate::generation::plan::{Notes, Place, Source};
 use crate::generation::python::PyFile;
-use crate::generation::recipe::Recipe;
+use crate::generation::recipe::{Recipe, SUPPORT};
 
 /// The module of ours, in the image beside nothing of the app.
 const AROUND: &str = include_str!("listen_around.py");
@@ -17,7 +17,7 @@ pub fn put_right(file: &PyFile, outline: &mut Outline, notes: &mut Notes) {
     let brings_sockets = file.imports.iter().any(|import| matches!(import.top(), "gevent" | "eventlet"));
     match (outline.start.as_deref(), &mut outline.recipe) {
         (Some([python, path]), Recipe::Python(recipe)) if python == "python" && !brings_sockets => {
-            let module = "/opt/previewd/previewd_listen.py".to_owned();
+            let module = format!("{SUPPORT}previewd_listen.py");
             outline.start = Some(vec![python.clone(), module, outline.port.to_string(), path.clone()]);
             recipe.support.insert("previewd_listen.py".to_owned(), AROUND.to_owned());
             outline.bind = "0.0.0.0, by the module that runs the program".to_owned();

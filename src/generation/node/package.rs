@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::workspaces;
 use crate::generation::plan::Place;
-use crate::generation::project::{Project, folder_of};
+use crate::generation::project::{Project, folder_of, is_under};
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Package {
@@ -135,7 +135,7 @@ impl Package {
 
 /// A file lies under the package, and under none that lies deeper.
 pub fn owns(packages: &[Package], package: &Package, path: &str) -> bool {
-    let under = |folder: &str| folder.is_empty() || path.starts_with(&format!("{folder}/"));
-    let deeper = |other: &Package| other.folder().len() > package.folder().len() && under(other.folder());
-    under(package.folder()) && !packages.iter().any(deeper)
+    let deeper =
+        |other: &Package| other.folder().len() > package.folder().len() && is_under(path, other.folder());
+    is_under(path, package.folder()) && !packages.iter().any(deeper)
 }
