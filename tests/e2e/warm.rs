@@ -135,6 +135,54 @@ async fn new_code_starts_in_a_warm_container_and_lives_on_in_it() {
     app.finish().await;
 }
 
+/// What an app does at its end takes its time, whatever its server's naps are cut to.
+const LEAVING: &str = "
+import asyncio, contextlib, time
+@contextlib.asynccontextmanager
+async def life(_):
+    yield
+    begun = time.monotonic()
+    await asyncio.sleep(0.4)
+    print('left after', round(time.monotonic() - begun, 1), flush=True)
+app.router.lifespan_context = life
+";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_makes_room_ends_at_once_and_in_good_order() {
+    let app = TestApp::tuned(vec![], warm_ones(1)).await;
+    let ann = app.user("ann");
+    prepared(&app, &ann).await;
+    let launched = up(&ann, "fresh-second", &notes(LEAVING)).await;
+    assert!(is_warm(&command(&launched).await), "it was started anew");
+    let first = patch(&ann, "fresh-second", notes("")["files"].clone()).await;
+    assert_eq!((first.status, first.json()["reloaded"].as_str()), (200, Some("restart")), "{first:?}");
+    let log = ann.get(&path("fresh-second", "/logs?limit=500&source=app")).await.text();
+    assert!(log.contains("left after 0.4"), "{log}");
+    // Of what is left, the least is what it takes: uvicorn by itself naps for 0.1 s on its way out, and
+    // half as long, taken over many, before it sets out.
+    let mut ends = Vec::new();
+    for at in 0..5 {
+        let answer = patch(&ann, "fresh-second", json!({ "app/extra.py": format!("x = {at}\n") })).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert!(is_warm(&command(&launched).await), "it was started anew");
+        ends.push(ending(&ann, "fresh-second").await);
+    }
+    assert!(ends.iter().any(|took| *took < Duration::from_millis(95)), "{ends:?}");
+    app.finish().await;
+}
+
+/// Between uvicorn's first and last word when it was told to end for the last time.
+async fn ending(client: &Client, id: &str) -> Duration {
+    let lines = client.get(&path(id, "/logs?limit=500&source=app")).await.json();
+    let lines = lines["logs"].as_array().expect("lines").clone();
+    let last = |word: &str| {
+        let line = lines.iter().rev().find(|line| text(line, "message").contains(word));
+        let when = text(line.unwrap_or_else(|| panic!("no {word}: {lines:?}")), "timestamp").to_owned();
+        chrono::DateTime::parse_from_rfc3339(&when).expect("a time")
+    };
+    (last("Finished server process") - last("Shutting down")).to_std().expect("in their order")
+}
+
 /// Something of the source, which no program reads, is what no image has.
 fn put_nonce(body: &mut Value) {
     body["files"]["nonce.txt"] = json!(nonce().to_string());

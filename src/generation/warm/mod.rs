@@ -28,7 +28,7 @@ pub const WAITING: &str = "previewd-warm";
 /// The signal that has it end its child and take the next order: SIGSTKFLT, which nothing sends.
 pub const AGAIN: u8 = 16;
 
-const PYTHON: &str = include_str!("wait.py");
+const PYTHON: &str = concat!(include_str!("naps.py"), include_str!("wait.py"));
 const NODE: &str = include_str!("wait.cjs");
 
 /// What the process of such a plan is to load, as its program reads it; nothing where a fresh start

@@ -216,6 +216,7 @@ def wait(order, modules):
         # Started again in a container that has waited once.
         Order(order, os.environ).start_anew()
     loaded = Loaded(modules)
+    shorten_naps(sys.modules)
     # What is loaded stays. Looking through it would copy every page that a child shares.
     gc.collect()
     gc.freeze()
