@@ -165,6 +165,14 @@ async fn the_greedy_are_held_back_and_neighbours_go_on() {
                 })
                 .await
             }
+            "log" => {
+                // Read as fast as it comes for some seconds, so that no program that prints much is slowed.
+                until(120, || async {
+                    let said = logs(&ann, "greedy", "lines%20at%20once").await;
+                    said.contains("a second are read").then_some("read more slowly")
+                })
+                .await
+            }
             _ => "throttled",
         };
         let took = begun.elapsed();

@@ -60,15 +60,17 @@ impl Intake {
         &self.mark
     }
 
-    /// A piece of output. Its lines are added with the next commit.
-    pub(super) async fn output(&mut self, output: &Output, at: DateTime<Utc>) {
+    /// A piece of output, and how many lines ended in it. They are added with the next commit.
+    pub(super) async fn output(&mut self, output: &Output, at: DateTime<Utc>) -> usize {
         self.give_out_stale();
         let mut lines = std::mem::take(&mut self.lines);
         self.side(output.stream).assembler.push(&output.bytes, |line| lines.push(line));
+        let count = lines.len();
         for RawLine { text, continues } in lines.drain(..) {
             self.line(output.stream, &text, at, continues).await;
         }
         self.lines = lines;
+        count
     }
 
     /// A line, or a piece of one. It is added with the next commit.

@@ -4,11 +4,12 @@
 //! and its last is read before the end is. One that an earlier run of the daemon started, or
 //! whose attachment broke, is followed in the engine's log from the place that was read last.
 
+mod allowance;
 mod assemble;
 mod group;
 mod intake;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt as _;
@@ -18,6 +19,7 @@ use super::LogHub;
 use super::place::{Cut, Finder, Mark};
 use crate::domain::{LogLevel, LogSource, PreviewId};
 use crate::engine::{Engine, EngineError, EngineLogLine, LogStream, LogsFrom, Output};
+use allowance::{Allowance, Overdrawn};
 use intake::Intake;
 
 /// The lines that a program's output comes to, in pieces cut anywhere.
@@ -113,13 +115,20 @@ impl Source {
         // A program that does not buffer makes a piece of every line: those that are there already
         // are added together.
         let mut ready = attached.ready_chunks(PIECES).boxed();
+        let mut allowance = Allowance::new(Instant::now());
         loop {
             let Some(next) = next_or_quiet(&mut ready, intake).await else { continue };
             let Some(pieces) = next else { break };
             let now = Utc::now();
             for piece in pieces {
                 match piece {
-                    Ok(output) => intake.output(&output, now).await,
+                    Ok(output) => {
+                        let lines = intake.output(&output, now).await;
+                        if let Some(over) = allowance.spend(lines, output.bytes.len(), Instant::now()) {
+                            intake.commit().await;
+                            self.hold_back(&over).await;
+                        }
+                    }
                     Err(error) => {
                         tracing::debug!(%error, preview = %self.preview, "the attachment broke");
                         intake.commit().await;
@@ -137,6 +146,15 @@ impl Source {
         }
         intake.forget_unfinished();
         false
+    }
+
+    /// Leaves a container that prints without end waiting in its write.
+    async fn hold_back(&self, over: &Overdrawn) {
+        if over.is_new {
+            let notice = Allowance::notice();
+            self.logs.append(self.preview, Utc::now(), LogLevel::Warning, LogSource::System, &notice);
+        }
+        tokio::time::sleep(over.wait).await;
     }
 
     /// Follows the engine's log from behind the last line that was read.
