@@ -4,13 +4,15 @@
 # preview, by the preview's port, and to the same server on this host without anything between. Prints the cases that fail or
 # are worse through previewd, and fails when there are any. All cases are run, none is left out.
 #
-# CASES: which ones (default *; such as 1.* or "7.1.1 9.*"). DIRECT: no, for half the time and no comparison. REPORT: a directory to be made for the suite's own pages (default: none).
+# CASES: which ones (default *; such as 1.* or "7.1.1 9.*"). DIRECT: no, for half the time and no comparison. REPORT: a directory
+# to be made for the suite's own pages (default: none). BINARY: the previewd to go through (default: this tree's, built without
+# optimisations).
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 
 root=$(dirname "$here")
-previewd=${CARGO_TARGET_DIR:-$root/target}/debug/previewd
+previewd=${BINARY:-${CARGO_TARGET_DIR:-$root/target}/debug/previewd}
 tools=$CACHE_DIR/autobahn
 echo_app=$here/autobahn/echo
 work=$(mktemp -d)
@@ -86,7 +88,7 @@ start_preview() {
 join_engine_group "$0"
 "$here/base-images.sh" node
 install_tools
-cargo build --locked --manifest-path "$root/Cargo.toml"
+[ -n "${BINARY:-}" ] || cargo build --locked --manifest-path "$root/Cargo.toml"
 start_server
 start_preview
 inside=/tmp/run.$$
