@@ -36,16 +36,25 @@ struct Killed {
     came_to: String,
 }
 
+/// The previews that have not ended, on any page: what earlier kills have ended is listed too.
+async fn live(client: &Client) -> Option<Vec<String>> {
+    let (mut live, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = format!("/api/v2/previews?limit=200{cursor}");
+        let page = client.try_send(Method::GET, &page, "").await.ok()?.json();
+        let previews = page["previews"].as_array()?.iter();
+        let lives = previews.filter(|preview| !["stopped", "failed"].contains(&text(preview, "status")));
+        live.extend(lives.map(|preview| text(preview, "previewInstanceId").to_owned()));
+        match page["nextCursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return Some(live),
+        }
+    }
+}
+
 /// What is on the engine for a reason, and what is not.
 async fn orphans(app: &TestApp, client: &Client) -> Option<Vec<String>> {
-    let listed = client.try_send(Method::GET, "/api/v2/previews?limit=200", "").await.ok()?;
-    let listed = listed.json();
-    let live: Vec<String> = listed["previews"]
-        .as_array()?
-        .iter()
-        .filter(|preview| !["stopped", "failed"].contains(&text(preview, "status")))
-        .map(|preview| text(preview, "previewInstanceId").to_owned())
-        .collect();
+    let live = live(client).await?;
     let mut found = Vec::new();
     let is_live = |preview: Option<previewd::domain::PreviewId>| {
         preview.is_some_and(|preview| live.contains(&preview.to_string()))
@@ -160,7 +169,7 @@ async fn one(
     let daemon = start(app).await;
     let begun = Instant::now();
     let (app, client) = (&*app, app.user("ann"));
-    until(30, || async { orphans(app, &app.admin()).await?.is_empty().then_some(()) }).await;
+    nothing_orphaned(app, point).await;
     let settled = begun.elapsed();
     let came_to = until(60, || async { outcome(&client, &id).await }).await;
     if came_to == "healthy" {
@@ -172,8 +181,24 @@ async fn one(
     }
     let stopped = client.delete(&path(&id, "")).await;
     assert!([204, 404].contains(&stopped.status), "{stopped:?}");
-    until(30, || async { orphans(app, &app.admin()).await.filter(Vec::is_empty) }).await;
+    nothing_orphaned(app, point).await;
     (daemon, Killed { work, point: point.to_owned(), settled, came_to })
+}
+
+/// Says what is left over, or that the daemon does not answer, when it has not gone in time.
+async fn nothing_orphaned(app: &TestApp, point: &str) {
+    let (begun, admin) = (Instant::now(), app.admin());
+    loop {
+        let left = orphans(app, &admin).await;
+        if left.as_ref().is_some_and(Vec::is_empty) {
+            return;
+        }
+        if begun.elapsed() >= Duration::from_secs(30) {
+            let live = live(&admin).await;
+            panic!("{point}: {left:?} left over\nLive: {live:?}\nThe daemon:\n{}", log_of(app));
+        }
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
 }
 
 /// The generation that is worked on. A restart and a stop need something that runs.
