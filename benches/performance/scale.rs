@@ -1,5 +1,5 @@
-//! Ten, a hundred and three hundred live previews of which most sleep: what waking one, asking the API
-//! and doing nothing cost.
+//! A hundred and three hundred live previews of which most sleep, beside ten: what waking one, asking the
+//! API and doing nothing cost.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -12,14 +12,27 @@ use crate::answer::{first_ok, until};
 use crate::daemon::Daemon;
 use crate::table::{Goal, Line, duration, quantile};
 
-const STEPS: [usize; 3] = [10, 100, 300];
+/// How many the baseline's daemon has all the time.
+const FEW: usize = 10;
+const STEPS: [usize; 2] = [100, 300];
 const APP: &str = "bench-scale";
 /// Launches at once: more would only wait for the engine.
 const TOGETHER: usize = 8;
-/// Previews woken, and questions asked, at each step.
-const LOOKS: usize = 60;
-/// For so long the daemon is watched doing nothing.
+/// Previews of each daemon that are woken at each step.
+const LOOKS: usize = 200;
+/// After each waking the status is asked for so many times, and a list of previews as often.
+const QUESTIONS: usize = 4;
+/// From one look at a daemon to the next. In ten such times a preview is asleep again, so that both have
+/// the same to do, however many previews they have.
+const PACE: Duration = Duration::from_millis(400);
+/// For so long the daemons are watched doing nothing.
 const REST: Duration = Duration::from_secs(20);
+
+/// A daemon and where its previews are.
+struct Host {
+    daemon: Daemon,
+    addresses: Vec<SocketAddr>,
+}
 
 /// What was found with so many previews.
 struct Found {
@@ -31,24 +44,33 @@ struct Found {
     rss_mib: f64,
 }
 
+/// Seconds.
+#[derive(Default)]
+struct Times {
+    wakes: Vec<f64>,
+    questions: Vec<f64>,
+}
+
 pub async fn measure() -> anyhow::Result<Vec<Line>> {
-    let most = STEPS[2].to_string();
-    let settings = [
-        ("PREVIEW_MAX_INSTANCES_PER_USER", &*most),
-        ("PREVIEW_MAX_CONCURRENCY", &*most),
+    // One beside the other, so that whatever else the machine does it does to both.
+    let mut few =
+        Host::start([("PREVIEW_PORT_MAX", "13100"), ("PREVIEW_NETWORK_POOL", "10.215.0.0/16")]).await?;
+    let apart = [
+        ("PREVIEW_PORT_MIN", "13101"),
         ("PREVIEW_PORT_MAX", "13500"),
-        ("PREVIEW_SESSION_TIMEOUT_HOURS", "10"),
-        ("PREVIEW_IDLE_PAUSE", "3"),
+        ("PREVIEW_NETWORK_POOL", "10.214.0.0/16"),
     ];
-    let daemon = Daemon::start(&settings).await?;
-    let (mut addresses, mut found) = (Vec::new(), Vec::new());
+    let mut many = Host::start(apart).await?;
+    few.grow_to(FEW).await?;
+    let mut table = Vec::new();
     for previews in STEPS {
-        addresses.extend(launch(&daemon, addresses.len()..previews).await?);
-        found.push(look(&daemon, &addresses).await?);
+        many.grow_to(previews).await?;
+        let [few, many] = compare(&few, &many).await?;
+        table.extend(lines(&few, &many));
     }
-    daemon.end().await?;
-    let few = &found[0];
-    Ok(found.iter().skip(1).flat_map(|many| lines(few, many)).collect())
+    few.daemon.end().await?;
+    many.daemon.end().await?;
+    Ok(table)
 }
 
 fn lines(few: &Found, many: &Found) -> Vec<Line> {
@@ -62,11 +84,12 @@ fn lines(few: &Found, many: &Found) -> Vec<Line> {
         notes: vec![note],
     };
     let wake = format!(
-        "99th percentile of {LOOKS} first requests to previews that sleep; baseline: the same with {}",
+        "99th percentile of {LOOKS} first requests to previews that sleep; baseline: a daemon with {}, by turns",
         few.previews
     );
     let api = format!(
-        "99th percentile of {LOOKS} GET status and as many lists of 10; baseline: the same with {}",
+        "99th percentile of {} GET status and as many lists of {FEW}; baseline: a daemon with {}, by turns",
+        LOOKS * QUESTIONS,
         few.previews
     );
     let below = |what: &str, is: f64, limit: f64, unit, note: String| Line {
@@ -97,43 +120,86 @@ fn name(number: usize) -> String {
     format!("{APP}-{number}")
 }
 
-async fn launch(daemon: &Daemon, numbers: std::ops::Range<usize>) -> anyhow::Result<Vec<SocketAddr>> {
-    let page = json!({ "files": { "index.html": format!("<!doctype html>{APP}") } });
-    let one = |number: usize| {
-        let page = &page;
-        async move {
-            daemon.put(&name(number), page).await?;
-            let address = daemon.launch_and_wait(&name(number)).await?;
-            first_ok(address, APP).await?;
-            anyhow::Ok(address)
+impl Host {
+    async fn start<const N: usize>(own: [(&str, &str); N]) -> anyhow::Result<Self> {
+        let most = STEPS[1].to_string();
+        let mut settings = vec![
+            ("PREVIEW_MAX_INSTANCES_PER_USER", &*most),
+            ("PREVIEW_MAX_CONCURRENCY", &*most),
+            ("PREVIEW_SESSION_TIMEOUT_HOURS", "10"),
+            ("PREVIEW_IDLE_PAUSE", "3"),
+        ];
+        settings.extend(own);
+        Ok(Self { daemon: Daemon::start(&settings).await?, addresses: Vec::new() })
+    }
+
+    async fn grow_to(&mut self, previews: usize) -> anyhow::Result<()> {
+        let page = json!({ "files": { "index.html": format!("<!doctype html>{APP}") } });
+        let daemon = &self.daemon;
+        let one = |number: usize| {
+            let page = &page;
+            async move {
+                daemon.put(&name(number), page).await?;
+                let address = daemon.launch_and_wait(&name(number)).await?;
+                first_ok(address, APP).await?;
+                anyhow::Ok(address)
+            }
+        };
+        let numbers = self.addresses.len()..previews;
+        let new: Vec<_> = stream::iter(numbers).map(one).buffered(TOGETHER).try_collect().await?;
+        self.addresses.extend(new);
+        Ok(())
+    }
+
+    /// Wakes one and asks about it.
+    async fn look(&self, at: usize, times: &mut Times) -> anyhow::Result<()> {
+        let number = at * 7 % self.addresses.len();
+        self.daemon.is_now(&name(number), "paused").await?;
+        let begun = Instant::now();
+        times.wakes.push((first_ok(self.addresses[number], APP).await? - begun).as_secs_f64());
+        for _ in 0..QUESTIONS {
+            let begun = Instant::now();
+            self.daemon.status(&name(number)).await?;
+            times.questions.push(begun.elapsed().as_secs_f64());
+            let begun = Instant::now();
+            // As many as the fewest have, so that the answers are of one size.
+            let listed = self.daemon.list(FEW).await?;
+            times.questions.push(begun.elapsed().as_secs_f64());
+            ensure!(listed == FEW, "{listed} listed");
         }
-    };
-    stream::iter(numbers).map(one).buffered(TOGETHER).try_collect().await
+        Ok(())
+    }
+
+    fn found(&self, times: &Times, cores: f64, rss_mib: f64) -> Found {
+        let p99 = |times: &[f64]| Duration::from_secs_f64(quantile(times, 0.99));
+        let (wake_p99, api_p99) = (p99(&times.wakes), p99(&times.questions));
+        Found { previews: self.addresses.len(), wake_p99, api_p99, cores, rss_mib }
+    }
 }
 
-async fn look(daemon: &Daemon, addresses: &[SocketAddr]) -> anyhow::Result<Found> {
-    all_sleep(daemon, addresses.len()).await?;
-    let (begun, before) = (Instant::now(), cpu_seconds(daemon.pid())?);
-    tokio::time::sleep(REST).await;
-    let cores = (cpu_seconds(daemon.pid())? - before) / begun.elapsed().as_secs_f64();
-    let rss_mib = rss_mib(daemon.pid())?;
-    let (mut wakes, mut asked) = (Vec::new(), Vec::new());
-    for at in 0..LOOKS {
-        let number = at * 7 % addresses.len();
-        daemon.is_now(&name(number), "paused").await?;
-        let begun = Instant::now();
-        wakes.push((first_ok(addresses[number], APP).await? - begun).as_secs_f64());
-        let begun = Instant::now();
-        daemon.status(&name(number)).await?;
-        asked.push(begun.elapsed().as_secs_f64());
-        let begun = Instant::now();
-        // As many as the fewest have, so that the answers are of one size.
-        let listed = daemon.list(STEPS[0]).await?;
-        asked.push(begun.elapsed().as_secs_f64());
-        ensure!(listed == STEPS[0], "{listed} listed");
+async fn compare(few: &Host, many: &Host) -> anyhow::Result<[Found; 2]> {
+    let hosts = [few, many];
+    for host in hosts {
+        all_sleep(&host.daemon, host.addresses.len()).await?;
     }
-    let p99 = |times: &[f64]| Duration::from_secs_f64(quantile(times, 0.99));
-    Ok(Found { previews: addresses.len(), wake_p99: p99(&wakes), api_p99: p99(&asked), cores, rss_mib })
+    let used = || anyhow::Ok([cpu_seconds(few.daemon.pid())?, cpu_seconds(many.daemon.pid())?]);
+    let (begun, before) = (Instant::now(), used()?);
+    tokio::time::sleep(REST).await;
+    let (after, rest) = (used()?, begun.elapsed().as_secs_f64());
+    let cores = [0, 1].map(|of| (after[of] - before[of]) / rest);
+    let rss_mib = [rss_mib(few.daemon.pid())?, rss_mib(many.daemon.pid())?];
+    let mut times = [Times::default(), Times::default()];
+    let mut ticks = tokio::time::interval(PACE / 2);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    for at in 0..LOOKS {
+        for of in 0..2 {
+            // Neither always comes first.
+            let of = (of + at) % 2;
+            ticks.tick().await;
+            hosts[of].look(at, &mut times[of]).await?;
+        }
+    }
+    Ok([0, 1].map(|of| hosts[of].found(&times[of], cores[of], rss_mib[of])))
 }
 
 async fn all_sleep(daemon: &Daemon, previews: usize) -> anyhow::Result<()> {
