@@ -12,7 +12,7 @@ use super::place::Mark;
 use super::ring::Ring;
 use super::stream::LogStream;
 use super::subscription::{Older, Start, Subscription};
-use super::{LastAnswers, LogFilter, Masker, Notices, StreamLine, Totals, clean};
+use super::{Flood, LastAnswers, LogFilter, Masker, Notices, StreamLine, Totals, clean};
 use crate::domain::{LogEntry, LogLevel, LogLine, LogSource, PreviewId};
 
 /// How much is kept, and how far behind a subscriber may be.
@@ -35,6 +35,8 @@ pub struct Config {
     /// `PREVIEW_LOG_TOTAL_LINES`, default 5,000,000: lines kept of all previews together; the
     /// oldest go first.
     pub total_lines: u64,
+    /// What a container may print before it is read more slowly.
+    pub flood: Flood,
 }
 
 /// Where lines are kept. Others can be added at [`Archive`].
@@ -90,6 +92,7 @@ impl Default for Config {
             backend: Backend::Database,
             retention_days: 7,
             total_lines: 5_000_000,
+            flood: Flood::default(),
         }
     }
 }
@@ -249,6 +252,11 @@ impl LogHub {
     /// Lines that may be added at once between two calls of [`LogHub::keep_pace`].
     pub fn batch(&self) -> usize {
         (self.inner.config.subscriber_lines / 4).clamp(1, 512)
+    }
+
+    /// What a container may print, and how many of its lines are kept.
+    pub(super) fn flood(&self) -> (Flood, usize) {
+        (self.inner.config.flood, self.inner.config.lines)
     }
 
     /// Number of the newest line; 0 when there is none.

@@ -40,9 +40,9 @@ mod values;
 pub use answers::{LastAnswer, LastAnswers};
 pub use archive::{Archive, ArchiveError, DatabaseArchive, Done, FileArchive, Knows};
 pub use clean::CONTINUED;
-pub use container::ContainerReader;
 #[cfg(fuzzing)]
 pub use container::read_output;
+pub use container::{ContainerReader, Flood};
 pub use filter::{LogFilter, Search, Sources};
 pub use hub::{Backend, Config, LogHub};
 pub use level::level_of;

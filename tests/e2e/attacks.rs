@@ -131,7 +131,10 @@ async fn a_disk_filler_is_warned_and_stopped_by_name() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_greedy_are_held_back_and_neighbours_go_on() {
-    let app = TestApp::with(vec![("PREVIEW_SAMPLE_INTERVAL", "1".to_owned())]).await;
+    let app = TestApp::tuned(vec![("PREVIEW_SAMPLE_INTERVAL", "1".to_owned())], |config| {
+        config.streams.flood = previewd::streams::Flood { at_once: 20_000, a_second: 1_000 };
+    })
+    .await;
     let (ann, bob) = (app.user("ann"), app.user("bob"));
     let neighbour = visitor(&up(&bob, "neighbour", &python(OBEDIENT)).await);
     put(&ann, "greedy", &greedy()).await;
@@ -166,8 +169,7 @@ async fn the_greedy_are_held_back_and_neighbours_go_on() {
                 .await
             }
             "log" => {
-                // Read as fast as it comes for some seconds, so that no program that prints much is slowed.
-                until(120, || async {
+                until(60, || async {
                     let said = logs(&ann, "greedy", "lines%20at%20once").await;
                     said.contains("a second are read").then_some("read more slowly")
                 })

@@ -19,6 +19,7 @@ use super::LogHub;
 use super::place::{Cut, Finder, Mark};
 use crate::domain::{LogLevel, LogSource, PreviewId};
 use crate::engine::{Engine, EngineError, EngineLogLine, LogStream, LogsFrom, Output};
+pub use allowance::Flood;
 use allowance::{Allowance, Overdrawn};
 use intake::Intake;
 
@@ -115,7 +116,8 @@ impl Source {
         // A program that does not buffer makes a piece of every line: those that are there already
         // are added together.
         let mut ready = attached.ready_chunks(PIECES).boxed();
-        let mut allowance = Allowance::new(Instant::now());
+        let (limits, kept) = self.logs.flood();
+        let mut allowance = Allowance::new(limits, kept / 2, Instant::now());
         loop {
             let Some(next) = next_or_quiet(&mut ready, intake).await else { continue };
             let Some(pieces) = next else { break };
@@ -150,9 +152,8 @@ impl Source {
 
     /// Leaves a container that prints without end waiting in its write.
     async fn hold_back(&self, over: &Overdrawn) {
-        if over.is_new {
-            let notice = Allowance::notice();
-            self.logs.append(self.preview, Utc::now(), LogLevel::Warning, LogSource::System, &notice);
+        if let Some(notice) = &over.notice {
+            self.logs.append(self.preview, Utc::now(), LogLevel::Warning, LogSource::System, notice);
         }
         tokio::time::sleep(over.wait).await;
     }
