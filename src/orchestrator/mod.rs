@@ -218,7 +218,7 @@ pub struct Needs {
 
 impl Orchestrator {
     pub fn new(needs: Needs) -> Self {
-        let tasks = TaskTracker::new();
+        let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
         let Needs {
             instance,
             config,
@@ -241,6 +241,7 @@ impl Orchestrator {
             config.networks.clone(),
             egress.clone(),
             tasks.clone(),
+            shutdown.clone(),
         );
         let reach = Arc::new(Reach::new(config.dial));
         let databases = Databases::new(DatabaseNeeds {
@@ -280,7 +281,7 @@ impl Orchestrator {
             metrics,
             server_changed: tokio::sync::Notify::new(),
             tasks,
-            shutdown: CancellationToken::new(),
+            shutdown,
         };
         Self { parts: Arc::new(parts) }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hyper::Method;
 
@@ -12,7 +12,8 @@ use crate::scene::{OBEDIENT, python, up, visitor};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sigterm_under_load_drains_and_previews_run_on() {
-    let mut app = TestApp::prepared(vec![]).await;
+    let rest = ("PREVIEW_NETWORK_REST", "30".to_owned());
+    let mut app = TestApp::prepared(vec![rest]).await;
     let daemon = Daemon::start(&mut app).await;
     let launched = up(&app.user("ann"), "loaded", &python(OBEDIENT)).await;
     let pid = visitor(&launched).get("/").await.text();
@@ -59,6 +60,8 @@ async fn a_sigterm_under_load_drains_and_previews_run_on() {
     assert_eq!(again.await, pid, "the app was never stopped");
     let stopped = app.user("ann").delete("/api/v2/generations/loaded/preview").await;
     assert_eq!(stopped.status, 204, "{stopped:?}");
+    let begun = Instant::now();
     daemon.end().await;
+    assert!(begun.elapsed() < Duration::from_secs(6), "its network rests, and is not waited for");
     app.finish().await;
 }

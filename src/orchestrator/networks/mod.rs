@@ -99,12 +99,14 @@ impl Held {
 }
 
 impl Networks {
+    /// Once it is `closing`, none is waited for to have had its rest.
     pub fn new(
         engine: Engine,
         instance: InstanceId,
         config: Config,
         egress: Egress,
         tasks: TaskTracker,
+        closing: CancellationToken,
     ) -> Self {
         let inner = Inner {
             engine,
@@ -114,7 +116,7 @@ impl Networks {
             held: Mutex::default(),
             calls: Semaphore::new(CALLS),
             tasks,
-            closing: CancellationToken::new(),
+            closing,
             earlier: watch::Sender::default(),
         };
         Self { inner: Arc::new(inner) }
@@ -175,7 +177,6 @@ impl Networks {
             let resting = std::mem::take(&mut held.resting).into_iter().map(|resting| resting.name);
             std::mem::take(&mut held.spare).into_iter().chain(resting).collect::<Vec<_>>()
         };
-        self.inner.closing.cancel();
         for name in spares {
             if let Err(error) = self.inner.remove(&name).await {
                 tracing::warn!(%error, network = name, "a spare network stays behind; the next start takes it up");
