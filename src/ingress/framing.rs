@@ -260,7 +260,8 @@ mod tests {
         /// header lines of a length is ever touched.
         #[test]
         fn cuts_between_reads_mean_nothing(
-            wire in "(GET / HTTP/1.1\r\n|Content-Length: |Transfer-Encoding: chunked|\r\n|\n|5|0|ffffffffffffffff|a|:| |X: y\r\n){0,40}",
+            // No NUL: a line that has one is refused already, and spoiling it may change nothing.
+            wire in "(GET / HTTP/1\\.1\r\n|Content-Length: |Transfer-Encoding: chunked|\r\n|\n|5|0|ffffffffffffffff|a|:| |X: y\r\n){0,40}",
             cut in 1..64_usize,
         ) {
             let follow = |size: usize| {
