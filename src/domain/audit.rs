@@ -27,8 +27,7 @@ pub struct AuditEntry {
 }
 
 impl AuditEntry {
-    /// Of somebody who did not come to be known and did one thing `times` times. Each may have been in a
-    /// trace of its own.
+    /// One thing done `times` times up to now, by nobody with a name. Each may have been in a trace of its own.
     pub fn gathered(via: String, action: String, status: u16, times: u64) -> Self {
         Self {
             timestamp: Utc::now(),
