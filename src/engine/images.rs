@@ -27,6 +27,8 @@ pub struct OwnedImage {
 /// What an image is made of, and how it is started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageFacts {
+    /// Of its content.
+    pub id: String,
     /// Digests of the layers' content, the lowest first.
     pub layers: Vec<String>,
     pub entry_point: Vec<String>,
@@ -103,6 +105,7 @@ impl ImageFacts {
             Some((name.to_owned(), value.to_owned()))
         };
         Self {
+            id: image.id.unwrap_or_default(),
             layers: image.root_fs.and_then(|root| root.layers).unwrap_or_default(),
             entry_point: config.entrypoint.unwrap_or_default(),
             command: config.cmd.unwrap_or_default(),

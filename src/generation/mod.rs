@@ -80,4 +80,4 @@ pub use recipe::{
 };
 pub use reload::{Reload, reload};
 pub use tag::image_tag;
-pub use warm::{AGAIN, ORDER, WAITING, order, reads_early, warm};
+pub use warm::{AGAIN, ORDER, WAITING, keeper, order, reads_early, warm};

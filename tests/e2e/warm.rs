@@ -45,8 +45,14 @@ _facts()
 "#;
 
 /// Where it runs, and as what.
-const COMMAND: &str =
-    "\n@app.get('/command')\ndef command():\n    return open('/proc/self/cmdline').read()\n";
+const COMMAND: &str = "
+@app.get('/command')
+def command():
+    return open('/proc/self/cmdline').read()
+@app.get('/host')
+def host():
+    return open('/etc/hostname').read().strip()
+";
 
 pub(crate) fn append(body: &mut Value, file: &str, more: &str) {
     let content = format!("{}{more}", body["files"][file].as_str().expect("a text"));
@@ -80,7 +86,12 @@ pub(crate) async fn command(launched: &Value) -> String {
 }
 
 pub(crate) fn is_warm(command: &str) -> bool {
-    command.contains(".previewd-order")
+    command.contains(".previewd-order") && !is_kept(command)
+}
+
+/// It has not waited, but is a child of the process that can start it again.
+fn is_kept(command: &str) -> bool {
+    command.contains(".previewd-order") && command.contains(" -- /app")
 }
 
 /// A first launch, which leaves the environment and a container that waits.
@@ -128,10 +139,54 @@ async fn new_code_starts_in_a_warm_container_and_lives_on_in_it() {
     let whole = json!({ "app/notes.py": body["files"]["app/notes.py"] });
     let mended = patch(&ann, "fresh-second", whole).await;
     assert_eq!((mended.status, mended.json()["reloaded"].as_str()), (200, Some("restart")), "{mended:?}");
-    assert!(!is_warm(&command(&launched).await), "what had ended was started anew");
+    assert!(is_warm(&command(&launched).await), "what had ended is loaded again");
+    let started = started_at(&app, &launched).await;
+    let again = patch(&ann, "fresh-second", json!({ "app/extra.py": "x = 2\n" })).await;
+    assert_eq!((again.status, again.json()["reloaded"].as_str()), (200, Some("restart")), "{again:?}");
+    assert_eq!(started_at(&app, &launched).await, started, "the engine has nothing to do with it");
 
     stop(&ann, "fresh-second").await;
     until(60, || async { (containers(&app).await.len() == 1).then_some(()) }).await;
+    app.finish().await;
+}
+
+/// When the engine has started a preview's container.
+async fn started_at(app: &TestApp, launched: &Value) -> String {
+    let id = visitor(launched).get("/host").await.json().as_str().expect("a text").to_owned();
+    let state = app.engine.inspect(&id).await.expect("an answer").expect("it is there");
+    format!("{:?}", state.started_at.expect("it was started"))
+}
+
+/// Where nothing waited for it, and from its image as well as from its environment.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_first_start_is_one_that_new_code_needs_no_engine_for() {
+    let app = TestApp::tuned(vec![], warm_ones(1)).await;
+    let ann = app.user("ann");
+    let body = notes("");
+    let launched = up(&ann, "fresh-first", &body).await;
+    assert!(is_kept(&command(&launched).await), "it runs by itself");
+    let started = started_at(&app, &launched).await;
+    for at in 0..3 {
+        let answer = patch(&ann, "fresh-first", json!({ "app/extra.py": format!("x = {at}\n") })).await;
+        assert_eq!((answer.status, answer.json()["reloaded"].as_str()), (200, Some("restart")), "{answer:?}");
+    }
+    assert!(is_kept(&command(&launched).await), "it runs by itself now");
+    assert_eq!(started_at(&app, &launched).await, started, "by the engine");
+
+    // Broken, and mended: another start of the same container, and from then on as before.
+    let broken =
+        patch(&ann, "fresh-first", json!({ "app/extra.py": null, "app/notes.py": "import nowhere\n" })).await;
+    let said = broken.text();
+    assert_eq!(broken.status, 502, "{broken:?}");
+    assert!(said.contains("No module named 'nowhere'") && !said.contains("<string>"), "{said}");
+    let mended = patch(&ann, "fresh-first", json!({ "app/notes.py": body["files"]["app/notes.py"] })).await;
+    assert_eq!((mended.status, mended.json()["reloaded"].as_str()), (200, Some("restart")), "{mended:?}");
+    let second = started_at(&app, &launched).await;
+    assert_ne!(second, started);
+    let again = patch(&ann, "fresh-first", json!({ "app/extra.py": "x = 7\n" })).await;
+    assert_eq!(again.status, 200, "{again:?}");
+    assert_eq!(started_at(&app, &launched).await, second);
+    assert!(is_kept(&command(&launched).await));
     app.finish().await;
 }
 
@@ -217,13 +272,16 @@ pub(crate) async fn equals_a_fresh_start(name: &str, file: &str, telling: &str) 
     let ann = app.user("ann");
     up(&ann, "fresh-first", &body).await;
     wait_for(&app, 1).await;
+    let mut first = facts(&ann, "fresh-first").await;
     let waiting = containers(&app).await;
     put_nonce(&mut body);
     up(&ann, "fresh-warm", &body).await;
     let mut warm = facts(&ann, "fresh-warm").await;
-    let waited = [&mut warm, &mut cold].map(|facts| facts.remove("waited").expect("told"));
-    assert_eq!(waited, [json!(true), json!(false)], "{name} was started anew");
+    let is_kept = file.ends_with(".py");
+    let waited = [&mut warm, &mut first, &mut cold].map(|facts| facts.remove("waited").expect("told"));
+    assert_eq!(waited, [json!(true), json!(is_kept), json!(false)], "{name} was started anew");
     assert_eq!(warm, cold, "{name}");
+    assert_eq!(first, cold, "{name}, where nothing waited for it");
     // It was taken, and the engine has to do nothing more for it.
     let taken = app.engine.inspect(&waiting[0].id).await.expect("an answer").expect("it is there");
     assert!(taken.running, "{taken:?}");

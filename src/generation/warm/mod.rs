@@ -5,7 +5,8 @@
 //! what to load; the order says which command is to be run, in which folder, with which variables.
 //! Where what is loaded could differ from what the app would load itself, the command is started
 //! anew, and nothing is lost but time. On a signal, one with a child ends it and takes its next
-//! order.
+//! order. So an app that can be a child is one from its first start on, also where nothing waited
+//! for it: new code is started in it without its container.
 
 mod node;
 mod python;
@@ -48,19 +49,36 @@ pub(super) fn worth_loading(
 /// The command of a process that waits for the source of such a plan; nothing where the app is
 /// started otherwise, or would gain nothing.
 pub fn warm(plan: &Plan) -> Option<Vec<String>> {
-    let order = format!("/app/{ORDER}");
     let words: Vec<String> = match &plan.recipe {
         _ if plan.preload.is_empty() => return None,
-        Recipe::Python(_) => ["/opt/venv/bin/python", "-c", PYTHON, &order].map(str::to_owned).into(),
+        Recipe::Python(_) => program_of_python(),
         Recipe::Node(_) => {
             let beside = format!("{NODE_MODULES}/previewd.js");
             let flags = node::flags(plan.start.as_deref()?)?.iter().map(String::as_str);
-            let program = ["-e", NODE, &order, &beside];
+            let program = ["-e", NODE, &order_file(), &beside];
             ["node"].into_iter().chain(flags).chain(program).map(str::to_owned).collect()
         }
         _ => return None,
     };
     Some(words.into_iter().chain(plan.preload.iter().cloned()).collect())
+}
+
+/// The command of a process that runs the app of such a plan in a child at once, and again on the
+/// signal; nothing where none can.
+pub fn keeper(plan: &Plan) -> Option<Vec<String>> {
+    let Recipe::Python(_) = &plan.recipe else { return None };
+    let start = plan.start.as_ref().filter(|_| !plan.preload.is_empty())?;
+    let loaded = python::loaded_at_start(&plan.preload).cloned();
+    let order = ["--", &plan.working_dir].map(str::to_owned).into_iter().chain(start.iter().cloned());
+    Some(program_of_python().into_iter().chain(loaded).chain(order).collect())
+}
+
+fn program_of_python() -> Vec<String> {
+    ["/opt/venv/bin/python", "-c", PYTHON, &order_file()].map(str::to_owned).into()
+}
+
+fn order_file() -> String {
+    format!("/app/{ORDER}")
 }
 
 /// Whether the process reads a variable before its order is there, so that it has to be made with

@@ -128,7 +128,7 @@ pub fn worth_loading(
     };
     let packages = project.python_packages();
     let meddles = packages.keys().any(|package| MEDDLING.contains(&normalized(package).as_str()));
-    if meddles || project.text(ORDER).is_some() {
+    if meddles || project.text(ORDER).is_some() || is_customized(project) {
         return Vec::new();
     }
     let imports =
@@ -163,4 +163,18 @@ pub fn worth_loading(
         }
     }
     modules
+}
+
+/// Of what is worth loading, what an app has loaded by the time it serves. FastAPI looks for models of
+/// the first Pydantic where it finds models, and loads it for that.
+pub fn loaded_at_start(modules: &[String]) -> impl Iterator<Item = &String> {
+    let has_models = modules.iter().any(|module| module == "pydantic");
+    modules.iter().filter(move |module| has_models || *module != "pydantic.v1")
+}
+
+/// The interpreter itself would load a module of the app's, whatever it is started for.
+fn is_customized(project: &Project<'_>) -> bool {
+    const LOADED_FIRST: [&str; 2] = ["sitecustomize", "usercustomize"];
+    let mut names = project.python().iter().flat_map(|file| file.path.split('/'));
+    names.any(|name| LOADED_FIRST.contains(&name.trim_end_matches(".py")))
 }

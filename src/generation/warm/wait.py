@@ -1,10 +1,10 @@
 """Loads modules, waits for an order, and then runs the app in a child that has them.
 
 An order is a file: folder, number of arguments, arguments, and the variables besides those of this
-process, each ended by a NUL. What was loaded is used only where the app, started anew, would have
-come to load the same: no variable that was read meanwhile has another value now, and no module of
-the app's own has the name of one that is loaded. Else the app is started anew, in this process's
-place.
+process, each ended by a NUL. The first may be given with the modules: `--`, folder, arguments. What
+was loaded is used only where the app, started anew, would have come to load the same: no variable
+that was read meanwhile has another value now, and no module of the app's own has the name of one
+that is loaded. Else the app is started anew, in this process's place.
 
 No line of the app ever runs in this process. It passes on what it is told, ends as the child ends,
 and on one signal ends the child and takes the next order.
@@ -110,44 +110,73 @@ class Loaded:
         return self.is_whole and not self.is_hidden_by(places)
 
     def is_hidden_by(self, places):
-        loaded = {*sys.modules} - self.always | {"sitecustomize", "usercustomize"}
-        folders = {os.path.abspath(place) for place in places if os.path.isdir(place)}
-        for folder in filter(is_of_the_app, folders):
-            if loaded & {entry.split(".", 1)[0] for entry in os.listdir(folder)}:
-                return True
-        return False
+        return hidden({*sys.modules} - self.always, places)
+
+
+def hidden(names, places):
+    """Whether the app has a module of its own by one of the names."""
+    names = names | {"sitecustomize", "usercustomize"}
+    folders = {os.path.abspath(place) for place in places if os.path.isdir(place)}
+    for folder in filter(is_of_the_app, folders):
+        if names & {entry.split(".", 1)[0] for entry in os.listdir(folder)}:
+            return True
+    return False
 
 
 class Order:
-    def __init__(self, path, environment):
-        with open(path, "rb") as file:
+    def __init__(self, folder, arguments, variables):
+        self.folder, self.arguments, self.variables = folder, arguments, variables
+        self.program = found(arguments[0], variables.get("PATH", os.defpath))
+        try:
+            self.run = to_run(self.program, arguments)
+        except OSError:
+            self.run = None
+
+    @classmethod
+    def read(cls, place, environment):
+        with open(place, "rb") as file:
             words = iter([os.fsdecode(part) for part in file.read().split(b"\0")[:-1]])
-        os.unlink(path)
-        self.folder = next(words)
-        self.arguments = [next(words) for _ in range(int(next(words)))]
-        self.variables = dict(environment)
-        self.variables.update(pair.split("=", 1) for pair in words)
-        self.program = found(self.arguments[0], self.variables.get("PATH", os.defpath))
+        os.unlink(place)
+        folder = next(words)
+        arguments = [next(words) for _ in range(int(next(words)))]
+        return cls(folder, arguments, {**environment, **dict(pair.split("=", 1) for pair in words)})
+
+    @classmethod
+    def first(cls, place, given):
+        """The one that is there already, which is the given one where there is such."""
+        is_there = os.path.exists(place)
+        if not given:
+            # Started again in a container that has waited once.
+            return cls.read(place, os.environ) if is_there else None
+        if is_there:
+            # Not taken before this was started again.
+            os.unlink(place)
+        return cls(given[0], given[1:], dict(os.environ))
 
     def start_anew(self):
         os.chdir(self.folder)
         os.execve(self.program, self.arguments, self.variables)
 
-    def prepared(self, loaded):
-        """Everything is as the app finds it when it is started: script, module, and its path."""
-        try:
-            run = to_run(self.program, self.arguments)
-        except OSError:
-            run = None
-        if run is None:
-            self.start_anew()
-        script, module, shown = run
+    def folder_of_program(self):
+        script = self.run[0]
         os.chdir(self.folder)
-        first = os.path.dirname(os.path.realpath(script)) if script else self.folder
+        return os.path.dirname(os.path.realpath(script)) if script else self.folder
+
+    def places(self):
+        """Where the app's own modules are looked for."""
         # Servers look for the app where they are started, and where they are told to.
         told = [*self.arguments, *[word.partition("=")[2] for word in self.arguments]]
-        if not loaded.would_be_the_same(self.variables, [first, self.folder, *sys.path[1:], *told]):
+        return [self.folder_of_program(), self.folder, *sys.path[1:], *told]
+
+    def may_have(self, modules):
+        return self.run is not None and not hidden({name.split(".", 1)[0] for name in modules}, self.places())
+
+    def prepared(self, loaded):
+        """Everything is as the app finds it when it is started: script, module, and its path."""
+        if self.run is None or not loaded.would_be_the_same(self.variables, self.places()):
             self.start_anew()
+        script, module, shown = self.run
+        first = self.folder_of_program()
         for name in [name for name in os.environ if name not in self.variables]:
             del os.environ[name]
         for name, value in self.variables.items():
@@ -211,27 +240,32 @@ class Child:
         return False
 
 
-def wait(order, modules):
-    if os.path.exists(order):
-        # Started again in a container that has waited once.
-        Order(order, os.environ).start_anew()
+def wait(place, words):
+    end = words.index("--") if "--" in words else len(words)
+    modules, now = words[:end], Order.first(place, words[end + 1:])
+    if now and not now.may_have(modules):
+        now.start_anew()
+    # The app may be there already, and nothing of it is to be loaded here.
+    sys.path[0] = sys.prefix
     loaded = Loaded(modules)
     shorten_naps(sys.modules)
     # What is loaded stays. Looking through it would copy every page that a child shares.
-    gc.collect()
+    if not now:
+        gc.collect()
     gc.freeze()
     # Said by the name of the process, which its container's host can read.
     called("previewd-warm")
-    while not os.path.exists(order):
+    while not (now or os.path.exists(place)):
         time.sleep(0.001)
     # A thread is in no child. Without one, the process itself is the app.
     child = Child() if len(os.listdir("/proc/self/task")) == 1 else None
     while True:
-        now = Order(order, loaded.environment)
+        now = now or Order.read(place, loaded.environment)
         prepared = now.prepared(loaded)
         if child is None or child.is_born():
             called(os.path.basename(now.program))
             return prepared
+        now = None
 
 
 def run(script, module, path):

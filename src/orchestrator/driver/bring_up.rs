@@ -292,7 +292,7 @@ impl Life {
         let id = match &self.preview.container_id {
             Some(id) if self.warm.is_some() => id.clone(),
             _ => {
-                let spec = self.container_spec();
+                let spec = self.kept(self.container_spec());
                 let created = retry(|| self.parts.engine.create_container(&spec)).await;
                 created.map_err(|error| self.refused("creating the container", &error))?
             }

@@ -1,6 +1,7 @@
 //! The three ways of new files into a running preview.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -109,10 +110,13 @@ impl Life {
         state: &ContainerState,
         interrupt: &CancellationToken,
     ) -> Result<(), Stuck> {
+        // What its start needs is the same with these files.
+        self.recipe.get_or_insert_with(|| Arc::clone(&change.recipe));
+        let keeper = state.process.as_ref().and_then(keeper_of);
         // What waited for its start there waits again, unless it is told.
         let has_waited = state.ownership.as_ref().is_some_and(|ownership| ownership.kind == Kind::Warm);
-        let order = has_waited.then(|| self.order()).flatten();
-        let keeper = order.is_some().then(|| state.process.as_ref().and_then(keeper_of)).flatten();
+        let order = (has_waited || keeper.is_some()).then(|| self.order()).flatten();
+        let keeper = keeper.filter(|_| order.is_some());
         self.put_files(change, state.process.as_ref(), order).await?;
         self.parts.ingress.hold(self.preview.id).await;
         self.mended();
@@ -121,7 +125,7 @@ impl Life {
         let started = match keeper {
             Some(keeper) if self.another(state, keeper).await => self.locate(state)?,
             failed => {
-                if failed.is_some() {
+                if failed.is_some() && has_waited {
                     // Taken by a process that has not come to run it.
                     self.put_files(change, state.process.as_ref(), self.order()).await?;
                 }

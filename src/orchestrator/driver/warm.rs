@@ -80,11 +80,23 @@ impl Life {
         self.parts.keep_warm(mould, self.preview.egress.clone(), self.preview.user_id.clone());
     }
 
-    /// What a process that waited is told to run.
+    /// What a process that waited, or runs the app in a child, is told to run.
     pub(super) fn order(&self) -> Option<Vec<u8>> {
-        let start = self.image_start()?;
+        let start = generation::start(&self.recipe.as_ref()?.plan);
         let environment = self.container_spec().given_environment();
         generation::order(&start.working_dir, &start.arguments?, &environment)
+    }
+
+    /// A container whose app is a child of the process that can run it again, where it may be one.
+    pub(super) fn kept(&self, spec: ContainerSpec) -> ContainerSpec {
+        let recipe = self.recipe.as_ref().filter(|recipe| !recipe.has_entry_point);
+        match recipe
+            .filter(|_| self.parts.config.warm.max > 0)
+            .and_then(|recipe| generation::keeper(&recipe.plan))
+        {
+            Some(command) => ContainerSpec { command: Some(command), arguments: None, ..spec },
+            None => spec,
+        }
     }
 
     /// Lets it go on, which is the app's start.

@@ -167,6 +167,7 @@ mod tests {
 
     fn facts(layers: &[&str], command: &str) -> ImageFacts {
         ImageFacts {
+            id: String::new(),
             layers: layers.iter().map(|layer| (*layer).to_owned()).collect(),
             entry_point: Vec::new(),
             command: vec![command.to_owned()],

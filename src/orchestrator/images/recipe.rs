@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::ImageError;
 use super::job::scope;
 use crate::domain::{ContentHash, Generation, UserId};
-use crate::engine::Engine;
+use crate::engine::{Engine, ImageFacts};
 use crate::generation::{self, BaseImages, Plan};
 
 /// A plan with everything that decides the image's content.
@@ -19,6 +19,8 @@ pub struct Recipe {
     /// The same for the image of its environment, which an owner's generations of the same
     /// dependencies share; none where the plan shares none.
     pub environment: Option<String>,
+    /// Whether what starts the app is given to a program of its base image.
+    pub has_entry_point: bool,
     /// Content ids of the base images, in the plan's order.
     base_ids: Vec<String>,
 }
@@ -44,7 +46,8 @@ impl Cache {
     ) -> Result<Option<Arc<Recipe>>, ImageError> {
         let recipe = self.recipes().get(&(owner.clone(), hash.clone())).cloned();
         let Some(recipe) = recipe else { return Ok(None) };
-        let still_true = base_ids(engine, &recipe.plan).await? == recipe.base_ids;
+        let bases = bases_of(engine, &recipe.plan).await?;
+        let still_true = bases.iter().map(|base| &base.id).eq(&recipe.base_ids);
         Ok(still_true.then_some(recipe))
     }
 
@@ -55,11 +58,13 @@ impl Cache {
         generation: &Generation,
     ) -> Result<Arc<Recipe>, ImageError> {
         let plan = generation::plan(&generation.metadata, &generation.files, bases)?;
-        let base_ids = base_ids(engine, &plan).await?;
+        let bases = bases_of(engine, &plan).await?;
+        let has_entry_point = bases.first().is_some_and(|base| !base.entry_point.is_empty());
+        let base_ids: Vec<String> = bases.into_iter().map(|base| base.id).collect();
         let of_owner = |name: String| format!("{name}-{}", scope(&generation.owner));
         let tag = of_owner(generation::image_tag(&plan, &generation.files, &base_ids));
         let environment = generation::environment_tag(&plan, &generation.files, &base_ids).map(of_owner);
-        let recipe = Arc::new(Recipe { plan, tag, environment, base_ids });
+        let recipe = Arc::new(Recipe { plan, tag, environment, has_entry_point, base_ids });
         let mut recipes = self.recipes();
         if recipes.len() >= KEPT {
             recipes.clear();
@@ -74,13 +79,14 @@ impl Cache {
     }
 }
 
-async fn base_ids(engine: &Engine, plan: &Plan) -> Result<Vec<String>, ImageError> {
-    let mut ids = Vec::new();
+/// The one its last stage starts from is the first.
+async fn bases_of(engine: &Engine, plan: &Plan) -> Result<Vec<ImageFacts>, ImageError> {
+    let mut found = Vec::new();
     for image in plan.base_images() {
-        match engine.image_id(&image).await? {
-            Some(id) => ids.push(id),
+        match engine.image_facts(&image).await? {
+            Some(facts) => found.push(facts),
             None => return Err(ImageError::BaseMissing { image }),
         }
     }
-    Ok(ids)
+    Ok(found)
 }
