@@ -52,7 +52,8 @@ pub use disk::Storage;
 pub use error::EngineError;
 pub use events::{EngineEvent, EventKind};
 pub use firewall::{
-    Firewall, FirewallError, Policy as FirewallPolicy, Rules as FirewallRules, Standing as FirewallStanding,
+    Firewall, FirewallError, Held as FirewallHeld, Policy as FirewallPolicy, Rules as FirewallRules,
+    Standing as FirewallStanding,
 };
 pub use images::{ImageFacts, OwnedImage};
 pub use info::EngineInfo;

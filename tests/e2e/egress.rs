@@ -137,6 +137,51 @@ async fn previews_reach_the_internet_and_nothing_of_the_house() {
     app.finish().await;
 }
 
+/// The engine's hook for others' rules, out of use until this is dropped.
+struct Unhooked;
+
+impl Unhooked {
+    const JUMP: [&str; 5] = ["-w", "5", "FORWARD", "-j", "DOCKER-USER"];
+
+    fn change(how: &str) -> bool {
+        let [wait, seconds, rule @ ..] = Self::JUMP;
+        let output = Command::new("iptables").args([wait, seconds, how]).args(rule).output();
+        output.expect("it runs").status.success()
+    }
+
+    fn now() -> Self {
+        // Networks that are made at once leave it there more than once.
+        while Self::change("-D") {}
+        Self
+    }
+}
+
+impl Drop for Unhooked {
+    fn drop(&mut self) {
+        Self::change("-I");
+    }
+}
+
+/// Whenever it makes a network, the engine takes its hook away and puts it back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_network_that_the_engine_is_making_opens_nothing_to_others() {
+    if !is_root() {
+        return;
+    }
+    let app = TestApp::start().await;
+    let ann = app.user("ann");
+    let launched = up(&ann, "patient", &python(DIALLER)).await;
+    let sibling = up(&app.user("bob"), "sibling", &python(DIALLER)).await;
+    let sibling = network_of(&app, &sibling).await.address;
+    for closed in ["10.1.2.3:80", "172.20.1.1:80", "192.168.1.1:80", &format!("{sibling}:8000")] {
+        let unhooked = Unhooked::now();
+        assert_eq!(dials(&launched, closed).await, REFUSED, "{closed}");
+        drop(unhooked);
+        assert_eq!(dials(&launched, closed).await, REFUSED, "{closed}, with the hook");
+    }
+    app.finish().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_generation_and_a_launch_may_ask_for_less_and_never_for_more() {
     if !is_root() {
@@ -192,7 +237,7 @@ async fn rules_outlive_a_killed_daemon_and_go_with_the_last_preview() {
     body["metadata"] = json!({ "egress": "none" });
     let shut = up(&app.user("ann"), "shut", &body).await;
     daemon.kill().await;
-    assert_eq!(app.firewall_rules().len(), 3, "the preview runs on, and so do its rules");
+    assert_eq!(app.firewall_rules().len(), 5, "the preview runs on, and so do its rules");
     let daemon = Daemon::start(&mut app).await;
     let (client, question) = (visitor(&shut), format!("/{}", outside.address.replace(':', "/")));
     let said = until(20, || async {
@@ -200,7 +245,7 @@ async fn rules_outlive_a_killed_daemon_and_go_with_the_last_preview() {
         Some(answer.text()).filter(|said| said.starts_with("open") || said.starts_with(REFUSED))
     });
     assert!(said.await.starts_with(REFUSED), "what it may not reach is in its row");
-    assert_eq!(app.firewall_rules().len(), 3, "each jump once");
+    assert_eq!(app.firewall_rules().len(), 5, "each jump once");
     stop(&app.user("ann"), "shut").await;
     daemon.end().await;
     assert_eq!(app.firewall_rules(), Vec::<String>::new());

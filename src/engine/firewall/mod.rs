@@ -27,11 +27,29 @@ pub struct Firewall {
 }
 
 /// How our chains, and the jumps into them, stood after they were written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Standing(Vec<String>);
 
+/// What became of our rules since they were written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    AsWritten,
+    /// They are all there. The engine has put rules of networks that it made before those of ours that
+    /// stand where it forwards.
+    Behind,
+    /// Some are gone, or others' are before them.
+    Changed,
+}
+
 /// Where the engine leaves room for others' rules, before its own.
+///
+/// It takes the jump to it away and puts it back at the top whenever it makes a network (libnetwork's
+/// `EnsureJumpRule`, seen with Engine 20.10), which is long enough to let a connection through. So our
+/// jumps are in [`FORWARD`] as well, before all that it had put there when they were written.
 const ENGINES_HOOK: &str = "DOCKER-USER";
+const FORWARD: &str = "FORWARD";
+/// What the engine brings to the top and lets nothing through.
+const ENGINES_TOP: [&str; 2] = ["FORWARD -j DOCKER-USER", "FORWARD -j DOCKER-ISOLATION-STAGE-1"];
 
 impl Firewall {
     pub fn new(instance: &InstanceId) -> Self {
@@ -56,8 +74,8 @@ impl Firewall {
     /// Makes the host's rules these, whatever of ours was there.
     pub async fn apply(&self, rules: &Rules) -> Result<Standing, FirewallError> {
         let found = self.read(&host::save().await?);
-        let hook = if found.has_hook { ENGINES_HOOK } else { "FORWARD" };
-        let wanted = rules.render(&self.prefix, hook);
+        let hooks: &[&str] = if found.has_hook { &[FORWARD, ENGINES_HOOK] } else { &[FORWARD] };
+        let wanted = rules.render(&self.prefix, hooks);
         let mut text = String::from("*filter\n");
         // Naming a chain makes it, or empties it.
         for chain in found.chains.union(&wanted.chains) {
@@ -79,9 +97,14 @@ impl Firewall {
     }
 
     /// Whether all is still as [`Firewall::apply`] left it, with nothing of others before it.
-    pub async fn holds(&self, standing: &Standing) -> Result<bool, FirewallError> {
+    pub async fn holds(&self, standing: &Standing) -> Result<Held, FirewallError> {
         let found = self.read(&host::save().await?);
-        Ok(found.standing == *standing && found.is_first)
+        let is_behind = |chain: &str| found.overtaken.contains(chain);
+        Ok(match found.standing == *standing {
+            true if found.overtaken.is_empty() => Held::AsWritten,
+            true if found.has_hook && !is_behind("INPUT") && !is_behind(ENGINES_HOOK) => Held::Behind,
+            _ => Held::Changed,
+        })
     }
 
     /// Takes everything of ours away. Nothing there is fine.
@@ -111,7 +134,7 @@ impl Firewall {
     }
 
     fn read(&self, saved: &str) -> Found {
-        let mut found = Found { is_first: true, ..Found::default() };
+        let mut found = Found::default();
         let mut strangers = BTreeSet::new();
         for line in saved.lines() {
             if let Some(chain) = line.strip_prefix(':').and_then(|line| line.split(' ').next()) {
@@ -130,8 +153,10 @@ impl Firewall {
             let is_jump = !of_ours && target(&self.prefix);
             if is_jump {
                 found.jumps.push(rule.to_owned());
-                found.is_first &= !strangers.contains(chain);
-            } else if !target(rules::FAMILY) {
+                if strangers.contains(chain) {
+                    found.overtaken.insert(chain.to_owned());
+                }
+            } else if !target(rules::FAMILY) && !ENGINES_TOP.contains(&rule) {
                 strangers.insert(chain);
             }
             if of_ours || is_jump {
@@ -143,26 +168,15 @@ impl Firewall {
 }
 
 /// What of ours the host has.
+#[derive(Default)]
 struct Found {
     has_hook: bool,
     chains: BTreeSet<String>,
     /// As they would be taken away: chain and rule.
     jumps: Vec<String>,
     standing: Standing,
-    /// Nobody's rule is before a jump of ours, but other daemons' jumps.
-    is_first: bool,
-}
-
-impl Default for Found {
-    fn default() -> Self {
-        Self {
-            has_hook: false,
-            chains: BTreeSet::new(),
-            jumps: Vec::new(),
-            standing: Standing(Vec::new()),
-            is_first: true,
-        }
-    }
+    /// Chains in which somebody's rule is before a jump of ours. Other daemons' jumps do not count.
+    overtaken: BTreeSet<String>,
 }
 
 #[cfg(test)]
@@ -182,7 +196,7 @@ mod tests {
     #[test]
     fn ours_is_told_from_others() {
         let found = firewall().read(SAVED);
-        assert!(found.has_hook && found.is_first);
+        assert!(found.has_hook && found.overtaken.is_empty());
         assert_eq!(found.chains.iter().collect::<Vec<_>>(), ["PVD-abcd-IN"]);
         assert_eq!(found.jumps.len(), 1);
         assert_eq!(found.standing.0.len(), 2, "{:?}", found.standing);
@@ -191,6 +205,14 @@ mod tests {
     #[test]
     fn a_rule_of_somebody_before_ours_is_noticed() {
         let pushed = SAVED.replace("-A INPUT -s 10.9", "-A INPUT -j ACCEPT\n-A INPUT -s 10.9");
-        assert!(!firewall().read(&pushed).is_first);
+        assert!(firewall().read(&pushed).overtaken.contains("INPUT"));
+    }
+
+    #[test]
+    fn what_the_engine_brings_to_the_top_is_told_from_what_it_lets_through() {
+        let ours = "-A FORWARD -s 10.213.0.0/16 -j PVD-abcd-FW\n";
+        let after = |before: &str| firewall().read(&format!("{SAVED}{before}{ours}")).overtaken;
+        assert!(after("-A FORWARD -j DOCKER-USER\n-A FORWARD -j DOCKER-ISOLATION-STAGE-1\n").is_empty());
+        assert!(after("-A FORWARD -i br-1 ! -o br-1 -j ACCEPT\n").contains("FORWARD"));
     }
 }

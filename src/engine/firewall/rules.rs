@@ -3,7 +3,7 @@
 //! ```text
 //! INPUT        -s pool ──► PVD-…-IN ──┐ by the network it comes from   ┌──► PVD-…-H0  to the host
 //! DOCKER-USER  -s pool ──► PVD-…-FW ──┴────────────────────────────────┴──► PVD-…-F0  through it
-//!              -d pool ──► PVD-…-TO   nothing new comes in but from the host
+//! and FORWARD  -d pool ──► PVD-…-TO   nothing new comes in but from the host
 //! ```
 //!
 //! What is not refused goes back to where it came from, for the host's other rules to judge.
@@ -58,7 +58,8 @@ pub(super) fn prefix(instance: &InstanceId) -> String {
 
 impl Rules {
     /// Chains with their content, and the jumps into them: each the chain to jump from, and the rest.
-    pub(super) fn render(&self, prefix: &str, hook: &str) -> Rendered {
+    /// `hooks` are those of forwarded packets.
+    pub(super) fn render(&self, prefix: &str, hooks: &[&str]) -> Rendered {
         let mut out = Lines { prefix, text: String::new(), chains: BTreeSet::new() };
         for (number, policy) in self.policies.iter().enumerate() {
             self.policy(&mut out, number, policy);
@@ -76,11 +77,11 @@ impl Rules {
             out.rule("TO", &format!("-d {network} {REFUSE}"));
         }
         let pool = &self.pool;
-        let jumps = vec![
-            ("INPUT".to_owned(), format!("-s {pool} -j {prefix}IN")),
-            (hook.to_owned(), format!("-s {pool} -j {prefix}FW")),
-            (hook.to_owned(), format!("-d {pool} -j {prefix}TO")),
-        ];
+        let mut jumps = vec![("INPUT".to_owned(), format!("-s {pool} -j {prefix}IN"))];
+        for hook in hooks {
+            jumps.push(((*hook).to_owned(), format!("-s {pool} -j {prefix}FW")));
+            jumps.push(((*hook).to_owned(), format!("-d {pool} -j {prefix}TO")));
+        }
         Rendered { text: out.text, chains: out.chains, jumps }
     }
 
@@ -170,7 +171,7 @@ mod tests {
 
     #[test]
     fn exactly_these_rules() {
-        let rendered = rules().render("PVD-abcd-", "DOCKER-USER");
+        let rendered = rules().render("PVD-abcd-", &["FORWARD", "DOCKER-USER"]);
         let text = &rendered.text;
         let refuse = "-j REJECT --reject-with icmp-admin-prohibited";
         let exceptions = [
@@ -194,7 +195,9 @@ mod tests {
         let to_host = chain(text, "IN");
         assert_eq!(to_host[..2], [KNOWN, BEGUN]);
         assert_eq!(to_host[3], "-s 10.213.0.16/28 -g PVD-abcd-H1");
-        assert_eq!(rendered.jumps[2].1, "-d 10.213.0.0/16 -j PVD-abcd-TO");
+        let jumps: Vec<_> = rendered.jumps.iter().map(|(chain, rule)| format!("{chain} {rule}")).collect();
+        assert_eq!(jumps[2], "FORWARD -d 10.213.0.0/16 -j PVD-abcd-TO");
+        assert_eq!(jumps[3], "DOCKER-USER -s 10.213.0.0/16 -j PVD-abcd-FW");
         assert_eq!(rendered.chains.len(), 9);
     }
 

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::subnets::AddressPool;
 use crate::domain::{Block, Egress as Allowed, InstanceId, Target};
-use crate::engine::{Firewall, FirewallError, FirewallPolicy, FirewallRules, FirewallStanding};
+use crate::engine::{Firewall, FirewallError, FirewallHeld, FirewallPolicy, FirewallRules, FirewallStanding};
 use names::{look_up, resolvers};
 
 #[derive(Debug, Clone)]
@@ -274,12 +274,14 @@ impl Egress {
             let written = self.inner.written.lock().await;
             match &written.standing {
                 Some(standing) => self.inner.firewall.holds(standing).await,
-                None => Ok(true),
+                None => Ok(FirewallHeld::AsWritten),
             }
         };
         match held {
-            Ok(true) => {}
-            Ok(false) => {
+            Ok(FirewallHeld::AsWritten) => {}
+            // As networks come that are none of ours, it does that.
+            Ok(FirewallHeld::Behind) => self.inner.state().version += 1,
+            Ok(FirewallHeld::Changed) => {
                 tracing::warn!("somebody changed the rules that keep previews apart: they are written anew");
                 self.inner.state().version += 1;
             }
