@@ -67,8 +67,9 @@ pub async fn measure() -> anyhow::Result<Vec<Line>> {
         let [few, many] = compare(&few, &many).await?;
         table.extend(lines(&few, &many));
     }
-    few.daemon.end().await?;
+    // Its previews run from the image that the other daemon has made.
     many.daemon.end().await?;
+    few.daemon.end().await?;
     Ok(table)
 }
 
