@@ -1,6 +1,8 @@
 //! Changed files in live previews: in place, with a new start, on a new image, and what becomes of
 //! code that does not run.
 
+use std::time::Duration;
+
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 
@@ -146,6 +148,16 @@ async fn a_development_server_takes_notice_by_itself() {
     app_.finish().await;
 }
 
+/// From an app's last words to the event that it does not run.
+async fn time_to_tell(client: &Client, id: &str) -> Duration {
+    let moment = |of: &Value| chrono::DateTime::parse_from_rfc3339(text(of, "timestamp")).expect("a time");
+    let log = client.get(&path(id, "/logs?limit=500&source=app")).await.json();
+    let said = moment(log["logs"].as_array().expect("lines").last().expect("a line"));
+    let trail = events(client, id).await;
+    let told = trail.iter().rev().find(|event| event.to_string().contains("\"unhealthy\""));
+    (moment(told.expect("an event")) - said).to_std().unwrap_or_default()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn code_that_does_not_run_is_said_and_mended_by_what_comes_next() {
     let app_ = TestApp::start().await;
@@ -159,6 +171,8 @@ async fn code_that_does_not_run_is_said_and_mended_by_what_comes_next() {
     assert_eq!(problem["stage"], "startup", "{problem}");
     assert!(problem["logTail"].to_string().contains("nowhere"), "{problem}");
     assert_eq!(status(&ann, "fresh-broken").await["status"], "unhealthy");
+    let unsaid = time_to_tell(&ann, "fresh-broken").await;
+    assert!(unsaid < Duration::from_secs(2), "its end was not told for {unsaid:?}");
     assert_eq!(visits.get("/").await.status, 502);
     // It is not started again and again; the next files mend it.
     let answer = patched(&ann, "fresh-broken", json!({ "app/main.py": app("mended") })).await;

@@ -27,6 +27,17 @@ impl Started {
     pub(super) const fn address(&self) -> SocketAddr {
         self.address
     }
+
+    /// Resolves once its first process has; never where that is not seen from here.
+    async fn ended(&self) {
+        let Some(process) = &self.process else { return std::future::pending().await };
+        loop {
+            tokio::time::sleep(SEEN_WITHIN).await;
+            if !process.is_there() {
+                return;
+            }
+        }
+    }
 }
 
 impl Life {
@@ -95,7 +106,16 @@ impl Life {
             if interrupt.is_cancelled() {
                 return Err(Interrupt::Asked);
             }
-            let answer = self.ask(started.address, PROBE_TIMEOUT.min(limit)).await;
+            let answer = tokio::select! {
+                answer = self.ask(started.address, PROBE_TIMEOUT.min(limit)) => answer,
+                () = interrupt.cancelled() => return Err(Interrupt::Asked),
+                // Nobody refuses what is sent to a container that has gone: the kernel looks for its
+                // address for three seconds.
+                () = started.ended() => {
+                    next_look = Instant::now();
+                    Answer::Silent
+                }
+            };
             if health::is_well(answer, self.preview.health_path_given) {
                 self.serve_at(started.address);
                 return Ok(());
@@ -164,6 +184,8 @@ impl Life {
 
 /// How often the container is looked at while nothing answers.
 const LOOK_EVERY: Duration = Duration::from_millis(150);
+/// How soon an end is seen while an app is asked.
+const SEEN_WITHIN: Duration = Duration::from_millis(50);
 /// One probe; an app that hangs is asked again.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
