@@ -123,13 +123,16 @@ instance_of_preview() {
 }
 
 stop_all() {
-    local instance=''
+    local instance='' every
     say "stopping the demo"
-    if [ -n "$generation" ]; then
-        instance=$(instance_of_preview)
+    instance=$(instance_of_preview)
+    # Also those that were launched beside it: previews outlive a daemon.
+    every=$("$previewd" ps --data-dir "$data_dir" 2>/dev/null | awk 'NR > 1 { print $1 }') || every=''
+    if [ -n "$every" ]; then
         # There is none yet while its image is built; that build ends with the daemon.
-        "$previewd" stop "$generation" --data-dir "$data_dir" >/dev/null 2>&1 || [ -z "$instance" ] ||
-            say "could not stop the preview; see $log"
+        # shellcheck disable=SC2086 # ids are words
+        "$previewd" stop $every --data-dir "$data_dir" >/dev/null 2>&1 || [ -z "$instance" ] ||
+            say "could not stop the previews; see $log"
     fi
     end_daemon
     [ -n "$instance" ] || instance=$(instance_of_preview)
