@@ -110,7 +110,12 @@ async fn new_code_starts_in_a_warm_container_and_lives_on_in_it() {
     let body = notes("\nimport sys\nprint('first words', file=sys.stderr, flush=True)\n");
     let launched = up(&ann, "fresh-second", &body).await;
     assert!(is_warm(&command(&launched).await), "it was started anew");
-    let log = ann.get(&path("fresh-second", "/logs?limit=500&source=app")).await.text();
+    // It answers before all that it has printed is read.
+    let log = until(10, || async {
+        let log = ann.get(&path("fresh-second", "/logs?limit=500&source=app")).await.text();
+        log.contains("Application startup complete").then_some(log)
+    })
+    .await;
     let first = log.find("first words").unwrap_or_else(|| panic!("the first line is missing: {log}"));
     assert!(first < log.find("Application startup complete").expect("uvicorn's words"), "{log}");
     let home = visitor(&launched).get("/").await;
@@ -160,10 +165,15 @@ async fn started_at(app: &TestApp, launched: &Value) -> String {
 /// Where nothing waited for it, and from its image as well as from its environment.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_first_start_is_one_that_new_code_needs_no_engine_for() {
-    let app = TestApp::tuned(vec![], warm_ones(1)).await;
+    let app = TestApp::tuned(vec![], |config| {
+        config.orchestrator.warm.max = 1;
+        config.orchestrator.warm.ttl = Duration::from_secs(3);
+    })
+    .await;
     let ann = app.user("ann");
     let body = notes("");
     let launched = up(&ann, "fresh-first", &body).await;
+    wait_for(&app, 1).await;
     assert!(is_kept(&command(&launched).await), "it runs by itself");
     let started = started_at(&app, &launched).await;
     for at in 0..3 {
@@ -187,6 +197,16 @@ async fn a_first_start_is_one_that_new_code_needs_no_engine_for() {
     assert_eq!(again.status, 200, "{again:?}");
     assert_eq!(started_at(&app, &launched).await, second);
     assert!(is_kept(&command(&launched).await));
+
+    // In the environment, when what had waited there has gone.
+    wait_for(&app, 0).await;
+    let launched = up(&ann, "fresh-second", &notes("")).await;
+    assert_eq!(status(&ann, "fresh-second").await["runsFrom"], "environment");
+    assert!(is_kept(&command(&launched).await), "it runs by itself");
+    let started = started_at(&app, &launched).await;
+    let answer = patch(&ann, "fresh-second", json!({ "app/extra.py": "x = 1\n" })).await;
+    assert_eq!((answer.status, answer.json()["reloaded"].as_str()), (200, Some("restart")), "{answer:?}");
+    assert_eq!(started_at(&app, &launched).await, started, "by the engine");
     app.finish().await;
 }
 
