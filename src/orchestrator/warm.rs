@@ -263,13 +263,12 @@ impl Parts {
         Ok(Some(Warmed { state, network, output: Mutex::new(output) }))
     }
 
-    /// Waits a little for an environment that may just be in the making; false when it does not come,
-    /// and for one that gives its arguments to a program of its own.
+    /// Waits a little for an environment that may just be in the making; false when it does not come.
     async fn environment_there(&self, image: &str) -> Result<bool, EngineError> {
         let begun = Instant::now();
         loop {
-            if let Some(facts) = self.engine.image_facts(image).await? {
-                return Ok(facts.entry_point.is_empty());
+            if self.engine.image_id(image).await?.is_some() {
+                return Ok(true);
             }
             if begun.elapsed() >= ENVIRONMENT_WITHIN || self.shutdown.is_cancelled() {
                 return Ok(false);

@@ -99,10 +99,9 @@ impl Firewall {
     /// Whether all is still as [`Firewall::apply`] left it, with nothing of others before it.
     pub async fn holds(&self, standing: &Standing) -> Result<Held, FirewallError> {
         let found = self.read(&host::save().await?);
-        let is_behind = |chain: &str| found.overtaken.contains(chain);
         Ok(match found.standing == *standing {
             true if found.overtaken.is_empty() => Held::AsWritten,
-            true if found.has_hook && !is_behind("INPUT") && !is_behind(ENGINES_HOOK) => Held::Behind,
+            true if found.has_hook && found.overtaken.iter().all(|chain| chain == FORWARD) => Held::Behind,
             _ => Held::Changed,
         })
     }

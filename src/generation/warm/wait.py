@@ -131,6 +131,8 @@ class Order:
             self.run = to_run(self.program, arguments)
         except OSError:
             self.run = None
+        # What is named from there is looked for there.
+        os.chdir(folder)
 
     @classmethod
     def read(cls, place, environment):
@@ -154,12 +156,10 @@ class Order:
         return cls(given[0], given[1:], dict(os.environ))
 
     def start_anew(self):
-        os.chdir(self.folder)
         os.execve(self.program, self.arguments, self.variables)
 
     def folder_of_program(self):
         script = self.run[0]
-        os.chdir(self.folder)
         return os.path.dirname(os.path.realpath(script)) if script else self.folder
 
     def places(self):

@@ -12,6 +12,7 @@ use super::{Interrupt, Life};
 use crate::domain::{ContainerStatus, EventType, Failure, LogLevel, LogSource};
 use crate::engine::{ContainerProcess, ContainerSpec};
 use crate::generation;
+use crate::orchestrator::images::Recipe;
 use crate::orchestrator::retry::retry;
 use crate::orchestrator::warm::{Mould, Warmed};
 use crate::streams::ContainerReader;
@@ -63,7 +64,7 @@ impl Life {
 
     /// What a container that waits for such a start is like; nothing where none can.
     fn mould(&self) -> Option<Mould> {
-        let recipe = self.recipe.as_ref()?;
+        let recipe = self.replaceable_start()?;
         let command = generation::warm(&recipe.plan)?;
         let environment = recipe.environment.clone()?;
         let spec = ContainerSpec { image: environment, ..self.container_spec() };
@@ -89,14 +90,17 @@ impl Life {
 
     /// A container whose app is a child of the process that can run it again, where it may be one.
     pub(super) fn kept(&self, spec: ContainerSpec) -> ContainerSpec {
-        let recipe = self.recipe.as_ref().filter(|recipe| !recipe.has_entry_point);
-        match recipe
-            .filter(|_| self.parts.config.warm.max > 0)
-            .and_then(|recipe| generation::keeper(&recipe.plan))
-        {
+        let recipe = self.replaceable_start().filter(|_| self.parts.config.warm.max > 0);
+        match recipe.and_then(|recipe| generation::keeper(&recipe.plan)) {
             Some(command) => ContainerSpec { command: Some(command), arguments: None, ..spec },
             None => spec,
         }
+    }
+
+    /// What it is made of, where a process of ours may stand in for the start: no program of the
+    /// image itself is to have the first word.
+    fn replaceable_start(&self) -> Option<&Recipe> {
+        self.recipe.as_deref().filter(|recipe| !recipe.has_entry_point)
     }
 
     /// Lets it go on, which is the app's start.

@@ -279,7 +279,7 @@ impl Egress {
         };
         match held {
             Ok(FirewallHeld::AsWritten) => {}
-            // As networks come that are none of ours, it does that.
+            // The engine does so for every network that is none of ours.
             Ok(FirewallHeld::Behind) => self.inner.state().version += 1,
             Ok(FirewallHeld::Changed) => {
                 tracing::warn!("somebody changed the rules that keep previews apart: they are written anew");
